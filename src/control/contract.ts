@@ -1,0 +1,118 @@
+// What control offers to admin, cli and demo: read views, one-shot writes, and the places the xDS server plugs into.
+import type { Problem } from '../model/problem.ts';
+import type { Provenance } from '../model/provenance.ts';
+import type { SourceState, World } from '../model/world.ts';
+import type { View } from '../resources/resource.ts';
+import type { ViewProvider, XdsEvent } from '../xds/contract.ts';
+
+export interface TypeStatus {
+  /** `none`: not subscribed. `pending`: sent, no answer yet. */
+  readonly state: 'none' | 'pending' | 'acked' | 'rejected';
+  readonly resources: number;
+  readonly pushes: number;
+  readonly rejections: number;
+  /** Milliseconds from send to ACK of the last acknowledged push. */
+  readonly lastAckMs?: number;
+}
+
+export interface ProxyStatus {
+  readonly node: string;
+  readonly role: 'gateway' | 'sidecar';
+  /** Service of a sidecar, Gateway name of a gateway. */
+  readonly service: string;
+  readonly state: 'synced' | 'pending' | 'rejecting' | 'offline';
+  readonly envoyVersion: string;
+  readonly variant: 'sotw' | 'delta';
+  readonly peer: string;
+  readonly view: string;
+  /** World revision that every subscribed type has acknowledged. */
+  readonly revision: number;
+  /** Wall-clock milliseconds of the last change of state. */
+  readonly sinceMs: number;
+  /** By short type name: CDS, EDS, LDS, RDS, SDS, ... */
+  readonly types: Readonly<Record<string, TypeStatus>>;
+  /** One line for people: why it is not synced, what it lacks. */
+  readonly note: string;
+  /** Address of its Prometheus listener, as its bootstrap claims. */
+  readonly stats?: string;
+}
+
+/** One refused push, joined to what caused it. */
+export interface Rejection {
+  readonly node: string;
+  readonly type: string;
+  /** The proxy's own words. */
+  readonly message: string;
+  readonly atMs: number;
+  readonly resources: readonly { readonly name: string; readonly provenance: readonly Provenance[] }[];
+}
+
+export interface ControlStatus {
+  readonly revision: number;
+  readonly ready: boolean;
+  /** Why not ready; empty when ready. */
+  readonly waitingFor: readonly string[];
+  readonly sources: readonly SourceState[];
+  readonly services: readonly {
+    readonly id: string;
+    readonly healthy: number;
+    readonly warning: number;
+    readonly critical: number;
+  }[];
+  readonly proxies: readonly ProxyStatus[];
+  /** Newest first, bounded. */
+  readonly rejections: readonly Rejection[];
+  readonly problems: readonly Problem[];
+  /** Sources held at last good by the shrink guard. */
+  readonly held: readonly { readonly source: string; readonly reason: string; readonly untilMs: number }[];
+}
+
+/** What happened, for `watch`, the demo and the console. */
+export type ControlEvent =
+  | { readonly kind: 'world'; readonly revision: number; readonly atMs: number; readonly changes: readonly string[] }
+  | { readonly kind: 'problem'; readonly problem: Problem }
+  | { readonly kind: 'proxy'; readonly node: string; readonly state: ProxyStatus['state']; readonly atMs: number }
+  | { readonly kind: 'acked'; readonly node: string; readonly revision: number; readonly afterMs: number }
+  | { readonly kind: 'rejected'; readonly rejection: Rejection }
+  | { readonly kind: 'source'; readonly state: SourceState };
+
+/** One object as `get` shows it. */
+export interface StoredObject {
+  readonly apiVersion: string;
+  readonly kind: string;
+  readonly namespace: string;
+  readonly name: string;
+  /** The YAML document as written. */
+  readonly text: string;
+  readonly provenance: Provenance;
+}
+
+export interface ApplyResult {
+  /** One line an object, in the order given. */
+  readonly objects: readonly {
+    readonly object: string;
+    readonly result: 'created' | 'changed' | 'unchanged' | 'refused' | 'deleted';
+  }[];
+  readonly problems: readonly Problem[];
+}
+
+export interface Control extends ViewProvider {
+  /** Runs sources and pipeline until aborted. */
+  run(signal: AbortSignal): Promise<void>;
+  status(): ControlStatus;
+  /** Undefined until every source has reported once. */
+  world(): World | undefined;
+  /** The view of a connected proxy; undefined for a node not connected. */
+  viewOf(node: string): View | undefined;
+  /** Takes what the xDS server tells. */
+  xdsEvent(event: XdsEvent): void;
+  /** Calls `listener` for every event from now on; returns the way to stop. */
+  subscribe(listener: (event: ControlEvent) => void): () => void;
+  objects(): readonly StoredObject[];
+  /** Validates and stores the objects of a YAML text. `atomic`: all or none; else every good one is stored. */
+  apply(
+    text: string,
+    options: { readonly file: string; readonly atomic: boolean; readonly dryRun: boolean },
+  ): Promise<ApplyResult>;
+  remove(kind: string, namespace: string, name: string): Promise<ApplyResult>;
+}

@@ -1,0 +1,28 @@
+// A named, encoded piece of Envoy configuration, made once per content and shared by every stream.
+import type { Provenance } from '../model/provenance.ts';
+import type { TypeUrl } from './type-urls.ts';
+
+export interface ResourceRef {
+  readonly type: TypeUrl;
+  readonly name: string;
+}
+
+export interface Resource extends ResourceRef {
+  /** Hash of `bytes`: equal on every replica and after every restart. */
+  readonly version: string;
+  /** The encoded message: the `value` of its Any. Never changed after creation. */
+  readonly bytes: Uint8Array;
+  /** What it names: EDS of a cluster, RDS and clusters of a listener, clusters of a route configuration, secrets. */
+  readonly deps: readonly ResourceRef[];
+  /** The objects it was made from. */
+  readonly provenance: readonly Provenance[];
+}
+
+/** What a set of proxies is to have now. Reads are cheap; nothing is copied per proxy. */
+export interface View {
+  /** Equal ids see equal configuration. */
+  readonly id: string;
+  get(type: TypeUrl, name: string): Resource | undefined;
+  /** Names a wildcard subscription covers. */
+  names(type: TypeUrl): Iterable<string>;
+}

@@ -1,0 +1,28 @@
+// What translate offers to control. The implementation is memoised by the identity of its inputs.
+import type { Problem } from '../model/problem.ts';
+import type { World } from '../model/world.ts';
+import type { Resource } from '../resources/resource.ts';
+import type { TypeUrl } from '../resources/type-urls.ts';
+import type { ProxyProfile } from './profile.ts';
+
+/** All resources of one view except endpoints, which lie beside the views. An unchanged resource is the same object as before. */
+export interface ViewContent {
+  readonly resources: ReadonlyMap<TypeUrl, ReadonlyMap<string, Resource>>;
+  readonly problems: readonly Problem[];
+}
+
+/** Counters for tests and metrics: how much work was really done. */
+export interface TranslateCounters {
+  /** Translation functions that ran (memo misses), by stage. */
+  readonly ran: Map<string, number>;
+  /** Messages encoded, by short type name. */
+  readonly encoded: Map<string, number>;
+}
+
+export interface Translator {
+  /** Total: never throws on user input. Pure but for its memo. */
+  view(world: World, profile: ProxyProfile): ViewContent;
+  /** ClusterLoadAssignments of all services and subsets, by resource name; unchanged ones are the same objects. */
+  endpoints(world: World): ReadonlyMap<string, Resource>;
+  readonly counters: TranslateCounters;
+}

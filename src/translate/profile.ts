@@ -1,0 +1,35 @@
+// What a view is for: the traits of a proxy that its configuration depends on, and nothing else of it.
+// Invariant: two proxies with equal profiles get equal bytes. No clock, no node object, no environment.
+import type { ServiceId } from '../model/names.ts';
+
+export interface Binding {
+  readonly address: string;
+  readonly port: number;
+}
+
+/** One inbound listener of a sidecar: where others dial, and where the application listens. */
+export interface InboundBinding extends Binding {
+  readonly appAddress: string;
+  readonly appPort: number;
+}
+
+export interface UpstreamBinding extends Binding {
+  readonly service: ServiceId;
+}
+
+export type ProxyProfile =
+  | {
+      readonly role: 'gateway';
+      /** Name of its Gateway object. */
+      readonly gateway: string;
+      readonly zone?: string;
+    }
+  | {
+      readonly role: 'sidecar';
+      readonly service: ServiceId;
+      readonly inbound: readonly InboundBinding[];
+      /** Undefined: no outbound listener. */
+      readonly outbound?: Binding;
+      readonly upstreams: readonly UpstreamBinding[];
+      readonly zone?: string;
+    };

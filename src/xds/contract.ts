@@ -1,0 +1,75 @@
+// What the protocol machine needs from control, and what it tells it. It sees names, versions, bytes and dependencies,
+// never services or routes.
+import type { ResourceRef, View } from '../resources/resource.ts';
+import type { TypeUrl } from '../resources/type-urls.ts';
+
+/** The claims of a client's first message, and how it came. Identity will come from the verified credential. */
+export interface ClientInfo {
+  readonly streamId: number;
+  readonly nodeId: string;
+  readonly nodeCluster: string;
+  /** google.protobuf.Struct as plain JSON; null-prototype. */
+  readonly metadata: Readonly<Record<string, unknown>>;
+  readonly locality: { readonly region: string; readonly zone: string; readonly subZone: string };
+  readonly userAgentName: string;
+  /** `1.40.0`, empty if not told. */
+  readonly userAgentVersion: string;
+  readonly clientFeatures: readonly string[];
+  /** `address:port`. */
+  readonly peer: string;
+}
+
+export interface ViewSubscription {
+  /** The current target; may be another View after `onChange`. */
+  view(): View;
+  close(): void;
+}
+
+export interface Refusal {
+  readonly refused: 'unauthenticated' | 'permission-denied' | 'unavailable' | 'resource-exhausted' | 'invalid-argument';
+  readonly message: string;
+}
+
+export interface ViewProvider {
+  /**
+   * Opens the view of a client. `onChange` is called after the view changed, with every (type, name) that was added,
+   * changed or removed; synchronously after publication, never during this call.
+   */
+  open(client: ClientInfo, onChange: (changed: readonly ResourceRef[]) => void): ViewSubscription | Refusal;
+}
+
+/** Told to control as it happens: the ledger, the logs and the metrics are made from these. */
+export type XdsEvent =
+  | {
+      readonly kind: 'open';
+      readonly client: ClientInfo;
+      readonly variant: 'sotw' | 'delta';
+      readonly aggregated: boolean;
+    }
+  | { readonly kind: 'close'; readonly streamId: number; readonly reason: string }
+  | {
+      readonly kind: 'subscribe';
+      readonly streamId: number;
+      readonly type: TypeUrl;
+      readonly names: number;
+      readonly wildcard: boolean;
+    }
+  | {
+      readonly kind: 'sent';
+      readonly streamId: number;
+      readonly type: TypeUrl;
+      readonly nonce: string;
+      /** name -> version of what was sent. */
+      readonly resources: ReadonlyMap<string, string>;
+      readonly removed: readonly string[];
+      readonly bytes: number;
+    }
+  | { readonly kind: 'ack'; readonly streamId: number; readonly type: TypeUrl; readonly nonce: string }
+  | {
+      readonly kind: 'nack';
+      readonly streamId: number;
+      readonly type: TypeUrl;
+      readonly nonce: string;
+      readonly message: string;
+      readonly resources: ReadonlyMap<string, string>;
+    };

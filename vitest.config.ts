@@ -1,0 +1,13 @@
+import { defineConfig } from 'vitest/config';
+
+// Files share one process (isolate: false): nothing in the project works at import or keeps module state,
+// so tests cannot see each other, and the run is many times faster.
+export default defineConfig({
+  test: {
+    include: ['test/**/*.test.ts'],
+    isolate: false,
+    pool: 'threads',
+    testTimeout: 10_000,
+    hookTimeout: 60_000,
+  },
+});
