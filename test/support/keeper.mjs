@@ -1,0 +1,23 @@
+// A small process that outlives a crashed test run just long enough to end the processes the run had started.
+// It reads `+PID` and `-PID` lines; when its input closes, however that came about, it kills what is left and ends.
+const pids = new Set();
+let rest = '';
+process.stdin.setEncoding('utf8');
+process.stdin.on('data', (text) => {
+  const lines = (rest + text).split('\n');
+  rest = lines.pop() ?? '';
+  for (const line of lines) {
+    const pid = Number(line.slice(1));
+    if (line.startsWith('+')) pids.add(pid);
+    else pids.delete(pid);
+  }
+});
+process.stdin.on('end', () => {
+  for (const pid of pids) {
+    try {
+      process.kill(pid, 'SIGKILL');
+    } catch {
+      // It had ended by itself.
+    }
+  }
+});
