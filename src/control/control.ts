@@ -1,0 +1,287 @@
+// Control: runs the sources, turns their snapshots into published views, and keeps account of what proxies took or refused.
+// It wires floor 2 together and owns no rule of theirs: sources read, translate translates, xds speaks.
+// Invariant: inert until `run`; every read is of a whole published state.
+
+import { createWorldBuilder } from '../model/next-world.ts';
+import { type Problem, problemText } from '../model/problem.ts';
+import type { ObjectSnapshot } from '../model/snapshot.ts';
+import type { ObjectSource, ObjectStore, RegistrySource } from '../model/source.ts';
+import type { World } from '../model/world.ts';
+import type { ResourceRef } from '../resources/resource.ts';
+import type { Translator } from '../translate/contract.ts';
+import type { Clock } from '../util/clock.ts';
+import type { Logger } from '../util/log.ts';
+import type { Metrics } from '../util/metrics.ts';
+import { runAll } from '../util/tasks.ts';
+import type { ClientInfo, XdsEvent } from '../xds/contract.ts';
+import { changeLines, movedServices, namesHosts } from './changes.ts';
+import type { Control, ControlEvent, Rejection } from './contract.ts';
+import { identify } from './identify.ts';
+import { blamed, createLedger, type Settled } from './ledger.ts';
+import { createMeasures } from './measures.ts';
+import { createObjects } from './objects.ts';
+import { createPipeline } from './pipeline.ts';
+import { statusReport } from './status.ts';
+import { createViews, type OpenView, type Views } from './views.ts';
+
+export interface ControlDeps {
+  readonly clock: Clock;
+  readonly log: Logger;
+  readonly metrics: Metrics;
+  readonly translator: Translator;
+  /** In order of precedence. */
+  readonly registries: readonly RegistrySource[];
+  readonly objectSources: readonly ObjectSource[];
+  /** One of `objectSources`; absent: objects are read-only. */
+  readonly store?: ObjectStore;
+}
+
+export interface ControlOptions {
+  /** Longest time a suspicious answer of a registry is held back (`guard.hold`), milliseconds. */
+  readonly holdMs: number;
+}
+
+interface OpenClient {
+  readonly client: ClientInfo;
+  readonly open: OpenView;
+}
+
+const maxRejections = 200;
+/** How long `apply` waits for its own write to come back from the store. */
+const settleDeadlineMs = 3_000;
+
+export function createControl(deps: ControlDeps, options: ControlOptions): Control {
+  const { clock, translator } = deps;
+  const log = deps.log.child('control');
+  const measures = createMeasures(deps.metrics);
+  const builder = createWorldBuilder();
+  const ledger = createLedger(clock);
+  const clients = new Map<number, OpenClient>();
+  const listeners = new Set<(event: ControlEvent) => void>();
+  const objectListeners = new Set<(snapshot: ObjectSnapshot) => void>();
+  const rejections: Rejection[] = [];
+  let views: Views | undefined;
+  let publishedAt = 0;
+  let known = new Set<string>();
+
+  const tell = (event: ControlEvent): void => {
+    for (const listener of listeners) listener(event);
+  };
+
+  const pipeline = createPipeline(
+    { clock, log, buildSeconds: measures.buildSeconds, next: (input) => builder.next(input), onWorld, onStructure },
+    {
+      registries: deps.registries.map(({ name }) => name),
+      objects: deps.objectSources.map(({ name }) => name),
+      holdMs: options.holdMs,
+    },
+  );
+
+  function onWorld(world: World, before: World | undefined, at: number): void {
+    measures.world();
+    publishedAt = at;
+    const moved = movedServices(before, world);
+    const changes = changeLines(before, world, moved);
+    log.info('world changed', { revision: world.revision, changes });
+    tell({ kind: 'world', revision: world.revision, atMs: clock.wall(), changes });
+    reportProblems(world.problems);
+    if (views === undefined) {
+      views = createViews(translator, world);
+      return;
+    }
+    views.publishEndpoints(world);
+    if (namesHosts(before, world, moved)) views.publishContent(world);
+    const own = new Set<string>(moved);
+    const roles = before?.services !== world.services || before?.gateways !== world.gateways;
+    for (const { client, open } of clients.values()) {
+      const { profile } = open;
+      if (roles || (profile.role === 'sidecar' && own.has(profile.service))) open.move(identify(client, world));
+    }
+    settleLater();
+  }
+
+  function onStructure(world: World, at: number): void {
+    publishedAt = at;
+    if (views === undefined) return;
+    views.publishContent(world);
+    reportProblems(allProblems());
+    settleLater();
+  }
+
+  /** Streams that had nothing to send for a publication are up to date with it. */
+  function settleLater(): void {
+    clock.after(0, () => {
+      const revision = pipeline.world()?.revision ?? 0;
+      for (const streamId of clients.keys()) settled(ledger.settleIdle(streamId, revision));
+    });
+  }
+
+  function settled(done: Settled | undefined): void {
+    if (done === undefined) return;
+    const { record, afterMs } = done;
+    measures.propagationSeconds.observe({}, afterMs / 1000);
+    tell({ kind: 'acked', node: record.client.nodeId, revision: record.revision, afterMs });
+  }
+
+  function allProblems(): readonly Problem[] {
+    const found = new Map<string, Problem>();
+    const add = (problem: Problem): void => {
+      found.set(`${problem.code} ${problem.at.object} ${problem.path} ${problem.message}`, problem);
+    };
+    for (const snapshot of pipeline.latestRegistries()) for (const problem of snapshot.problems) add(problem);
+    for (const problem of pipeline.world()?.problems ?? []) add(problem);
+    for (const { content } of views?.contents() ?? []) for (const problem of content.problems) add(problem);
+    return [...found.values()];
+  }
+
+  /** Each problem is logged once while it lasts. */
+  function reportProblems(problems: readonly Problem[]): void {
+    const now = new Set(known);
+    for (const problem of problems) {
+      const text = problemText(problem);
+      if (now.has(text)) continue;
+      now.add(text);
+      log[problem.severity === 'error' ? 'error' : 'warn'](text, { code: problem.code });
+      tell({ kind: 'problem', problem });
+    }
+    known = now.size > 10_000 ? new Set() : now;
+  }
+
+  function reject(event: Extract<XdsEvent, { kind: 'nack' }>): void {
+    const client = clients.get(event.streamId);
+    if (client === undefined) return;
+    const refs = blamed(event.type, event.resources.keys(), event.message);
+    const status = client.open.view;
+    const rejection: Rejection = {
+      node: client.client.nodeId,
+      type: event.type,
+      message: event.message,
+      atMs: clock.wall(),
+      resources: refs.map(({ type, name }) => ({ name, provenance: status.get(type, name)?.provenance ?? [] })),
+    };
+    rejections.unshift(rejection);
+    rejections.length = Math.min(rejections.length, maxRejections);
+    const from = rejection.resources.flatMap(({ provenance }) =>
+      provenance.map(({ object, file, line, column }) => `${object} (${file}:${line}:${column})`),
+    );
+    log.error('a proxy refused configuration', {
+      node: rejection.node,
+      type: event.type,
+      resources: refs.map(({ name }) => name),
+      from: [...new Set(from)],
+      reason: event.message,
+    });
+    tell({ kind: 'rejected', rejection });
+  }
+
+  async function awaitObjects(seen: (snapshot: ObjectSnapshot) => boolean): Promise<void> {
+    const store = deps.store?.name;
+    const here = (): boolean =>
+      pipeline.latestObjects().some((snapshot) => snapshot.source === store && seen(snapshot));
+    if (here()) return;
+    await new Promise<void>((resolve) => {
+      const done = (): void => {
+        timer.cancel();
+        objectListeners.delete(listener);
+        resolve();
+      };
+      const timer = clock.after(settleDeadlineMs, done);
+      const listener = (): void => {
+        if (here()) done();
+      };
+      objectListeners.add(listener);
+    });
+  }
+
+  const objects = createObjects({
+    store: deps.store,
+    snapshots: () => pipeline.latestObjects(),
+    evaluate: (snapshots) => createWorldBuilder().next({ registries: pipeline.servedRegistries(), objects: snapshots }),
+    settled: awaitObjects,
+  });
+
+  return {
+    async run(signal) {
+      await runAll(signal, [
+        ...deps.registries.map((source) => (inner: AbortSignal) => source.run(inner, onRegistry)),
+        ...deps.objectSources.map((source) => (inner: AbortSignal) => source.run(inner, onObjects)),
+      ]);
+      pipeline.stop();
+
+      function onRegistry(snapshot: Parameters<typeof pipeline.registry>[0]): void {
+        pipeline.registry(snapshot);
+        const { source: name, kind, revision, complete, degraded } = snapshot;
+        tell({
+          kind: 'source',
+          state: { name, kind, revision, complete, ...(degraded === undefined ? {} : { degraded }) },
+        });
+      }
+      function onObjects(snapshot: ObjectSnapshot): void {
+        pipeline.objects(snapshot);
+        for (const listener of objectListeners) listener(snapshot);
+      }
+    },
+
+    status: () =>
+      statusReport({
+        clock,
+        world: pipeline.world(),
+        waitingFor: pipeline.waitingFor(),
+        ledger,
+        viewOf: (streamId) => clients.get(streamId)?.open,
+        rejections,
+        problems: allProblems(),
+        holds: pipeline.holds(),
+      }),
+
+    world: () => pipeline.world(),
+
+    viewOf(node) {
+      for (const { client, open } of clients.values()) if (client.nodeId === node) return open.view;
+      return undefined;
+    },
+
+    open(client, onChange) {
+      const world = pipeline.world();
+      if (world === undefined || views === undefined) {
+        return { refused: 'unavailable', message: `not synced yet: waiting for ${pipeline.waitingFor().join(', ')}` };
+      }
+      const open = views.open(identify(client, world), (changed: readonly ResourceRef[]) => {
+        ledger.published(client.streamId, publishedAt);
+        onChange(changed);
+      });
+      clients.set(client.streamId, { client, open });
+      reportProblems(allProblems());
+      return {
+        view: () => open.view,
+        close() {
+          clients.delete(client.streamId);
+          open.close();
+        },
+      };
+    },
+
+    xdsEvent(event) {
+      measures.event(event);
+      if (event.kind === 'nack') reject(event);
+      settled(ledger.take(event, pipeline.world()?.revision ?? 0));
+      if (event.kind === 'open')
+        tell({ kind: 'proxy', node: event.client.nodeId, state: 'pending', atMs: clock.wall() });
+      if (event.kind === 'close') reportClosed(event.streamId);
+    },
+
+    subscribe(listener) {
+      listeners.add(listener);
+      return () => listeners.delete(listener);
+    },
+
+    objects: objects.list,
+    apply: objects.apply,
+    remove: objects.remove,
+  };
+
+  function reportClosed(streamId: number): void {
+    const client = clients.get(streamId)?.client;
+    if (client !== undefined) tell({ kind: 'proxy', node: client.nodeId, state: 'offline', atMs: clock.wall() });
+  }
+}

@@ -1,0 +1,127 @@
+// From what a client says of itself to the profile its configuration is made for.
+// Until credentials are verified (the trust issue), the node's own claims are taken, on loopback or with --insecure only.
+// Invariant: pure; equal claims and equal World give an equal profile.
+import type { Instance } from '../model/instance.ts';
+import { defaultNamespace, type ServiceId, serviceId } from '../model/names.ts';
+import type { DeclaredUpstream } from '../model/snapshot.ts';
+import type { World } from '../model/world.ts';
+import type { Binding, InboundBinding, ProxyProfile, UpstreamBinding } from '../translate/profile.ts';
+import type { ClientInfo } from '../xds/contract.ts';
+
+/** `node.metadata.chancery` as `chancery bootstrap` writes it; every member optional, nothing else is read. */
+export interface Claims {
+  readonly role?: 'gateway' | 'sidecar';
+  readonly gateway?: string;
+  readonly service?: string;
+  readonly namespace?: string;
+  readonly instance?: string;
+  readonly outbound?: Binding;
+  readonly upstreams: readonly (Binding & { readonly service: string })[];
+  readonly stats?: string;
+}
+
+const defaultOutbound: Binding = { address: '127.0.0.1', port: 15001 };
+
+function record(value: unknown): Readonly<Record<string, unknown>> {
+  return value !== null && typeof value === 'object' && !Array.isArray(value) ? (value as Record<string, unknown>) : {};
+}
+
+function text(value: unknown): string | undefined {
+  return typeof value === 'string' && value !== '' ? value : undefined;
+}
+
+/** `HOST:PORT` or `{address, port}`; undefined for anything else. */
+function binding(value: unknown): Binding | undefined {
+  if (typeof value === 'string') {
+    const at = value.lastIndexOf(':');
+    const port = Number(value.slice(at + 1));
+    return at > 0 && Number.isInteger(port) && port > 0 && port < 65536
+      ? { address: value.slice(0, at).replace(/^\[|\]$/g, ''), port }
+      : undefined;
+  }
+  const { address, port } = record(value);
+  return typeof address === 'string' && typeof port === 'number' ? { address, port } : undefined;
+}
+
+/** Reads the claims; what does not fit its form is left out. */
+export function readClaims(client: ClientInfo): Claims {
+  const said = record(client.metadata['chancery']);
+  const role = said['role'];
+  const outbound = binding(said['outbound']);
+  const upstreams = (Array.isArray(said['upstreams']) ? said['upstreams'] : []).flatMap((item: unknown) => {
+    const service = text(record(item)['service']);
+    const bound = binding(item);
+    return service === undefined || bound === undefined ? [] : [{ service, ...bound }];
+  });
+  const gateway = text(said['gateway']);
+  const service = text(said['service']);
+  const namespace = text(said['namespace']);
+  const instance = text(said['instance']);
+  const stats = text(said['stats']);
+  return {
+    ...(role === 'gateway' || role === 'sidecar' ? { role } : {}),
+    ...(gateway === undefined ? {} : { gateway }),
+    ...(service === undefined ? {} : { service }),
+    ...(namespace === undefined ? {} : { namespace }),
+    ...(instance === undefined ? {} : { instance }),
+    ...(outbound === undefined ? {} : { outbound }),
+    ...(stats === undefined ? {} : { stats }),
+    upstreams,
+  };
+}
+
+/** A service as claims or registrations name it: `cart` or `namespace/cart`. */
+function named(name: string, namespace: string): ServiceId {
+  const [first = '', second] = name.split('/', 2);
+  return second === undefined ? serviceId(namespace, first) : serviceId(first, second);
+}
+
+function inboundOf(instances: readonly Instance[], id: string): readonly InboundBinding[] {
+  return instances.flatMap((instance) =>
+    instance.id === id && instance.proxy !== undefined
+      ? [
+          {
+            address: instance.proxy.address,
+            port: instance.proxy.port,
+            appAddress: instance.proxy.localAddress,
+            appPort: instance.proxy.localPort,
+          },
+        ]
+      : [],
+  );
+}
+
+function upstreamsOf(
+  claims: Claims,
+  declared: readonly DeclaredUpstream[],
+  namespace: string,
+): readonly UpstreamBinding[] {
+  const byPort = new Map<string, UpstreamBinding>();
+  for (const { service, address, port } of [...declared, ...claims.upstreams]) {
+    byPort.set(`${address}:${port}`, { service: named(service, namespace), address, port });
+  }
+  return [...byPort.values()].sort((a, b) => a.port - b.port || (a.address < b.address ? -1 : 1));
+}
+
+/**
+ * The profile of a client. Role: the claim, else `sidecar` where `node.cluster` names a known service and no Gateway,
+ * else `gateway`. A sidecar's inbound listeners are those the registry holds for its instance (claim, else node id).
+ */
+export function identify(client: ClientInfo, world: World): ProxyProfile {
+  const claims = readClaims(client);
+  const namespace = claims.namespace ?? defaultNamespace;
+  const service = named(claims.service ?? client.nodeCluster, namespace);
+  const role =
+    claims.role ?? (!world.gateways.has(client.nodeCluster) && world.services.has(service) ? 'sidecar' : 'gateway');
+  const zone = client.locality.zone === '' ? {} : { zone: client.locality.zone };
+  if (role === 'gateway') return { role, gateway: claims.gateway ?? client.nodeCluster, ...zone };
+  const instance = claims.instance ?? client.nodeId;
+  return {
+    role,
+    service,
+    inbound: inboundOf(world.endpoints.get(service) ?? [], instance),
+    outbound: claims.outbound ?? defaultOutbound,
+    upstreams: upstreamsOf(claims, world.upstreams.get(service)?.get(instance) ?? [], namespace),
+    ...zone,
+  };
+}

@@ -1,0 +1,207 @@
+// What each proxy has been sent, has taken and has refused. Fed by the xDS server's events, read by status and metrics.
+// It keeps counts and what is in flight, not copies of configuration; it never decides what is sent.
+// Invariant: a stream with nothing in flight has taken everything published up to `revision`.
+import type { ResourceRef } from '../resources/resource.ts';
+import { shortNames, type TypeUrl } from '../resources/type-urls.ts';
+import type { Clock } from '../util/clock.ts';
+import type { ClientInfo, XdsEvent } from '../xds/contract.ts';
+import type { TypeStatus } from './contract.ts';
+
+export interface StreamRecord {
+  readonly client: ClientInfo;
+  readonly variant: 'sotw' | 'delta';
+  readonly types: Map<TypeUrl, TypeRecord>;
+  /** World revision that all of it acknowledged. */
+  revision: number;
+  /** Monotonic milliseconds of the oldest publication not yet acknowledged whole. */
+  unsettledSinceMs: number | undefined;
+  /** Wall milliseconds of the last change of state. */
+  sinceMs: number;
+}
+
+interface TypeRecord {
+  subscribed: number;
+  wildcard: boolean;
+  pushes: number;
+  rejections: number;
+  lastAckMs: number | undefined;
+  /** Text of the refusal that stands; cleared by the next acknowledgement. */
+  refused: string | undefined;
+  readonly inFlight: Map<string, { readonly sentMs: number; readonly resources: number }>;
+  resources: number;
+}
+
+export interface OfflineProxy {
+  readonly client: ClientInfo;
+  readonly variant: 'sotw' | 'delta';
+  readonly revision: number;
+  readonly sinceMs: number;
+}
+
+export interface Settled {
+  readonly record: StreamRecord;
+  readonly afterMs: number;
+}
+
+export interface Ledger {
+  /** Takes one event; returns the stream when the event settled it. */
+  take(event: XdsEvent, revision: number): Settled | undefined;
+  /** A publication changed these names for the stream at `atMs` (monotonic). Call before the change is told to it. */
+  published(streamId: number, atMs: number): void;
+  /** After the change was told: a stream that had nothing to send is settled at once. */
+  settleIdle(streamId: number, revision: number): Settled | undefined;
+  stream(streamId: number): StreamRecord | undefined;
+  streams(): Iterable<StreamRecord>;
+  /** Proxies seen before and gone, newest last, at most `maxOffline`. */
+  offline(): Iterable<OfflineProxy>;
+  typeStatus(record: StreamRecord): Readonly<Record<string, TypeStatus>>;
+}
+
+const maxOffline = 1000;
+
+function createType(): TypeRecord {
+  return {
+    subscribed: 0,
+    wildcard: false,
+    pushes: 0,
+    rejections: 0,
+    lastAckMs: undefined,
+    refused: undefined,
+    inFlight: new Map(),
+    resources: 0,
+  };
+}
+
+export function createLedger(clock: Clock): Ledger {
+  const streams = new Map<number, StreamRecord>();
+  const gone = new Map<string, OfflineProxy>();
+
+  function typeOf(streamId: number, type: TypeUrl): TypeRecord {
+    const record = streams.get(streamId);
+    const known = record?.types.get(type);
+    if (known !== undefined) return known;
+    const created = createType();
+    record?.types.set(type, created);
+    return created;
+  }
+
+  function close(streamId: number): void {
+    const record = streams.get(streamId);
+    if (record === undefined) return;
+    streams.delete(streamId);
+    const { client, variant, revision } = record;
+    for (const other of streams.values()) if (other.client.nodeId === client.nodeId) return;
+    gone.delete(client.nodeId);
+    gone.set(client.nodeId, { client, variant, revision, sinceMs: clock.wall() });
+    const [oldest] = gone.keys();
+    if (gone.size > maxOffline && oldest !== undefined) gone.delete(oldest);
+  }
+
+  function inFlight(record: StreamRecord): boolean {
+    for (const type of record.types.values()) if (type.inFlight.size > 0) return true;
+    return false;
+  }
+
+  function settle(record: StreamRecord | undefined, revision: number): Settled | undefined {
+    if (record === undefined || inFlight(record)) return undefined;
+    const since = record.unsettledSinceMs;
+    record.revision = revision;
+    record.unsettledSinceMs = undefined;
+    return since === undefined ? undefined : { record, afterMs: clock.now() - since };
+  }
+
+  return {
+    take(event, revision) {
+      switch (event.kind) {
+        case 'open':
+          gone.delete(event.client.nodeId);
+          streams.set(event.client.streamId, {
+            client: event.client,
+            variant: event.variant,
+            types: new Map(),
+            revision: 0,
+            unsettledSinceMs: clock.now(),
+            sinceMs: clock.wall(),
+          });
+          return undefined;
+        case 'close':
+          close(event.streamId);
+          return undefined;
+        case 'subscribe': {
+          const type = typeOf(event.streamId, event.type);
+          type.subscribed = event.names;
+          type.wildcard = event.wildcard;
+          return undefined;
+        }
+        case 'sent': {
+          const type = typeOf(event.streamId, event.type);
+          type.pushes++;
+          type.inFlight.set(event.nonce, { sentMs: clock.now(), resources: event.resources.size });
+          const record = streams.get(event.streamId);
+          if (record !== undefined) record.unsettledSinceMs ??= clock.now();
+          return undefined;
+        }
+        case 'ack':
+        case 'nack': {
+          const type = typeOf(event.streamId, event.type);
+          const sent = type.inFlight.get(event.nonce);
+          type.inFlight.delete(event.nonce);
+          const record = streams.get(event.streamId);
+          if (event.kind === 'nack') {
+            type.rejections++;
+            if (type.refused === undefined && record !== undefined) record.sinceMs = clock.wall();
+            type.refused = event.message;
+          } else {
+            if (type.refused !== undefined && record !== undefined) record.sinceMs = clock.wall();
+            type.refused = undefined;
+            if (sent !== undefined) type.lastAckMs = clock.now() - sent.sentMs;
+          }
+          return settle(record, revision);
+        }
+      }
+    },
+    published(streamId, atMs) {
+      const record = streams.get(streamId);
+      if (record !== undefined) record.unsettledSinceMs ??= atMs;
+    },
+    settleIdle: (streamId, revision) => settle(streams.get(streamId), revision),
+    stream: (streamId) => streams.get(streamId),
+    streams: () => streams.values(),
+    offline: () => gone.values(),
+    typeStatus(record) {
+      const status: Record<string, TypeStatus> = {};
+      for (const [url, type] of record.types) {
+        const state =
+          type.refused !== undefined
+            ? 'rejected'
+            : type.inFlight.size > 0
+              ? 'pending'
+              : type.pushes > 0
+                ? 'acked'
+                : 'none';
+        status[shortNames[url]] = {
+          state,
+          resources: type.subscribed,
+          pushes: type.pushes,
+          rejections: type.rejections,
+          ...(type.lastAckMs === undefined ? {} : { lastAckMs: type.lastAckMs }),
+        };
+      }
+      return status;
+    },
+  };
+}
+
+/** The refusal texts that stand on a stream, by short type name. */
+export function refusals(record: StreamRecord): readonly { readonly type: string; readonly message: string }[] {
+  return [...record.types].flatMap(([url, type]) =>
+    type.refused === undefined ? [] : [{ type: shortNames[url], message: type.refused }],
+  );
+}
+
+/** The refused resources a message is about: those it names, else all of the response. */
+export function blamed(type: TypeUrl, names: Iterable<string>, message: string): readonly ResourceRef[] {
+  const all = [...names];
+  const named = all.filter((name) => message.includes(name));
+  return (named.length > 0 ? named : all).map((name) => ({ type, name }));
+}

@@ -1,0 +1,196 @@
+// From snapshots to published views: keeps the latest of every source, guards them, builds the World, and publishes.
+// Endpoints go at once; structure on the leading edge, then at most once in a window that follows the cost of a build.
+// It knows no registry and no stream. Invariant: nothing is published before every source has reported whole once.
+
+import type { WorldInput } from '../model/next-world.ts';
+import type { ObjectSnapshot, RegistrySnapshot } from '../model/snapshot.ts';
+import type { World } from '../model/world.ts';
+import type { Clock, Timer } from '../util/clock.ts';
+import type { Logger } from '../util/log.ts';
+import type { Histogram } from '../util/metrics.ts';
+import { type GuardState, guard } from './guard.ts';
+
+export interface PipelineDeps {
+  readonly clock: Clock;
+  readonly log: Logger;
+  readonly buildSeconds: Histogram;
+  /** Pure; the same object back when nothing changed. */
+  readonly next: (input: WorldInput) => World;
+  /** Called for every new World, before structure is published. `at`: monotonic milliseconds of the event behind it. */
+  readonly onWorld: (world: World, before: World | undefined, at: number) => void;
+  /** Publish everything but endpoints. */
+  readonly onStructure: (world: World, at: number) => void;
+}
+
+export interface PipelineOptions {
+  /** Names in order of precedence: earlier registries win conflicts. */
+  readonly registries: readonly string[];
+  readonly objects: readonly string[];
+  readonly holdMs: number;
+}
+
+export interface Hold {
+  readonly source: string;
+  readonly reason: string;
+  /** Monotonic milliseconds; undefined: until the source answers whole again. */
+  readonly untilMs?: number;
+}
+
+export interface Pipeline {
+  registry(snapshot: RegistrySnapshot): void;
+  objects(snapshot: ObjectSnapshot): void;
+  world(): World | undefined;
+  /** Sources that have not reported whole yet. */
+  waitingFor(): readonly string[];
+  holds(): readonly Hold[];
+  latestObjects(): readonly ObjectSnapshot[];
+  latestRegistries(): readonly RegistrySnapshot[];
+  /** The registries as the World sees them, after the guard. */
+  servedRegistries(): readonly RegistrySnapshot[];
+  stop(): void;
+}
+
+/** Smallest and largest time between two structural builds, milliseconds. */
+const minWindowMs = 2;
+const maxWindowMs = 100;
+
+export function createPipeline(deps: PipelineDeps, options: PipelineOptions): Pipeline {
+  const { clock } = deps;
+  const guards = new Map<string, GuardState>();
+  const rawRegistries = new Map<string, RegistrySnapshot>();
+  const rawObjects = new Map<string, ObjectSnapshot>();
+  const goodObjects = new Map<string, ObjectSnapshot>();
+  const expiry = new Map<string, Timer>();
+  let world: World | undefined;
+  let turnAt: number | undefined;
+  let structureTimer: Timer | undefined;
+  let structureAt: number | undefined;
+  let quietUntilMs = Number.NEGATIVE_INFINITY;
+
+  function waitingFor(): string[] {
+    return [
+      ...options.registries.filter((name) => guards.get(name)?.served.complete !== true),
+      ...options.objects.filter((name) => goodObjects.get(name)?.complete !== true),
+    ];
+  }
+
+  const servedRegistries = (): RegistrySnapshot[] =>
+    options.registries.flatMap((name) => guards.get(name)?.served ?? []);
+
+  /** All changes of one turn become one World. */
+  function activate(): void {
+    if (turnAt !== undefined) return;
+    turnAt = clock.now();
+    queueMicrotask(() => {
+      const at = turnAt ?? clock.now();
+      turnAt = undefined;
+      build(at);
+    });
+  }
+
+  function build(at: number): void {
+    if (waitingFor().length > 0) return;
+    const before = world;
+    const next = deps.next({
+      registries: servedRegistries(),
+      objects: options.objects.flatMap((name) => goodObjects.get(name) ?? []),
+    });
+    if (next === before) return;
+    world = next;
+    deps.onWorld(next, before, at);
+    if (before === undefined || structural(before, next)) structure(at);
+  }
+
+  function structure(at: number): void {
+    structureAt ??= at;
+    if (structureTimer !== undefined) return;
+    const wait = quietUntilMs - clock.now();
+    if (wait <= 0) publish();
+    else structureTimer = clock.after(wait, publish);
+  }
+
+  function publish(): void {
+    structureTimer = undefined;
+    const at = structureAt ?? clock.now();
+    structureAt = undefined;
+    if (world === undefined) return;
+    const start = clock.now();
+    deps.onStructure(world, at);
+    const took = clock.now() - start;
+    deps.buildSeconds.observe({}, took / 1000);
+    quietUntilMs = clock.now() + Math.min(maxWindowMs, Math.max(minWindowMs, 2 * took));
+  }
+
+  function feed(snapshot: RegistrySnapshot): void {
+    const before = guards.get(snapshot.source);
+    const state = guard(before, { snapshot, nowMs: clock.now(), holdMs: options.holdMs });
+    guards.set(snapshot.source, state);
+    if (state.held !== undefined && state.held !== before?.held)
+      deps.log.warn('registry answer held back', { source: snapshot.source, reason: state.held });
+    if (state.held === undefined && before?.held !== undefined)
+      deps.log.info('registry answer released', { source: snapshot.source });
+    if (state.suspectUntilMs !== before?.suspectUntilMs) {
+      expiry.get(snapshot.source)?.cancel();
+      expiry.delete(snapshot.source);
+      if (state.suspectUntilMs !== undefined) {
+        const wait = state.suspectUntilMs - clock.now() + 1;
+        expiry.set(
+          snapshot.source,
+          clock.after(wait, () => reconsider(snapshot.source)),
+        );
+      }
+    }
+    activate();
+  }
+
+  /** The window of suspicion ended: the last answer counts as it is. */
+  function reconsider(source: string): void {
+    const last = rawRegistries.get(source);
+    if (last !== undefined) feed(last);
+  }
+
+  return {
+    registry(snapshot) {
+      rawRegistries.set(snapshot.source, snapshot);
+      feed(snapshot);
+    },
+    objects(snapshot) {
+      rawObjects.set(snapshot.source, snapshot);
+      const good = goodObjects.get(snapshot.source);
+      const keep = good?.complete === true && (!snapshot.complete || snapshot.degraded !== undefined);
+      goodObjects.set(snapshot.source, keep ? { ...snapshot, complete: true, documents: good.documents } : snapshot);
+      activate();
+    },
+    world: () => world,
+    waitingFor,
+    holds: () =>
+      [...guards].flatMap(([source, state]) =>
+        state.held === undefined
+          ? []
+          : [
+              {
+                source,
+                reason: state.held,
+                ...(state.suspectUntilMs === undefined ? {} : { untilMs: state.suspectUntilMs }),
+              },
+            ],
+      ),
+    latestObjects: () => options.objects.flatMap((name) => goodObjects.get(name) ?? []),
+    servedRegistries,
+    latestRegistries: () => options.registries.flatMap((name) => rawRegistries.get(name) ?? []),
+    stop() {
+      structureTimer?.cancel();
+      for (const timer of expiry.values()) timer.cancel();
+    },
+  };
+}
+
+/** True when more than instances differs. */
+function structural(before: World, after: World): boolean {
+  return (
+    before.services !== after.services ||
+    before.routes !== after.routes ||
+    before.gateways !== after.gateways ||
+    before.mesh !== after.mesh
+  );
+}

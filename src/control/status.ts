@@ -1,0 +1,118 @@
+// The status report: reads the ledger, the World and the holds, and says it in one structure for CLI, API and console.
+// It changes nothing.
+
+import type { Problem } from '../model/problem.ts';
+import type { World } from '../model/world.ts';
+import type { Clock } from '../util/clock.ts';
+import type { ControlStatus, ProxyStatus, Rejection } from './contract.ts';
+import { type Claims, readClaims } from './identify.ts';
+import { type Ledger, refusals, type StreamRecord } from './ledger.ts';
+import type { Hold } from './pipeline.ts';
+import type { OpenView } from './views.ts';
+
+export interface StatusInput {
+  readonly clock: Clock;
+  readonly world: World | undefined;
+  readonly waitingFor: readonly string[];
+  readonly ledger: Ledger;
+  readonly viewOf: (streamId: number) => OpenView | undefined;
+  readonly rejections: readonly Rejection[];
+  readonly problems: readonly Problem[];
+  readonly holds: readonly Hold[];
+}
+
+function stateOf(records: readonly StreamRecord[], revision: number): ProxyStatus['state'] {
+  if (records.some((record) => refusals(record).length > 0)) return 'rejecting';
+  return records.every((record) => record.unsettledSinceMs === undefined && record.revision >= 0) && revision > 0
+    ? 'synced'
+    : 'pending';
+}
+
+function noteOf(
+  records: readonly StreamRecord[],
+  open: OpenView | undefined,
+  claims: Claims,
+  world: World | undefined,
+): string {
+  const refused = records.flatMap(refusals);
+  if (refused.length > 0) return refused.map(({ type, message }) => `${type}: ${message}`).join('; ');
+  const profile = open?.profile;
+  if (profile?.role !== 'sidecar') return '';
+  if (world?.services.has(profile.service) === false)
+    return `service "${profile.service}" is in no registry and no object`;
+  if (profile.inbound.length === 0)
+    return `no sidecar is registered for instance "${claims.instance ?? records[0]?.client.nodeId ?? ''}", so it has no inbound listener`;
+  return '';
+}
+
+function proxyOf(node: string, records: readonly StreamRecord[], input: StatusInput): ProxyStatus {
+  const [first] = records;
+  if (first === undefined) throw new Error(`no stream of ${node}`);
+  const open = input.viewOf(first.client.streamId);
+  const claims = readClaims(first.client);
+  const revision = Math.min(...records.map((record) => record.revision));
+  const profile = open?.profile;
+  return {
+    node,
+    role: profile?.role ?? claims.role ?? 'gateway',
+    service:
+      profile === undefined ? first.client.nodeCluster : profile.role === 'gateway' ? profile.gateway : profile.service,
+    state: stateOf(records, revision),
+    envoyVersion: first.client.userAgentVersion,
+    variant: first.variant,
+    peer: first.client.peer,
+    view: open?.view.id ?? '',
+    revision,
+    sinceMs: Math.max(...records.map((record) => record.sinceMs)),
+    types: Object.assign({}, ...records.map((record) => input.ledger.typeStatus(record))),
+    note: noteOf(records, open, claims, input.world),
+    ...(claims.stats === undefined ? {} : { stats: claims.stats }),
+  };
+}
+
+/** The whole report, made on demand. */
+export function statusReport(input: StatusInput): ControlStatus {
+  const { world, ledger, clock } = input;
+  const byNode = new Map<string, StreamRecord[]>();
+  for (const record of ledger.streams())
+    byNode.set(record.client.nodeId, [...(byNode.get(record.client.nodeId) ?? []), record]);
+  const online = [...byNode].map(([node, records]) => proxyOf(node, records, input));
+  const offline = [...ledger.offline()].map(({ client, variant, revision, sinceMs }): ProxyStatus => {
+    const claims = readClaims(client);
+    return {
+      node: client.nodeId,
+      role: claims.role ?? 'gateway',
+      service: claims.service ?? claims.gateway ?? client.nodeCluster,
+      state: 'offline',
+      envoyVersion: client.userAgentVersion,
+      variant,
+      peer: client.peer,
+      view: '',
+      revision,
+      sinceMs,
+      types: {},
+      note: 'no stream; it keeps serving what it had',
+    };
+  });
+  const services = [...(world?.services.keys() ?? [])].map((id) => {
+    const count = { id, healthy: 0, warning: 0, critical: 0 };
+    for (const instance of world?.endpoints.get(id) ?? []) count[instance.health]++;
+    return count;
+  });
+  const toWall = clock.wall() - clock.now();
+  return {
+    revision: world?.revision ?? 0,
+    ready: world !== undefined,
+    waitingFor: input.waitingFor,
+    sources: [...(world?.sources.values() ?? [])],
+    services,
+    proxies: [...online, ...offline].sort((a, b) => (a.node < b.node ? -1 : a.node > b.node ? 1 : 0)),
+    rejections: input.rejections,
+    problems: input.problems,
+    held: input.holds.map(({ source, reason, untilMs }) => ({
+      source,
+      reason,
+      untilMs: untilMs === undefined ? 0 : Math.round(untilMs + toWall),
+    })),
+  };
+}

@@ -1,0 +1,174 @@
+// The views: one per distinct profile, shared by every proxy that has it, gone with the last.
+// It publishes new Worlds into them and tells each open client which names changed for it. It knows no stream and no protocol.
+// Invariant: a published view is whole and never changed in place; readers see the old one or the new one.
+import type { World } from '../model/world.ts';
+import type { Resource, ResourceRef, View } from '../resources/resource.ts';
+import { type TypeUrl, typeUrls } from '../resources/type-urls.ts';
+import type { Translator, ViewContent } from '../translate/contract.ts';
+import type { ProxyProfile } from '../translate/profile.ts';
+import { canonicalJson, contentHash } from '../util/hash.ts';
+
+export interface OpenView {
+  readonly view: View;
+  readonly profile: ProxyProfile;
+  /** Follows the proxy to another profile; true when it changed. */
+  move(profile: ProxyProfile): boolean;
+  close(): void;
+}
+
+export interface PublishResult {
+  /** Open views whose clients were told of at least one change. */
+  readonly touched: ReadonlySet<OpenView>;
+}
+
+export interface Views {
+  open(profile: ProxyProfile, onChange: (changed: readonly ResourceRef[]) => void): OpenView;
+  /** New endpoints at once; call on every World. */
+  publishEndpoints(world: World): PublishResult;
+  /** Everything but endpoints, for every view in use. */
+  publishContent(world: World): PublishResult;
+  /** The contents in use, for problems and status. */
+  contents(): Iterable<{
+    readonly id: string;
+    readonly profile: ProxyProfile;
+    readonly content: ViewContent;
+    readonly proxies: number;
+  }>;
+}
+
+interface Entry {
+  readonly id: string;
+  readonly profile: ProxyProfile;
+  content: ViewContent;
+  view: View;
+  readonly clients: Set<Client>;
+}
+
+interface Client {
+  entry: Entry;
+  readonly handle: OpenView;
+  readonly onChange: (changed: readonly ResourceRef[]) => void;
+}
+
+const noNames: ReadonlyMap<string, Resource> = new Map();
+
+function createView(id: string, content: ViewContent, endpoints: ReadonlyMap<string, Resource>): View {
+  const of = (type: TypeUrl): ReadonlyMap<string, Resource> =>
+    type === typeUrls.endpoints ? endpoints : (content.resources.get(type) ?? noNames);
+  return { id, get: (type, name) => of(type).get(name), names: (type) => of(type).keys() };
+}
+
+/** Names whose resource differs between two maps. */
+function differing(
+  type: TypeUrl,
+  before: ReadonlyMap<string, Resource>,
+  after: ReadonlyMap<string, Resource>,
+): ResourceRef[] {
+  if (before === after) return [];
+  const changed: ResourceRef[] = [];
+  for (const [name, resource] of after) {
+    const old = before.get(name);
+    if (old !== resource && old?.version !== resource.version) changed.push({ type, name });
+  }
+  for (const name of before.keys()) if (!after.has(name)) changed.push({ type, name });
+  return changed;
+}
+
+function contentDiff(before: ViewContent, after: ViewContent): ResourceRef[] {
+  if (before === after) return [];
+  const types = new Set([...before.resources.keys(), ...after.resources.keys()]);
+  return [...types].flatMap((type) =>
+    differing(type, before.resources.get(type) ?? noNames, after.resources.get(type) ?? noNames),
+  );
+}
+
+export function createViews(translator: Translator, first: World): Views {
+  const entries = new Map<string, Entry>();
+  let world = first;
+  let endpoints = translator.endpoints(first);
+
+  function enter(profile: ProxyProfile): Entry {
+    const id = contentHash(canonicalJson(profile)).slice(0, 10);
+    let entry = entries.get(id);
+    if (entry === undefined) {
+      const content = translator.view(world, profile);
+      entry = { id, profile, content, view: createView(id, content, endpoints), clients: new Set() };
+      entries.set(id, entry);
+    }
+    return entry;
+  }
+
+  function leave(client: Client): void {
+    client.entry.clients.delete(client);
+    if (client.entry.clients.size === 0) entries.delete(client.entry.id);
+  }
+
+  function tell(entry: Entry, changed: readonly ResourceRef[], touched: Set<OpenView>): void {
+    if (changed.length === 0) return;
+    for (const client of entry.clients) {
+      touched.add(client.handle);
+      client.onChange(changed);
+    }
+  }
+
+  return {
+    open(profile, onChange) {
+      const client: Client = {
+        entry: enter(profile),
+        onChange,
+        handle: {
+          get view() {
+            return client.entry.view;
+          },
+          get profile() {
+            return client.entry.profile;
+          },
+          move(next) {
+            const entry = enter(next);
+            const old = client.entry;
+            if (entry === old) return false;
+            leave(client);
+            client.entry = entry;
+            entry.clients.add(client);
+            const changed = contentDiff(old.content, entry.content);
+            if (changed.length > 0) onChange(changed);
+            return true;
+          },
+          close: () => leave(client),
+        },
+      };
+      client.entry.clients.add(client);
+      return client.handle;
+    },
+    publishEndpoints(next) {
+      const before = endpoints;
+      world = next;
+      endpoints = translator.endpoints(next);
+      const touched = new Set<OpenView>();
+      const changed = differing(typeUrls.endpoints, before, endpoints);
+      if (changed.length === 0) return { touched };
+      for (const entry of entries.values()) entry.view = createView(entry.id, entry.content, endpoints);
+      for (const entry of entries.values()) tell(entry, changed, touched);
+      return { touched };
+    },
+    publishContent(next) {
+      world = next;
+      const touched = new Set<OpenView>();
+      const told: [Entry, ResourceRef[]][] = [];
+      for (const entry of entries.values()) {
+        const content = translator.view(next, entry.profile);
+        if (content === entry.content) continue;
+        const changed = contentDiff(entry.content, content);
+        entry.content = content;
+        entry.view = createView(entry.id, content, endpoints);
+        told.push([entry, changed]);
+      }
+      for (const [entry, changed] of told) tell(entry, changed, touched);
+      return { touched };
+    },
+    *contents() {
+      for (const { id, profile, content, clients } of entries.values())
+        yield { id, profile, content, proxies: clients.size };
+    },
+  };
+}
