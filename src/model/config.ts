@@ -1,0 +1,218 @@
+// The shape of chancery.yaml: every key, its default and what it is for. The page of `chancery config show`, the flags,
+// the environment names and the published JSON Schema are all made from this one table.
+// It must not read files or the environment. Invariant: a key that is not here is an error, never ignored.
+import { z } from 'zod';
+
+const port = z.int().min(0).max(65535);
+const text = z.string().min(1);
+const path = text;
+
+/** How Consul is reached, as registry or as object store. */
+const consulAccess = {
+  address: z
+    .url({ protocol: /^https?$/ })
+    .default('http://127.0.0.1:8500')
+    .describe('URL of the Consul agent'),
+  token: text.optional().describe('ACL token; better as tokenFile'),
+  tokenFile: path.optional().describe('file holding the ACL token, read again when it changes'),
+  datacenter: text.optional(),
+  namespace: text.optional().describe('Consul Enterprise namespace'),
+  partition: text.optional().describe('Consul Enterprise admin partition'),
+  caFile: path.optional().describe('PEM of the authority that signed the server certificate'),
+  certFile: path.optional(),
+  keyFile: path.optional(),
+};
+
+/** How etcd is reached. */
+const etcdAccess = {
+  endpoints: z.array(text).min(1).default(['http://127.0.0.1:2379']).describe('URLs of the members'),
+  username: text.optional(),
+  password: text.optional().describe('better as passwordFile'),
+  passwordFile: path.optional(),
+  caFile: path.optional(),
+  certFile: path.optional(),
+  keyFile: path.optional(),
+};
+
+const name = z
+  .string()
+  .regex(/^[a-z][a-z0-9-]*$/, 'a name of lower-case letters, digits and dashes')
+  .optional()
+  .describe('shown in status and messages; the kind if absent');
+
+export const registrySchema = z.discriminatedUnion('kind', [
+  z.strictObject({
+    kind: z.literal('consul'),
+    name,
+    ...consulAccess,
+    consistency: z.enum(['default', 'stale', 'consistent']).default('default'),
+    tag: text.optional().describe('only instances with this tag'),
+  }),
+  z.strictObject({
+    kind: z.literal('etcd'),
+    name,
+    ...etcdAccess,
+    prefix: text.default('/services/').describe('keys under it are instances'),
+    layout: z.enum(['chancery', 'naming', 'registrator', 'go-micro']).default('chancery'),
+  }),
+  z.strictObject({
+    kind: z.literal('files'),
+    name,
+    path: path.default('./services').describe('directory of instance lists'),
+  }),
+  z.strictObject({
+    kind: z.literal('dns'),
+    name,
+    services: z
+      .array(
+        z.strictObject({
+          name: text,
+          host: text.describe('name to look up'),
+          type: z.enum(['A', 'SRV']).default('A').describe('A takes IPv6 addresses too'),
+          port: port.optional().describe('for A records; SRV records bring their own'),
+        }),
+      )
+      .min(1),
+    servers: z.array(text).optional().describe('name servers as IP or IP:PORT; the system ones if absent'),
+    intervalSeconds: z.number().positive().default(5).describe('time between look-ups'),
+  }),
+  z.strictObject({
+    kind: z.literal('dev'),
+    name,
+    address: text.default('127.0.0.1'),
+    port: port.default(8500).describe('where the in-process registry listens; 0 picks one'),
+  }),
+]);
+
+export const objectsSchema = z.discriminatedUnion('kind', [
+  z.strictObject({ kind: z.literal('directory'), name, path: path.default('./objects') }),
+  z.strictObject({ kind: z.literal('consul'), name, ...consulAccess, prefix: text.default('chancery/objects/') }),
+  z.strictObject({ kind: z.literal('etcd'), name, ...etcdAccess, prefix: text.default('/chancery/objects/') }),
+]);
+
+export const configSchema = z.strictObject({
+  node: text.default('chancery').describe('identifier of this control plane, told to every proxy'),
+  state: path.default('./.chancery').describe('directory for what must outlive a restart'),
+  xds: z
+    .strictObject({
+      address: text.default('127.0.0.1').describe('where proxies connect'),
+      port: port.default(18000),
+      insecure: z.boolean().default(false).describe('allow plaintext on an address that is not loopback'),
+    })
+    .prefault({}),
+  http: z
+    .strictObject({
+      address: text.default('127.0.0.1').describe('API, metrics and health'),
+      port: port.default(18080),
+      insecure: z.boolean().default(false).describe('allow plaintext on an address that is not loopback'),
+      hosts: z.array(text).default([]).describe('host names requests may use beside the loopback ones'),
+      tokenFile: path.optional().describe('bearer token of the API, made at the first start; STATE/token if absent'),
+    })
+    .prefault({}),
+  registries: z.array(registrySchema).optional().describe('where services are registered; earlier ones win conflicts'),
+  objects: z
+    .array(objectsSchema)
+    .optional()
+    .describe('where Service, Route and other objects lie; `apply` writes to the first'),
+  log: z
+    .strictObject({
+      level: z.enum(['debug', 'info', 'warn', 'error']).default('info'),
+      format: z.enum(['auto', 'json', 'pretty']).default('auto').describe('auto: pretty on a terminal'),
+    })
+    .prefault({}),
+  guard: z
+    .strictObject({
+      holdSeconds: z.number().min(0).default(30).describe('how long a suspicious registry answer is held back'),
+    })
+    .prefault({}),
+});
+
+/** Effective configuration, every default filled in. */
+export type Config = z.output<typeof configSchema>;
+export type RegistryConfig = z.output<typeof registrySchema>;
+export type ObjectsConfig = z.output<typeof objectsSchema>;
+
+/** Keys whose values are never shown. */
+const secretKeys: ReadonlySet<string> = new Set(['token', 'password']);
+
+export function isSecretKey(key: string): boolean {
+  return secretKeys.has(key);
+}
+
+export interface ConfigKey {
+  /** `['xds', 'port']`. */
+  readonly path: readonly string[];
+  readonly type: 'string' | 'number' | 'boolean' | 'list';
+  readonly description: string;
+  readonly choices?: readonly string[];
+}
+
+interface SchemaNode {
+  readonly type?: string;
+  readonly enum?: readonly string[];
+  readonly description?: string;
+  readonly properties?: Readonly<Record<string, SchemaNode>>;
+}
+
+/** Every key that a flag or an environment variable can set, from the schema. */
+export function configKeys(): readonly ConfigKey[] {
+  const walk = (node: SchemaNode, at: readonly string[]): ConfigKey[] =>
+    Object.entries(node.properties ?? {}).flatMap(([key, child]) => {
+      const inner = [...at, key];
+      if (child.type === 'object') return walk(child, inner);
+      const type =
+        child.type === 'array'
+          ? 'list'
+          : child.type === 'boolean'
+            ? 'boolean'
+            : child.type === 'string'
+              ? 'string'
+              : 'number';
+      return [
+        {
+          path: inner,
+          type,
+          description: child.description ?? '',
+          ...(child.enum === undefined ? {} : { choices: child.enum }),
+        },
+      ];
+    });
+  return walk(configJsonSchema() as SchemaNode, []);
+}
+
+/** JSON Schema of chancery.yaml, for editors. */
+export function configJsonSchema(): object {
+  return z.toJSONSchema(configSchema, { io: 'input' });
+}
+
+function words(path: readonly string[]): string[] {
+  return path.flatMap((part) =>
+    part
+      .replace(/([a-z0-9])([A-Z])/g, '$1-$2')
+      .toLowerCase()
+      .split('-'),
+  );
+}
+
+/** `xds.port` -> `CHANCERY_XDS_PORT`, `guard.holdSeconds` -> `CHANCERY_GUARD_HOLD_SECONDS`. */
+export function environmentName(path: readonly string[]): string {
+  return `CHANCERY_${words(path).join('_').toUpperCase()}`;
+}
+
+/** `xds.port` -> `xds-port`. */
+export function flagName(path: readonly string[]): string {
+  return words(path).join('-');
+}
+
+/** Names sources go by in status, problems and `config show`. */
+export function registryName(registry: RegistryConfig): string {
+  return registry.name ?? registry.kind;
+}
+
+export function objectsName(objects: ObjectsConfig): string {
+  return objects.name ?? (objects.kind === 'directory' ? 'objects' : `${objects.kind}-objects`);
+}
+
+export function isLoopback(address: string): boolean {
+  return address === 'localhost' || address === '::1' || address === '[::1]' || /^127\.\d+\.\d+\.\d+$/.test(address);
+}
