@@ -9,7 +9,11 @@ function instance(id: string, health: Health = 'healthy'): Instance {
   return { key: `memory/${id}`, id, address: '127.0.0.1', port: 80, health, weight: 1, metadata: {}, tags: [] };
 }
 
-function snapshot(services: Record<string, readonly Instance[]>, degraded?: Degraded['kind'], complete = true): RegistrySnapshot {
+function snapshot(
+  services: Record<string, readonly Instance[]>,
+  degraded?: Degraded['kind'],
+  complete = true,
+): RegistrySnapshot {
   return {
     source: 'consul',
     kind: 'consul',
@@ -46,7 +50,15 @@ describe('shrink guard', () => {
   it('serves nothing of a source that never was whole, and takes its first whole answer as it is', () => {
     const first = run([[0, snapshot({}, 'unreachable', false)]]);
     expect(first.served.complete).toBe(false);
-    expect(healths(run([[0, snapshot({}, 'unreachable', false)], [1, good]]), 'api')).toEqual(['a:healthy', 'b:healthy']);
+    expect(
+      healths(
+        run([
+          [0, snapshot({}, 'unreachable', false)],
+          [1, good],
+        ]),
+        'api',
+      ),
+    ).toEqual(['a:healthy', 'b:healthy']);
   });
 
   it('keeps everything while the registry is unreachable', () => {

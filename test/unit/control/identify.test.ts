@@ -1,0 +1,60 @@
+import { describe, expect, it } from 'vitest';
+import { identify, readClaims } from '../../../src/control/identify.ts';
+import { serviceId } from '../../../src/model/names.ts';
+import { testClient, testInstance, testWorld } from '../../support/worlds.ts';
+
+const proxy = { address: '127.0.0.1', port: 21000, localAddress: '127.0.0.1', localPort: 8080 };
+const world = testWorld({ web: [testInstance('web-1', { proxy }), testInstance('web-2')], api: [] });
+
+describe('identify', () => {
+  it('takes a client that names no service for a gateway', () => {
+    expect(identify(testClient('edge-1'), world)).toEqual({ role: 'gateway', gateway: 'edge' });
+  });
+
+  it('takes a client whose cluster is a service for its sidecar, inbound as the registry says', () => {
+    expect(identify(testClient('web-1', { nodeCluster: 'web' }), world)).toEqual({
+      role: 'sidecar',
+      service: 'web',
+      inbound: [{ address: '127.0.0.1', port: 21000, appAddress: '127.0.0.1', appPort: 8080 }],
+      outbound: { address: '127.0.0.1', port: 15001 },
+      upstreams: [],
+    });
+  });
+
+  it('gives a sidecar without registration no inbound listener', () => {
+    expect(identify(testClient('web-2', { nodeCluster: 'web' }), world)).toMatchObject({
+      role: 'sidecar',
+      inbound: [],
+    });
+  });
+
+  it('prefers the claims of the bootstrap, and takes upstreams from registry and bootstrap', () => {
+    const declared = new Map([
+      [serviceId('default', 'web'), new Map([['web-1', [{ service: 'api', address: '127.0.0.1', port: 9091 }]]])],
+    ]);
+    const metadata = {
+      chancery: {
+        role: 'sidecar',
+        service: 'web',
+        instance: 'web-1',
+        outbound: '127.0.0.1:15009',
+        upstreams: [{ service: 'api', address: '127.0.0.1', port: 9090 }],
+      },
+    };
+    expect(identify(testClient('node-7', { metadata }), { ...world, upstreams: declared })).toMatchObject({
+      service: 'web',
+      outbound: { address: '127.0.0.1', port: 15009 },
+      upstreams: [
+        { service: 'api', address: '127.0.0.1', port: 9090 },
+        { service: 'api', address: '127.0.0.1', port: 9091 },
+      ],
+    });
+  });
+
+  it.each([{}, { chancery: 5 }, { chancery: { role: 'admin', upstreams: 'all', outbound: 'nowhere', stats: 9 } }])(
+    'reads no claim from %j',
+    (metadata) => {
+      expect(readClaims(testClient('n', { metadata: metadata }))).toEqual({ upstreams: [] });
+    },
+  );
+});

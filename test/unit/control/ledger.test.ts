@@ -1,0 +1,83 @@
+import { describe, expect, it } from 'vitest';
+import { blamed, createLedger, refusals } from '../../../src/control/ledger.ts';
+import { typeUrls } from '../../../src/resources/type-urls.ts';
+import { createFakeClock } from '../../support/fake-clock.ts';
+import { testClient } from '../../support/worlds.ts';
+
+const client = testClient('edge-1');
+const sent = (nonce: string) =>
+  ({
+    kind: 'sent',
+    streamId: 1,
+    type: typeUrls.cluster,
+    nonce,
+    resources: new Map([['api', 'v1']]),
+    removed: [],
+    bytes: 10,
+  }) as const;
+
+function opened() {
+  const clock = createFakeClock();
+  const ledger = createLedger(clock);
+  ledger.take({ kind: 'open', client, variant: 'delta', aggregated: true }, 1);
+  return { clock, ledger };
+}
+
+describe('ledger', () => {
+  it('settles a stream when its last message is acknowledged, and says how long it took', () => {
+    const { clock, ledger } = opened();
+    ledger.take(sent('1'), 1);
+    ledger.take({ ...sent('2'), type: typeUrls.listener }, 1);
+    clock.advance(5);
+    expect(ledger.take({ kind: 'ack', streamId: 1, type: typeUrls.cluster, nonce: '1' }, 3)).toBeUndefined();
+    clock.advance(2);
+    const settled = ledger.take({ kind: 'ack', streamId: 1, type: typeUrls.listener, nonce: '2' }, 3);
+    expect(settled?.afterMs).toBe(7);
+    expect(ledger.stream(1)?.revision).toBe(3);
+  });
+
+  it('counts the time from the publication, not from the send', () => {
+    const { clock, ledger } = opened();
+    ledger.settleIdle(1, 1);
+    const at = clock.now();
+    clock.advance(3);
+    ledger.published(1, at);
+    ledger.take(sent('1'), 2);
+    clock.advance(4);
+    expect(ledger.take({ kind: 'ack', streamId: 1, type: typeUrls.cluster, nonce: '1' }, 2)?.afterMs).toBe(7);
+  });
+
+  it('keeps a refusal standing until the next acknowledgement of the type', () => {
+    const { ledger } = opened();
+    ledger.take(sent('1'), 1);
+    ledger.take(
+      { kind: 'nack', streamId: 1, type: typeUrls.cluster, nonce: '1', message: 'bad', resources: new Map() },
+      1,
+    );
+    const record = ledger.stream(1);
+    if (record === undefined) throw new Error('no stream');
+    expect(refusals(record)).toEqual([{ type: 'CDS', message: 'bad' }]);
+    expect(ledger.typeStatus(record)['CDS']).toMatchObject({ state: 'rejected', rejections: 1, pushes: 1 });
+    ledger.take(sent('2'), 1);
+    ledger.take({ kind: 'ack', streamId: 1, type: typeUrls.cluster, nonce: '2' }, 1);
+    expect(refusals(record)).toEqual([]);
+  });
+
+  it('remembers a proxy as offline only when its last stream has closed, and forgets it when it is back', () => {
+    const { ledger } = opened();
+    ledger.take({ kind: 'open', client: { ...client, streamId: 2 }, variant: 'delta', aggregated: false }, 1);
+    ledger.take({ kind: 'close', streamId: 1, reason: '' }, 1);
+    expect([...ledger.offline()]).toEqual([]);
+    ledger.take({ kind: 'close', streamId: 2, reason: '' }, 1);
+    expect([...ledger.offline()].map(({ client: { nodeId } }) => nodeId)).toEqual(['edge-1']);
+    ledger.take({ kind: 'open', client: { ...client, streamId: 3 }, variant: 'delta', aggregated: true }, 1);
+    expect([...ledger.offline()]).toEqual([]);
+  });
+
+  it('blames the resources that the refusal names, else all of the response', () => {
+    expect(
+      blamed(typeUrls.listener, ['in-8080', 'out'], 'listener in-8080: duplicate address').map(({ name }) => name),
+    ).toEqual(['in-8080']);
+    expect(blamed(typeUrls.listener, ['a', 'b'], '???').map(({ name }) => name)).toEqual(['a', 'b']);
+  });
+});

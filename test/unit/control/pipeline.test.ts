@@ -1,0 +1,138 @@
+import { describe, expect, it } from 'vitest';
+import { createPipeline } from '../../../src/control/pipeline.ts';
+import type { ObjectSnapshot, RegistrySnapshot } from '../../../src/model/snapshot.ts';
+import type { World } from '../../../src/model/world.ts';
+import { silentLogger } from '../../../src/util/log.ts';
+import { createFakeClock } from '../../support/fake-clock.ts';
+import { testInstance, testService, testWorld } from '../../support/worlds.ts';
+
+const registry = (revision: string, complete = true): RegistrySnapshot => ({
+  source: 'consul',
+  kind: 'consul',
+  revision,
+  complete,
+  services: new Map([['api', { name: 'api', instances: [testInstance(revision)] }]]),
+  problems: [],
+});
+
+const objects = (complete = true): ObjectSnapshot => ({
+  source: 'files',
+  revision: '1',
+  complete,
+  documents: new Map(),
+});
+
+/** Structure changes with every snapshot when `structural`, endpoints only otherwise. */
+function rig(structural: boolean) {
+  const clock = createFakeClock();
+  const worlds: World[] = [];
+  const structures: number[] = [];
+  let world: World | undefined;
+  const pipeline = createPipeline(
+    {
+      clock,
+      log: silentLogger,
+      buildSeconds: { observe: () => {} },
+      next({ registries }) {
+        const instances = registries.flatMap(({ services }) => services.get('api')?.instances ?? []);
+        const next = testWorld({ api: instances }, { revision: (world?.revision ?? 0) + 1 });
+        const same = world !== undefined && !structural;
+        world = {
+          ...next,
+          services: same ? (world?.services ?? next.services) : new Map([['api' as never, testService('api')]]),
+          routes: world?.routes ?? next.routes,
+          gateways: world?.gateways ?? next.gateways,
+          mesh: world?.mesh ?? next.mesh,
+        };
+        return world;
+      },
+      onWorld: (next) => worlds.push(next),
+      onStructure: () => structures.push(clock.now()),
+    },
+    { registries: ['consul'], objects: ['files'], holdMs: 30_000 },
+  );
+  return { clock, pipeline, worlds, structures };
+}
+
+describe('pipeline', () => {
+  it('publishes nothing before every source has reported whole', async () => {
+    const { clock, pipeline, worlds } = rig(true);
+    pipeline.registry(registry('1'));
+    await clock.settle();
+    expect(pipeline.waitingFor()).toEqual(['files']);
+    pipeline.objects(objects(false));
+    await clock.settle();
+    expect(worlds).toEqual([]);
+    pipeline.objects(objects());
+    await clock.settle();
+    expect(pipeline.waitingFor()).toEqual([]);
+    expect(worlds.length).toBe(1);
+  });
+
+  it('makes one World of all changes of one turn', async () => {
+    const { clock, pipeline, worlds } = rig(true);
+    pipeline.objects(objects());
+    for (const revision of ['1', '2', '3']) pipeline.registry(registry(revision));
+    await clock.settle();
+    expect(worlds.length).toBe(1);
+    expect(worlds[0]?.endpoints.get('api' as never)?.[0]?.id).toBe('3');
+  });
+
+  it('publishes structure on the leading edge and coalesces what follows at once', async () => {
+    const { clock, pipeline, structures } = rig(true);
+    pipeline.objects(objects());
+    pipeline.registry(registry('1'));
+    await clock.settle();
+    expect(structures).toEqual([0]);
+    for (const revision of ['2', '3', '4']) {
+      pipeline.registry(registry(revision));
+      await clock.settle();
+    }
+    expect(structures).toEqual([0]);
+    await clock.advanceAsync(10);
+    expect(structures).toEqual([0, 2]);
+    await clock.advanceAsync(1000);
+    pipeline.registry(registry('5'));
+    await clock.settle();
+    expect(structures.length).toBe(3);
+  });
+
+  it('never waits with endpoints and builds no structure for them', async () => {
+    const { clock, pipeline, worlds, structures } = rig(false);
+    pipeline.objects(objects());
+    for (const revision of ['1', '2', '3']) {
+      pipeline.registry(registry(revision));
+      await clock.settle();
+    }
+    expect(worlds.length).toBe(3);
+    expect(structures).toEqual([0]);
+  });
+
+  it('keeps the last good objects while their store is degraded', async () => {
+    const { clock, pipeline } = rig(true);
+    const documents = new Map([['a.yaml', { path: 'a.yaml', text: 'x: 1' }]]);
+    pipeline.registry(registry('1'));
+    pipeline.objects({ ...objects(), documents });
+    await clock.settle();
+    pipeline.objects({ ...objects(), degraded: { kind: 'unreachable', reason: 'gone' } });
+    await clock.settle();
+    expect(pipeline.latestObjects()[0]?.documents).toBe(documents);
+    expect(pipeline.latestObjects()[0]?.degraded?.reason).toBe('gone');
+  });
+
+  it('takes a suspicious answer for what it is when its window ends', async () => {
+    const { clock, pipeline, worlds } = rig(false);
+    pipeline.objects(objects());
+    pipeline.registry(registry('1'));
+    await clock.settle();
+    pipeline.registry({ ...registry('2'), services: new Map(), degraded: { kind: 'suspect', reason: 'reconnected' } });
+    await clock.settle();
+    expect(pipeline.holds().map(({ source }) => source)).toEqual(['consul']);
+    expect(worlds.at(-1)?.endpoints.get('api' as never)?.length).toBe(1);
+    await clock.advanceAsync(30_002);
+    expect(pipeline.holds()).toEqual([]);
+    expect(worlds.at(-1)?.endpoints.get('api' as never)).toEqual([]);
+    pipeline.stop();
+    expect(clock.pending()).toBe(0);
+  });
+});
