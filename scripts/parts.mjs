@@ -74,7 +74,7 @@ export function versionOf(file) {
   for (const args of [['--version'], ['version']]) {
     try {
       const text = execFileSync(file, args, { encoding: 'utf8', stdio: ['ignore', 'pipe', 'pipe'], timeout: 20_000 });
-      const match = /\b(\d+\.\d+\.\d+)\b/.exec(text);
+      const match = /(?:^|[^\d.])(\d+\.\d+\.\d+)/.exec(text);
       if (match) return match[1];
     } catch {
       // Not every binary knows both spellings; the caller reports what was looked at.

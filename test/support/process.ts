@@ -36,7 +36,7 @@ export function runningProcesses(): readonly RunningProcess[] {
 
 function tellKeeper(line: string): void {
   if (keeper === undefined) {
-    const file = fileURLToPath(new URL('./keeper.mjs', import.meta.url));
+    const file = fileURLToPath(new URL('../../scripts/keeper.mjs', import.meta.url));
     // Detached: a Ctrl-C at the terminal must reach the run, not the keeper.
     keeper = spawn(process.execPath, [file], { stdio: ['pipe', 'ignore', 'ignore'], detached: true });
     keeper.unref();
