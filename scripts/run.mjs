@@ -1,9 +1,10 @@
 // What `npm start`, `npm test` and the other commands call: it sets up whatever is missing, says so, then runs the command.
 // Plain JavaScript for Node >= 20: it runs before anything is installed.
-// usage: node scripts/run.mjs demo|test|test-long|bench|setup [arguments of the command]
+// usage: node scripts/run.mjs demo|test|test-long|bench|setup [arguments]; the first of bench names a file of bench/
 import { spawn } from 'node:child_process';
 import { join } from 'node:path';
 import { runForeground } from '../bin/foreground.mjs';
+import { parts } from './parts.mjs';
 import { ensurePart } from './provision.mjs';
 import { root, setUp } from './setup.mjs';
 import { SetupError } from './steps.mjs';
@@ -43,11 +44,11 @@ const commands = {
     const { node } = await setUp();
     return runTests(node, args, { long: true });
   },
-  async bench(args) {
+  async bench([name = 'product', ...args]) {
     const { node } = await setUp();
     const env = {};
-    for (const name of ['envoy', 'consul']) env[`${name.toUpperCase()}_BIN`] = (await ensurePart(name)).path;
-    return runProgram(node, [join(root, 'bench/main.ts'), ...args], env);
+    for (const part of ['envoy', 'consul']) env[parts[part].variable] = (await ensurePart(part)).path;
+    return runProgram(node, [join(root, 'bench', `${name}.ts`), ...args], env);
   },
   async setup(args) {
     await setUp();
