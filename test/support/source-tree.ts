@@ -71,6 +71,18 @@ export function eagerImports(path: string, text = readProject(path)): Import[] {
   return found;
 }
 
+/** Our files that a file loads only when asked, by `import()`. */
+export function lazyImports(path: string): string[] {
+  const found: string[] = [];
+  visitNodes(path, (node) => {
+    if (!ts.isCallExpression(node) || node.expression.kind !== ts.SyntaxKind.ImportKeyword) return;
+    const [specifier] = node.arguments;
+    const file = specifier && ts.isStringLiteral(specifier) ? resolved(specifier.text, path).file : undefined;
+    if (file !== undefined) found.push(file);
+  });
+  return found;
+}
+
 /** Calls `visit` for every node of a file. */
 export function visitNodes(path: string, visit: (node: ts.Node, source: ts.SourceFile) => void): void {
   const source = ts.createSourceFile(path, readProject(path), ts.ScriptTarget.Latest, true);
