@@ -45,7 +45,10 @@ const otherVariables = [
   'CHANCERY_TOKEN',
   'CHANCERY_TOKEN_FILE',
   'CHANCERY_CACHE',
+  'CHANCERY_RESTARTED',
 ];
+
+const surroundings = './objects exists';
 
 type Tree = Record<string, unknown>;
 
@@ -236,7 +239,7 @@ function fillFromSurroundings(layers: Layers, { environment, objectsDirectory }:
     if (registries.length > 0) assign(layers, ['registries'], { value: registries, origin });
   }
   if (layers.tree['objects'] === undefined && objectsDirectory)
-    assign(layers, ['objects'], { value: [{ kind: 'directory', path: './objects' }], origin: './objects exists' });
+    assign(layers, ['objects'], { value: [{ kind: 'directory', path: './objects' }], origin: surroundings });
 }
 
 function issueProblems(issues: readonly z.core.$ZodIssue[], layers: Layers, file: ConfigTree | undefined): Problem[] {
@@ -274,7 +277,11 @@ function meaningProblems(config: Config, layers: Layers, file: ConfigTree | unde
   const problems: Problem[] = [];
   const at = (path: readonly PropertyKey[]): Provenance =>
     file !== undefined && layers.origins.get(path.join('.'))?.includes(':') ? file.at(path) : nowhere;
-  if (config.registries === undefined)
+  // Objects that someone configured may bring endpoints of their own; a folder that happens to be there is no intent.
+  if (
+    config.registries === undefined &&
+    (config.objects === undefined || layers.origins.get('objects.0.kind') === surroundings)
+  )
     problems.push(createProblem('CH1605', nowhere, 'no registry is configured', { hint: missingHint }));
   for (const section of ['xds', 'http'] as const) {
     const { address, insecure } = config[section];

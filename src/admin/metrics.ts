@@ -1,0 +1,99 @@
+// prom-client behind the Metrics interface: the only module that imports it, so that another client is one file's change.
+// Gauges that mirror control's status are filled at scrape. Invariant: own Registry, every name starts with chancery_,
+// label values come from closed sets.
+import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client';
+import type { ControlStatus } from '../control/contract.ts';
+import type { Metrics } from '../util/metrics.ts';
+
+const prefix = 'chancery_';
+
+export interface PromMetrics extends Metrics {
+  /** Fills the status gauges from `status` at every scrape. */
+  mirror(status: () => ControlStatus): void;
+  /** Text exposition format. */
+  expose(): Promise<{ readonly contentType: string; readonly body: string }>;
+}
+
+export interface MetricsOptions {
+  readonly version: string;
+  readonly node: string;
+}
+
+export function createPromMetrics(options: MetricsOptions): PromMetrics {
+  const registry = new Registry();
+  const registers = [registry];
+  collectDefaultMetrics({ register: registry, prefix });
+  new Gauge({
+    name: `${prefix}build_info`,
+    help: 'Always 1; the version is the label',
+    labelNames: ['version', 'node'],
+    registers,
+  }).set({ version: options.version, node: options.node }, 1);
+  // Two parts may ask for one metric (several sources of a kind): the second gets the first's.
+  const made = new Map<string, unknown>();
+  let refresh = (): void => {};
+  function once<T>(name: string, make: () => T): T {
+    const known = made.get(name);
+    if (known !== undefined) return known as T;
+    const metric = make();
+    made.set(name, metric);
+    return metric;
+  }
+  const config = (name: string, help: string, labels: readonly string[] = []) => ({
+    name: prefix + name,
+    help,
+    labelNames: [...labels],
+    registers,
+  });
+
+  return {
+    counter: (name, help, labels) =>
+      once(name, () => {
+        const counter = new Counter(config(name, help, labels));
+        return { add: (values, by = 1) => counter.inc({ ...values }, by) };
+      }),
+    gauge: (name, help, labels) =>
+      once(name, () => {
+        const gauge = new Gauge(config(name, help, labels));
+        return { set: (values, value) => gauge.set({ ...values }, value) };
+      }),
+    histogram: (name, help, buckets, labels) =>
+      once(name, () => {
+        const histogram = new Histogram({ ...config(name, help, labels), buckets: [...buckets] });
+        return { observe: (values, value) => histogram.observe({ ...values }, value) };
+      }),
+    mirror(status) {
+      const proxies = new Gauge(config('proxies', 'Proxies by state', ['state']));
+      const revision = new Gauge(config('snapshot_version', 'Revision of the served World'));
+      const up = new Gauge(config('registry_up', '1 while the registry or object store answers whole', ['registry']));
+      const services = new Gauge(config('registry_services', 'Services known'));
+      const endpoints = new Gauge(config('registry_endpoints', 'Instances by health', ['health']));
+      const problems = new Gauge(config('problems', 'Problems that stand, by severity', ['severity']));
+      const held = new Gauge(config('guard_held', 'Sources held at their last good answer'));
+      const ready = new Gauge(config('ready', '1 after the first sync'));
+      refresh = () => {
+        const now = status();
+        ready.set(now.ready ? 1 : 0);
+        revision.set(now.revision);
+        services.set(now.services.length);
+        held.set(now.held.length);
+        for (const state of ['synced', 'pending', 'rejecting', 'offline'])
+          proxies.set({ state }, now.proxies.filter((proxy) => proxy.state === state).length);
+        for (const severity of ['error', 'warning'])
+          problems.set({ severity }, now.problems.filter((problem) => problem.severity === severity).length);
+        for (const health of ['healthy', 'warning', 'critical'] as const)
+          endpoints.set(
+            { health },
+            now.services.reduce((sum, service) => sum + service[health], 0),
+          );
+        up.reset();
+        for (const source of now.sources)
+          up.set({ registry: source.name }, source.complete && source.degraded === undefined ? 1 : 0);
+      };
+    },
+    async expose() {
+      refresh();
+      return { contentType: registry.contentType, body: await registry.metrics() };
+    },
+  };
+}

@@ -1,0 +1,263 @@
+// The API's lines: health, metrics, discovery, and control's views and one-shot writes.
+// It decides nothing: every answer is control's, in JSON. Invariant: what names objects, proxies or services needs the token.
+import { z } from 'zod';
+import type { Control } from '../control/contract.ts';
+import type { Resource } from '../resources/resource.ts';
+import { shortNames, type TypeUrl, typeUrls } from '../resources/type-urls.ts';
+import type { Clock } from '../util/clock.ts';
+import type { LogLevel } from '../util/log.ts';
+import { streamEvents } from './event-stream.ts';
+import { Fault } from './fault.ts';
+import type { PromMetrics } from './metrics.ts';
+import { type Reply, type RouteLine, read } from './route.ts';
+import { prometheusTargets } from './service-discovery.ts';
+
+export interface LogLevels {
+  /** Level by component; `default` for the rest. */
+  levels(): Readonly<Record<string, LogLevel>>;
+  /** Undefined component: the default of all. */
+  setLevel(level: LogLevel, component: string | undefined): void;
+}
+
+export interface RoutesDeps {
+  readonly control: Control;
+  readonly clock: Clock;
+  readonly metrics: PromMetrics;
+  readonly logLevels: LogLevels;
+  /** A resource as proto3 JSON, nested Any included. */
+  readonly decode: (resource: Resource) => unknown;
+  readonly version: string;
+  readonly node: string;
+}
+
+const flag = z.enum(['true', 'false']).default('false');
+const objectQuery = z.strictObject({
+  kind: z.string().optional(),
+  name: z.string().optional(),
+  namespace: z.string().optional(),
+});
+const applyQuery = z.strictObject({ file: z.string().default('request'), atomic: flag, dryRun: flag });
+const objectParams = z.strictObject({ kind: z.string(), name: z.string() });
+const removeQuery = z.strictObject({ namespace: z.string().default('default') });
+const nodeParams = z.strictObject({ node: z.string() });
+const levelBody = z.strictObject({
+  level: z.enum(['debug', 'info', 'warn', 'error']),
+  component: z.string().min(1).optional(),
+});
+const onLoopback = 'probes and scrapers carry no secret, and it listens on loopback unless told otherwise';
+
+const json = (body: unknown, status = 200): Reply => ({ body, status });
+
+export function createRoutes(deps: RoutesDeps): readonly RouteLine[] {
+  const { control } = deps;
+  const proxyOf = (params: unknown) => {
+    const { node } = read(nodeParams, params);
+    const proxy = control.status().proxies.find((candidate) => candidate.node === node);
+    if (proxy === undefined) throw new Fault(404, 'CH1703', `proxy "${node}" has never connected`);
+    return proxy;
+  };
+  const synced = (): void => {
+    if (control.world() !== undefined) return;
+    throw new Fault(503, 'CH1706', `waiting for ${control.status().waitingFor.join(', ')}`);
+  };
+  const apply = async (request: { query: unknown; body: string }): Promise<Reply> => {
+    synced();
+    const { file, atomic, dryRun } = read(applyQuery, request.query);
+    if (request.body.trim() === '') throw new Fault(400, 'CH1704', 'the body is empty');
+    const result = await control.apply(request.body, { file, atomic: atomic === 'true', dryRun: dryRun === 'true' });
+    const refused = result.problems.some((problem) => problem.severity === 'error');
+    if (refused) throw new Fault(422, 'CH1615', 'objects were refused', { ...result });
+    return json(result);
+  };
+  const objectsBody = {
+    contentTypes: ['application/yaml', 'application/json'],
+    description: 'Objects: one or more YAML documents, or one JSON object',
+  };
+
+  return [
+    {
+      method: 'GET',
+      path: '/healthz',
+      summary: 'The process is alive',
+      open: onLoopback,
+      handle: () => json({ status: 'ok' }),
+    },
+    {
+      method: 'GET',
+      path: '/readyz',
+      summary: 'Ready after the first sync of every source; else 503 with what it waits for',
+      open: onLoopback,
+      handle: () => {
+        const { ready, waitingFor } = control.status();
+        return json({ ready, waitingFor }, ready ? 200 : 503);
+      },
+    },
+    {
+      method: 'GET',
+      path: '/metrics',
+      summary: 'Prometheus metrics of the control plane',
+      open: onLoopback,
+      handle: async () => deps.metrics.expose(),
+    },
+    {
+      method: 'GET',
+      path: '/sd/prometheus',
+      summary: 'http_sd targets: this control plane and the stats listener of every connected proxy',
+      open: onLoopback,
+      handle: ({ host }) => json(prometheusTargets({ self: host, node: deps.node, proxies: control.status().proxies })),
+    },
+    {
+      method: 'GET',
+      path: '/api/v1/version',
+      summary: 'Version of the server',
+      open: 'clients ask before they have a token',
+      handle: () => json({ version: deps.version, node: deps.node }),
+    },
+    {
+      method: 'GET',
+      path: '/api/v1/status',
+      summary: 'Sources, services, proxies, rejections and problems',
+      handle: () => json(control.status()),
+    },
+    {
+      method: 'GET',
+      path: '/api/v1/problems',
+      summary: 'What is wrong in objects and registries',
+      handle: () => json(control.status().problems),
+    },
+    { method: 'GET', path: '/api/v1/proxies', summary: 'Every proxy', handle: () => json(control.status().proxies) },
+    {
+      method: 'GET',
+      path: '/api/v1/proxies/:node',
+      summary: 'One proxy',
+      params: nodeParams,
+      handle: ({ params }) => json(proxyOf(params)),
+    },
+    {
+      method: 'GET',
+      path: '/api/v1/proxies/:node/resources',
+      summary: 'What a connected proxy is to have, by type, as Envoy JSON',
+      params: nodeParams,
+      handle: ({ params }) => {
+        const { node } = proxyOf(params);
+        const view = control.viewOf(node);
+        if (view === undefined) throw new Fault(404, 'CH1703', `proxy "${node}" is not connected`);
+        const resources: Record<string, unknown[]> = {};
+        const add = (type: TypeUrl, name: string): void => {
+          const resource = view.get(type, name);
+          if (resource === undefined) return;
+          const shown = {
+            name,
+            version: resource.version,
+            provenance: resource.provenance,
+            resource: deps.decode(resource),
+          };
+          resources[shortNames[type]] = [...(resources[shortNames[type]] ?? []), shown];
+        };
+        // Endpoints are one table for all views; a proxy subscribes to those its clusters name.
+        for (const type of Object.values(typeUrls))
+          if (type !== typeUrls.endpoints) for (const name of view.names(type)) add(type, name);
+        const named = [...view.names(typeUrls.cluster)].flatMap((name) => view.get(typeUrls.cluster, name)?.deps ?? []);
+        for (const name of new Set(named.flatMap((dep) => (dep.type === typeUrls.endpoints ? [dep.name] : []))))
+          add(typeUrls.endpoints, name);
+        return json({ node, view: view.id, resources });
+      },
+    },
+    {
+      method: 'GET',
+      path: '/api/v1/objects',
+      summary: 'Objects, by kind, name and namespace',
+      query: objectQuery,
+      handle: ({ query }) => {
+        synced();
+        const { kind, name, namespace } = read(objectQuery, query);
+        const wanted = kind?.toLowerCase();
+        return json(
+          control
+            .objects()
+            .filter(
+              (object) =>
+                (wanted === undefined ||
+                  object.kind.toLowerCase() === wanted ||
+                  `${object.kind.toLowerCase()}s` === wanted) &&
+                (name === undefined || object.name === name) &&
+                (namespace === undefined || object.namespace === namespace),
+            ),
+        );
+      },
+    },
+    {
+      method: 'POST',
+      path: '/api/v1/objects',
+      summary: 'Apply objects',
+      query: applyQuery,
+      body: objectsBody,
+      handle: apply,
+    },
+    {
+      method: 'PUT',
+      path: '/api/v1/objects',
+      summary: 'Apply objects',
+      query: applyQuery,
+      body: objectsBody,
+      handle: apply,
+    },
+    {
+      method: 'DELETE',
+      path: '/api/v1/objects/:kind/:name',
+      summary: 'Delete one object',
+      params: objectParams,
+      query: removeQuery,
+      handle: async ({ params, query }) => {
+        synced();
+        const { kind, name } = read(objectParams, params);
+        const { namespace } = read(removeQuery, query);
+        const known = control
+          .objects()
+          .find(
+            (object) =>
+              object.kind.toLowerCase() === kind.toLowerCase() &&
+              object.name === name &&
+              object.namespace === namespace,
+          );
+        if (known === undefined) throw new Fault(404, 'CH1616', `${kind} ${namespace}/${name} is not there`);
+        const result = await control.remove(known.kind, namespace, name);
+        if (result.problems.some((problem) => problem.severity === 'error'))
+          throw new Fault(409, 'CH1615', 'the object was not deleted', { ...result });
+        return json(result);
+      },
+    },
+    {
+      method: 'GET',
+      path: '/api/v1/events',
+      summary: 'Server-sent events: worlds, acknowledgements, rejections, sources, problems',
+      handle: { stream: (response, signal) => streamEvents(deps, response, signal) },
+    },
+    {
+      method: 'GET',
+      path: '/api/v1/log-level',
+      summary: 'Log levels by component',
+      handle: () => json(deps.logLevels.levels()),
+    },
+    {
+      method: 'PUT',
+      path: '/api/v1/log-level',
+      summary: 'Change a log level until the next start',
+      body: {
+        contentTypes: ['application/json'],
+        description: '{"level": "debug", "component": "xds"}; without component, all',
+      },
+      handle: ({ body }) => {
+        let parsed: unknown;
+        try {
+          parsed = JSON.parse(body);
+        } catch {
+          throw new Fault(400, 'CH1704', 'the body is not JSON');
+        }
+        const { level, component } = read(levelBody, parsed);
+        deps.logLevels.setLevel(level, component);
+        return json(deps.logLevels.levels());
+      },
+    },
+  ];
+}

@@ -1,0 +1,111 @@
+// A Control of fixed answers that records what it was asked to change.
+import type {
+  ApplyResult,
+  Control,
+  ControlEvent,
+  ControlStatus,
+  ProxyStatus,
+  StoredObject,
+} from '../../../src/control/contract.ts';
+import type { World } from '../../../src/model/world.ts';
+import type { View } from '../../../src/resources/resource.ts';
+import { typeUrls } from '../../../src/resources/type-urls.ts';
+
+const at = { source: 'objects', file: 'shop.yaml', line: 1, column: 1, object: 'Route default/shop' };
+
+export const edge: ProxyStatus = {
+  node: 'edge-1',
+  role: 'gateway',
+  service: 'edge',
+  state: 'synced',
+  envoyVersion: '1.40.0',
+  variant: 'delta',
+  peer: '127.0.0.1:5000',
+  view: 'v1',
+  revision: 42,
+  sinceMs: 1_000,
+  types: { CDS: { state: 'acked', resources: 2, pushes: 1, rejections: 0, lastAckMs: 3 } },
+  note: '',
+  stats: '127.0.0.1:9902',
+};
+
+export const shop: StoredObject = {
+  apiVersion: 'chancery/v1',
+  kind: 'Route',
+  namespace: 'default',
+  name: 'shop',
+  text: 'kind: Route\n',
+  provenance: at,
+};
+
+export const status: ControlStatus = {
+  revision: 42,
+  ready: true,
+  waitingFor: [],
+  sources: [{ name: 'consul', kind: 'consul', revision: '8812', complete: true }],
+  services: [{ id: 'cart', healthy: 2, warning: 0, critical: 1 }],
+  proxies: [edge],
+  rejections: [],
+  problems: [],
+  held: [],
+};
+
+export interface FakeControl extends Control {
+  readonly calls: unknown[];
+  readonly listeners: Set<(event: ControlEvent) => void>;
+}
+
+export interface FakeOptions {
+  readonly status?: Partial<ControlStatus>;
+  readonly synced?: boolean;
+  readonly result?: ApplyResult;
+  readonly failure?: Error;
+}
+
+export function createFakeControl(options: FakeOptions = {}): FakeControl {
+  const calls: unknown[] = [];
+  const listeners = new Set<(event: ControlEvent) => void>();
+  const result = options.result ?? { objects: [{ object: 'Route default/shop', result: 'created' }], problems: [] };
+  const answer = async (call: unknown): Promise<ApplyResult> => {
+    calls.push(call);
+    if (options.failure !== undefined) throw options.failure;
+    return result;
+  };
+  const resource = (
+    type: (typeof typeUrls)[keyof typeof typeUrls],
+    name: string,
+    deps: View extends never ? never : readonly { type: typeof type; name: string }[],
+  ) => ({
+    type,
+    name,
+    version: 'h',
+    bytes: new Uint8Array(),
+    deps,
+    provenance: [],
+  });
+  const view: View = {
+    id: 'v1',
+    get: (type, name) =>
+      type === typeUrls.cluster
+        ? { ...resource(type, name, []), deps: [{ type: typeUrls.endpoints, name: 'cart' }] }
+        : resource(type, name, []),
+    names: (type) => (type === typeUrls.cluster ? ['cart'] : type === typeUrls.endpoints ? ['cart', 'never-used'] : []),
+  };
+  return {
+    calls,
+    listeners,
+    run: async () => {},
+    status: () => ({ ...status, ...options.status }),
+    world: () => (options.synced === false ? undefined : ({} as World)),
+    viewOf: (node) => (node === 'edge-1' ? view : undefined),
+    xdsEvent: () => {},
+    open: () => ({ refused: 'unavailable', message: 'fake' }),
+    subscribe(listener) {
+      listeners.add(listener);
+      return () => listeners.delete(listener);
+    },
+    objects: () => [shop],
+    apply: (text, how) => answer({ apply: text, ...how }),
+    remove: (kind, namespace, name) => answer({ remove: [kind, namespace, name] }),
+  };
+}
