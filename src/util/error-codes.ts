@@ -27,10 +27,191 @@ export const errorCodes = {
   },
   CH1005: { title: 'The value does not fit', hint: 'Write a value of the form that the message names.' },
   CH1006: { title: 'A required key is missing', hint: 'Add the key that the message names.' },
+  CH1007: { title: 'A key is there twice', hint: 'Keep one of the two; which one was meant cannot be known.' },
+  CH1008: {
+    title: 'The regular expression is not RE2',
+    hint: 'Write it in RE2 syntax: no look-around and no back-references.',
+  },
+  CH1009: { title: 'The value is too large', hint: 'Make it smaller, or split it over several objects.' },
+  CH1010: { title: 'The keys do not go together', hint: 'Keep what the message names and remove the rest.' },
+  // CH11xx: meaning of objects
+  CH1101: {
+    title: 'The object is defined twice',
+    hint: 'Remove or rename one of the two; the older one holds.',
+  },
+  CH1102: {
+    title: 'The objects of one service disagree',
+    hint: 'Write the same value in both, or remove it from one.',
+  },
+  CH1103: {
+    title: 'The registry is not configured',
+    hint: 'Name a registry of chancery.yaml, or leave the registry out to mean all.',
+  },
+  CH1104: {
+    title: 'Two registries hold the same instance',
+    hint: 'Deregister it from one of them; the registry configured first counts.',
+  },
+  CH1105: {
+    title: 'The target port differs from the registered port',
+    hint: 'The registered port is dialled; correct targetPort or the registration.',
+  },
+  CH1106: { title: 'There is more than one Mesh object', hint: 'Keep one; the older one holds.' },
+  CH1107: {
+    title: 'Only the first port of the service is used',
+    hint: 'Write a Service of its own for each further port.',
+  },
+  CH1108: {
+    title: 'The setting has no effect yet',
+    hint: 'This version does not act on it; nothing else of the object is affected.',
+  },
+  CH1109: {
+    title: 'The registered service name cannot be used',
+    hint: 'Register it under a name of letters, digits, dots, dashes and underscores.',
+  },
+  // CH12xx: routing
+  CH1203: {
+    title: 'The destination is not known',
+    hint: 'Correct its name, register it, or write a Service for it; until then it answers 503.',
+  },
+  CH1204: { title: 'The subset is not known', hint: 'Add it to `subsets` of the Service, or correct its name.' },
+  CH1205: {
+    title: 'The port is not the port of the service',
+    hint: 'Name the `port` of the Service, or leave it out.',
+  },
+  CH1206: { title: 'The gateway is not known', hint: 'Write a Gateway of that name, or correct the name.' },
+  CH1207: { title: 'The calling service is not known', hint: 'Correct its name; until then no request matches.' },
+  CH1208: {
+    title: 'All weights are zero',
+    hint: 'Give at least one destination a weight above 0; until then the rule answers 503.',
+  },
+  CH1209: { title: 'The host has no effect', hint: 'Remove it, or let a listener of the gateway admit it.' },
+  CH1210: {
+    title: 'A destination means every instance beside a subset of the same service',
+    hint: 'Name a subset in each destination, so that the shares are what they say.',
+  },
+  CH1211: { title: 'Two services claim one host', hint: 'Remove it from one of them; the older one holds.' },
+  CH1212: {
+    title: 'The service has no instances',
+    hint: 'Register one, or list `endpoints` in the Service; until then it answers 503.',
+  },
+  CH1213: {
+    title: 'The retry may repeat a request that was already handled',
+    hint: 'Use connect-failure, refused-stream and reset-before-request, which are safe for every method.',
+  },
+  CH1220: {
+    title: 'Another rule has the same match',
+    hint: 'Make the matches differ, or remove one; the rule that comes first in the documented order holds.',
+  },
+  CH1221: { title: 'The rule cannot be served', hint: 'Correct what the message names; the other rules are served.' },
+  CH1222: {
+    title: 'The rewrite does not fit the match',
+    hint: 'Rewrite a prefix only where the match has a path prefix or an exact path.',
+  },
+  CH1223: {
+    title: 'Two listeners share one address and port',
+    hint: 'Give each listener an address and port of its own; the one that stands first is served.',
+  },
+  CH1224: {
+    title: 'The instance is registered under a host name',
+    hint: 'Nothing is lost: Envoy resolves it by DNS. Register the IP address to have changes follow the registry at once.',
+  },
+  CH1225: {
+    title: 'The instance has no port',
+    hint: 'Register one, or give the Service a `targetPort`; until then the instance gets no traffic.',
+  },
+  CH1226: {
+    title: 'The header cannot be edited',
+    hint: 'Use `rewrite` for host and path; names that start with a colon cannot be set or removed.',
+  },
+  CH1227: {
+    title: 'Nothing says where the listener leads',
+    hint: 'Write a Route with `protocol: tcp` for this gateway; until then the listener is left out.',
+  },
+  CH1228: { title: 'The protocol is not served yet', hint: 'Use `http` or `tcp` on this listener.' },
   // CH13xx: registries and object stores
   CH1301: {
     title: 'The registry cannot be reached',
     hint: 'Check its address and that it runs; the last good state is served meanwhile.',
+  },
+  CH1310: {
+    title: 'The registry refused the credential',
+    hint: 'Check the token or certificate, that its file can be read, and what it allows; last good is served meanwhile.',
+  },
+  CH1311: {
+    title: 'The registry allows no more connections from this machine',
+    hint: 'Raise limits.http_max_conns_per_client of the Consul agent, or watch fewer services.',
+  },
+  CH1312: {
+    title: 'The registry answered with an error',
+    hint: 'Look at the log of the registry; last good is served and the request is tried again.',
+  },
+  CH1313: {
+    title: 'The answer of the registry cannot be read',
+    hint: 'Check that the address is that of the registry itself; last good is served meanwhile.',
+  },
+  CH1314: {
+    title: 'The registry entry does not have the expected shape',
+    hint: 'Register the instance again; the other instances are not affected.',
+  },
+  CH1315: {
+    title: 'The registered instance has no usable address',
+    hint: 'Register it with an IP address or a host name.',
+  },
+  CH1316: {
+    title: 'The registered port is not a port',
+    hint: 'Register a whole number from 0 to 65535.',
+  },
+  CH1317: {
+    title: 'The registered weight is out of range',
+    hint: 'Use a whole number from 1 to 128; the nearest of these is used.',
+  },
+  CH1318: {
+    title: 'The registered sidecar stands before no known instance',
+    hint: 'Give its Proxy the DestinationServiceName and DestinationServiceID of an instance on the same node.',
+  },
+  CH1319: {
+    title: 'The kind of the registry entry is not known',
+    hint: 'The entry is left out; register services without Kind and their sidecars as connect-proxy.',
+  },
+  CH1320: {
+    title: 'The instance list is not valid YAML',
+    hint: 'Fix the syntax at the position shown; the last good instances of the file are served meanwhile.',
+  },
+  CH1321: {
+    title: 'The path of the object is refused',
+    hint: 'Use a relative path below the store that ends in .yaml, .yml or .json, without "..".',
+  },
+  CH1322: {
+    title: 'The file cannot be written',
+    hint: 'Check that the directory exists, has space and can be written by this user.',
+  },
+  CH1323: {
+    title: 'The instance list does not fit',
+    hint: 'Write `service`, and `instances` with address and port; docs/registries.md has every key.',
+  },
+  CH1324: {
+    title: 'Two instances of a service have one id',
+    hint: 'Give each instance an id of its own; the first one is served.',
+  },
+  CH1330: {
+    title: 'The value of the key is no instance',
+    hint: 'Correct the value of the key shown; docs/registries.md has the form of every layout.',
+  },
+  CH1331: {
+    title: 'The key does not fit the layout',
+    hint: 'Move the key away from the prefix, or choose the `layout` that is used there.',
+  },
+  CH1332: {
+    title: 'Keys have no lease',
+    hint: 'Attach a lease when registering, so that an instance that dies is forgotten.',
+  },
+  CH1333: {
+    title: 'etcd did not store the object',
+    hint: 'Check that etcd has a leader and that the user may write under the prefix.',
+  },
+  CH1340: {
+    title: 'The DNS answer cannot be used',
+    hint: 'Correct the record of the name shown; the other records are used.',
   },
   CH1390: {
     title: 'No object store can be written to',
@@ -41,6 +222,19 @@ export const errorCodes = {
     hint: 'Change it where it lives, or remove it there first.',
   },
   CH1392: { title: 'The object is not there', hint: 'Run `chancery get KIND` to see which objects are.' },
+  // CH14xx: generated resources
+  CH1401: {
+    title: 'A generated resource cannot be encoded',
+    hint: 'It is left out and the rest is served; please report this with the objects that cause it.',
+  },
+  CH1402: {
+    title: 'A generated resource breaks a rule of Envoy',
+    hint: 'Correct the value that the message names; it is left out and the rest is served.',
+  },
+  CH1403: {
+    title: 'A generated resource names another one that does not exist',
+    hint: 'Please report this with the objects that cause it.',
+  },
   // CH16xx: configuration and command line
   CH1601: {
     title: 'The command line is not understood',

@@ -1,0 +1,27 @@
+// `chancery/v1` Gateway as a user writes it: an edge proxy's listeners.
+// User-facing YAML only. https, tcp and tls are accepted so that files can be prepared; they are served in a later issue.
+import { z } from 'zod';
+import { address, hostOrAny, issue, list, name, port, strict } from './fields.ts';
+
+const listener = strict({
+  name: name.optional(),
+  address: address.optional(),
+  port,
+  protocol: z.enum(['http', 'https', 'tcp', 'tls']).optional(),
+  hosts: list(hostOrAny).optional(),
+  tls: strict({ certificate: name, client: z.enum(['none', 'optional', 'required']).optional() }).optional(),
+});
+
+export const gatewaySpec = strict({ listeners: list(listener, 64).min(1) }).check((context) => {
+  const names = new Set<string>();
+  for (const [index, entry] of context.value.listeners.entries()) {
+    const own = entry.name ?? `${entry.protocol ?? 'http'}-${entry.port}`;
+    if (names.has(own))
+      issue(context, 'CH1010', { path: ['listeners', index], text: `is a second listener named "${own}"` });
+    names.add(own);
+    if (entry.tls !== undefined && entry.protocol !== 'https' && entry.protocol !== 'tls')
+      issue(context, 'CH1010', { path: ['listeners', index, 'tls'], text: 'goes with protocol https or tls only' });
+  }
+});
+
+export type GatewaySpec = z.output<typeof gatewaySpec>;

@@ -1,0 +1,21 @@
+// `chancery/v1` Mesh as a user writes it: the one object with mesh-wide defaults.
+// User-facing YAML only. Later issues add here, beside accessLog: tracing, metrics.
+import { z } from 'zod';
+import { plainHost, strict } from './fields.ts';
+import { health, limits, loadBalancer, retry, timeouts } from './policy.ts';
+
+export const meshSpec = strict({
+  domain: plainHost.optional(),
+  trustDomain: plainHost.optional(),
+  mtls: z.enum(['strict', 'permissive', 'off']).optional(),
+  defaults: strict({
+    loadBalancer: loadBalancer.optional(),
+    timeouts: timeouts.optional(),
+    health: health.optional(),
+    limits: limits.optional(),
+    retry: retry.optional(),
+  }).optional(),
+  telemetry: strict({ accessLog: z.boolean().optional() }).optional(),
+});
+
+export type MeshSpec = z.output<typeof meshSpec>;
