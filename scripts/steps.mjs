@@ -22,9 +22,12 @@ export async function step(title, work) {
 /** A failure a person can act on: what is missing, what was tried, what to run. Printed without a stack. */
 export class SetupError extends Error {}
 
-/** Runs a command quietly; rejects with the end of its output. `lowPriority` leaves the processor to others. */
+let interrupted = false;
+
+/** Runs a command quietly; an interrupt ends it and lets no other start; rejects with the end of its output. `lowPriority` leaves the processor to others. */
 export function run(command, args, { cwd, env = process.env, lowPriority = false, onLine } = {}) {
   return new Promise((resolve, reject) => {
+    if (interrupted) return reject(new Error('interrupted'));
     const child = spawn(command, args, { cwd, env, stdio: ['ignore', 'pipe', 'pipe'] });
     let text = '';
     let rest = '';
@@ -38,7 +41,18 @@ export function run(command, args, { cwd, env = process.env, lowPriority = false
     child.stdout.setEncoding('utf8').on('data', collect);
     child.stderr.setEncoding('utf8').on('data', collect);
     const stop = () => child.kill('SIGTERM');
-    process.once('exit', stop);
+    const interrupt = () => {
+      interrupted = true;
+      stop();
+    };
+    process.on('exit', stop);
+    process.on('SIGINT', interrupt);
+    process.on('SIGTERM', interrupt);
+    const done = () => {
+      process.off('exit', stop);
+      process.off('SIGINT', interrupt);
+      process.off('SIGTERM', interrupt);
+    };
     child.once('spawn', () => {
       if (!lowPriority) return;
       try {
@@ -48,11 +62,11 @@ export function run(command, args, { cwd, env = process.env, lowPriority = false
       }
     });
     child.once('error', (error) => {
-      process.off('exit', stop);
+      done();
       reject(new Error(`${command} cannot be run: ${error.message}`));
     });
     child.once('close', (code, signal) => {
-      process.off('exit', stop);
+      done();
       if (code === 0) return resolve(text);
       const end = text.trim().split('\n').slice(-15).join('\n    ');
       reject(new Error(`${basename(command)} ${args.join(' ')} ended with ${code ?? signal}:\n    ${end}`));
