@@ -1,0 +1,91 @@
+// `chancery bootstrap NODE`: a complete Envoy bootstrap on stdout. It reads options; the document is translate's.
+// Invariant: it needs no server, and no secret is inside what it prints.
+import type { Command } from 'commander';
+import { serviceId } from '../../model/names.ts';
+import { AppError } from '../../util/errors.ts';
+import { type CommandContext, command, formatOption, hostPort } from '../command.ts';
+import { exitCodes } from '../exit.ts';
+import { asText } from '../print.ts';
+
+interface Options {
+  readonly service?: string;
+  readonly gateway?: string;
+  readonly instance?: string;
+  readonly namespace?: string;
+  readonly region?: string;
+  readonly zone?: string;
+  readonly upstream: readonly string[];
+  readonly outbound?: string;
+  readonly stats: string;
+  readonly admin: string;
+  readonly xds: string;
+  readonly output: 'yaml' | 'json';
+}
+
+const collect = (value: string, before: readonly string[]): readonly string[] => [...before, value];
+
+export function bootstrapCommand(context: CommandContext): Command {
+  return command(
+    'bootstrap <node>',
+    'Print an Envoy bootstrap for one proxy',
+    'chancery bootstrap edge-1 --gateway edge > envoy.yaml && envoy -c envoy.yaml\nchancery bootstrap web-1 --service web --upstream api=127.0.0.1:9091 > envoy.yaml',
+  )
+    .option('--service <name>', 'sidecar of an instance of this service')
+    .option('--gateway <name>', 'edge proxy with the listeners of this Gateway (default: the node)')
+    .option('--instance <id>', "the registry's id of the instance (default: the node)")
+    .option('--namespace <namespace>', 'namespace of the service')
+    .option('--region <region>', 'where it runs')
+    .option('--zone <zone>', 'where it runs')
+    .option('--upstream <service=host:port>', 'a local listener for one service; repeatable', collect, [])
+    .option('--outbound <host:port>', 'where the outbound listener binds (default 127.0.0.1:15001)')
+    .option('--stats <host:port>', 'where Prometheus scrapes it', '127.0.0.1:9902')
+    .option('--admin <host:port>', 'Envoy admin', '127.0.0.1:9901')
+    .option('--xds <host:port>', 'the control plane', '127.0.0.1:18000')
+    .addOption(formatOption(['yaml', 'json'], 'yaml'))
+    .action(
+      context.action(async (node: string, options: Options) => {
+        if (options.service !== undefined && options.gateway !== undefined)
+          throw new AppError('CH1601', '--service and --gateway exclude each other');
+        const { bootstrap } = await import('../../translate/bootstrap.ts');
+        const document = bootstrap({ node, ...roleOf(node, options), ...common(options) });
+        context.io.out(asText(document, options.output));
+        return exitCodes.fine;
+      }),
+    );
+}
+
+function binding(option: string, text: string): { readonly address: string; readonly port: number } {
+  const bound = hostPort(text);
+  if (bound === undefined) throw new AppError('CH1601', `${option} "${text}" is not HOST:PORT`);
+  return bound;
+}
+
+function upstream(text: string, namespace: string) {
+  const [, service, at] = /^([^=]+)=(.+)$/.exec(text) ?? [];
+  if (service === undefined || at === undefined)
+    throw new AppError('CH1601', `--upstream "${text}" is not SERVICE=HOST:PORT`);
+  return { service: serviceId(namespace, service), ...binding('--upstream', at) };
+}
+
+function roleOf(node: string, options: Options) {
+  if (options.service === undefined) return { role: 'gateway', gateway: options.gateway ?? node } as const;
+  const namespace = options.namespace ?? 'default';
+  return {
+    role: 'sidecar',
+    service: options.service,
+    instance: options.instance ?? node,
+    upstreams: options.upstream.map((text) => upstream(text, namespace)),
+    ...(options.namespace === undefined ? {} : { namespace }),
+    ...(options.outbound === undefined ? {} : { outbound: binding('--outbound', options.outbound) }),
+  } as const;
+}
+
+function common(options: Options) {
+  const { region = '', zone = '' } = options;
+  return {
+    stats: binding('--stats', options.stats),
+    admin: binding('--admin', options.admin),
+    xds: binding('--xds', options.xds),
+    ...(region === '' && zone === '' ? {} : { locality: { region, zone } }),
+  };
+}

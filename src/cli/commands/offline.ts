@@ -1,0 +1,131 @@
+// `lint`, `translate` and `schema`: what needs no server. Objects are parsed, merged and translated by the same code
+// that serves. Invariant: exit code 65 exactly when an object has an error.
+import type { Command } from 'commander';
+import type { ObjectDocument, ObjectSnapshot } from '../../model/snapshot.ts';
+import type { World } from '../../model/world.ts';
+import { shortNames } from '../../resources/type-urls.ts';
+import type { ProxyProfile } from '../../translate/profile.ts';
+import { AppError } from '../../util/errors.ts';
+import { type CommandContext, command, formatOption } from '../command.ts';
+import { exitCodes, reportProblems } from '../exit.ts';
+import type { Io } from '../io.ts';
+import { asText } from '../print.ts';
+import { readTexts } from '../texts.ts';
+
+interface Offline {
+  readonly world: World;
+  readonly files: number;
+}
+
+/** The World of the objects under `path` alone, with no registry. */
+async function worldOf(io: Io, path: string): Promise<Offline> {
+  const { createWorldBuilder } = await import('../../model/next-world.ts');
+  const texts = await readTexts(io, path);
+  const documents = new Map(texts.map((one): [string, ObjectDocument] => [one.path, one]));
+  const objects: ObjectSnapshot = { source: 'files', revision: '1', complete: true, documents };
+  return { world: createWorldBuilder().next({ registries: [], objects: [objects] }), files: texts.length };
+}
+
+export function lintCommand(context: CommandContext): Command {
+  const { io } = context;
+  return command(
+    'lint <path>',
+    'Check objects without a server',
+    'chancery lint objects/\nchancery lint route.yaml -o json',
+  )
+    .addOption(formatOption(['text', 'json', 'yaml'], 'text'))
+    .action(
+      context.action(async (path: string, options: { output: string }) => {
+        const { world, files } = await worldOf(io, path);
+        const errors = world.problems.filter(({ severity }) => severity === 'error').length;
+        if (options.output !== 'text') io.out(asText(world.problems, options.output === 'json' ? 'json' : 'yaml'));
+        else {
+          reportProblems(io, world.problems);
+          io.out(
+            `${files} ${files === 1 ? 'file' : 'files'}, ${errors} errors, ${world.problems.length - errors} warnings\n`,
+          );
+        }
+        return errors > 0 ? exitCodes.invalid : exitCodes.fine;
+      }),
+    );
+}
+
+interface TranslateOptions {
+  readonly filename: string;
+  readonly gateway?: string;
+  readonly service?: string;
+  readonly output: 'yaml' | 'json';
+}
+
+function profileOf({ gateway, service }: TranslateOptions, world: World): ProxyProfile {
+  if (service === undefined) return { role: 'gateway', gateway: gateway ?? 'edge' };
+  const known = [...world.services.values()].find(({ id, name }) => id === service || name === service);
+  if (known === undefined)
+    throw new AppError('CH1601', `no object names a service "${service}"`, {
+      hint: 'Name a service of the objects given by -f.',
+    });
+  return {
+    role: 'sidecar',
+    service: known.id,
+    inbound: [],
+    outbound: { address: '127.0.0.1', port: 15001 },
+    upstreams: [],
+  };
+}
+
+export function translateCommand(context: CommandContext): Command {
+  const { io } = context;
+  return command(
+    'translate',
+    'Print the Envoy configuration that objects make, without a server',
+    'chancery translate -f objects/ --gateway edge\nchancery translate -f route.yaml --service web -o json',
+  )
+    .requiredOption('-f, --filename <path>', 'file, directory, or - for standard input')
+    .option('--gateway <name>', 'as the edge proxy of this Gateway sees it (default)')
+    .option('--service <name>', 'as a sidecar of this service sees it')
+    .addOption(formatOption(['yaml', 'json'], 'yaml'))
+    .action(
+      context.action(async (options: TranslateOptions) => {
+        const { world } = await worldOf(io, options.filename);
+        const [{ createTranslator }, { createProtos }] = await Promise.all([
+          import('../../translate/translate.ts'),
+          import('../../resources/protos.ts'),
+        ]);
+        const protos = createProtos(context.descriptorSet());
+        const translator = createTranslator({ protos });
+        const { resources, problems } = translator.view(world, profileOf(options, world));
+        const shown: Record<string, unknown[]> = {};
+        for (const [type, named] of resources)
+          shown[shortNames[type]] = [...named.values()].map((resource) =>
+            protos.decode(resource.type, resource.bytes, { protoNames: true }),
+          );
+        shown['EDS'] = [...translator.endpoints(world).values()].map((resource) =>
+          protos.decode(resource.type, resource.bytes, { protoNames: true }),
+        );
+        io.out(asText(shown, options.output));
+        reportProblems(io, [...world.problems, ...problems]);
+        return [...world.problems, ...problems].some(({ severity }) => severity === 'error')
+          ? exitCodes.invalid
+          : exitCodes.fine;
+      }),
+    );
+}
+
+export function schemaCommand(context: CommandContext): Command {
+  return command(
+    'schema [kind]',
+    'Print the JSON Schema of one kind, of all, or of chancery.yaml (config)',
+    'chancery schema Route\nchancery schema config',
+  ).action(
+    context.action(async (kind: string | undefined) => {
+      if (kind?.toLowerCase() === 'config') {
+        const { configJsonSchema } = await import('../../model/config.ts');
+        context.io.out(asText(configJsonSchema(), 'json'));
+        return exitCodes.fine;
+      }
+      const { jsonSchema } = await import('../../model/json-schema.ts');
+      context.io.out(asText(jsonSchema(kind), 'json'));
+      return exitCodes.fine;
+    }),
+  );
+}

@@ -1,0 +1,112 @@
+// `chancery status`: is every proxy in sync, and if not, what is in its way. First rung of finding a fault.
+// Invariant: exit code 0 only when everything asked about is in sync.
+import type { Command } from 'commander';
+import type { ControlStatus, ProxyStatus } from '../../control/contract.ts';
+import { AppError } from '../../util/errors.ts';
+import { createClient } from '../client.ts';
+import { type CommandContext, command, type Format, formatOption, withServer } from '../command.ts';
+import { exitCodes } from '../exit.ts';
+import { asText } from '../print.ts';
+import { ago, durationMs, table } from '../table.ts';
+
+const columns = ['CDS', 'EDS', 'LDS', 'RDS', 'SDS'] as const;
+const words = { none: '-', pending: 'wait', acked: 'ok', rejected: 'rej' } as const;
+const pollMs = 100;
+const defaultWait = '60s';
+
+interface StatusOptions {
+  readonly output: Format;
+  readonly wait?: string | true;
+  readonly server?: string;
+  readonly tokenFile?: string;
+}
+
+export function statusCommand(context: CommandContext): Command {
+  const { io } = context;
+  return withServer(
+    command('status [proxy]', 'Whether the proxies are in sync', 'chancery status\nchancery status web-1 --wait 30s'),
+  )
+    .alias('ps')
+    .option('--wait [duration]', `wait until in sync, at most this long (default ${defaultWait})`)
+    .addOption(formatOption(['table', 'json', 'yaml'], 'table'))
+    .action(
+      context.action(async (proxy: string | undefined, options: StatusOptions) => {
+        const waitMs = options.wait === undefined ? 0 : durationMs(options.wait === true ? defaultWait : options.wait);
+        if (waitMs === undefined) throw new AppError('CH1601', `"${String(options.wait)}" is no duration such as 30s`);
+        const client = createClient(io, options);
+        const deadline = io.clock.now() + waitMs;
+        for (;;) {
+          const status = await client.get('/api/v1/status').catch((error: unknown) => {
+            const retry = error instanceof AppError && error.retryable && io.clock.now() < deadline;
+            if (retry) return undefined;
+            throw error;
+          });
+          const shown = status === undefined ? undefined : only(status as ControlStatus, proxy);
+          const synced = shown !== undefined && inSync(shown, waitMs > 0);
+          const late = io.clock.now() >= deadline || io.signal.aborted;
+          if (shown !== undefined && (synced || late)) {
+            io.out(options.output === 'table' ? statusText(shown, io.clock.wall()) : asText(shown, options.output));
+            if (proxy !== undefined && shown.proxies.length === 0)
+              throw new AppError('CH1703', `proxy "${proxy}" has never connected`, {
+                hint: 'Run `chancery status` to see which have.',
+              });
+            if (!synced && waitMs > 0) throw new AppError('CH1609', `not in sync after ${ago(waitMs)}`);
+            return synced ? exitCodes.fine : exitCodes.failed;
+          }
+          await io.clock.sleep(pollMs, io.signal);
+        }
+      }),
+    );
+}
+
+function only(status: ControlStatus, proxy: string | undefined): ControlStatus {
+  return proxy === undefined ? status : { ...status, proxies: status.proxies.filter(({ node }) => node === proxy) };
+}
+
+/** Offline proxies are told, not waited for. With `someone`, at least one proxy must be there. */
+function inSync({ ready, proxies }: ControlStatus, someone: boolean): boolean {
+  const online = proxies.filter(({ state }) => state !== 'offline');
+  return ready && online.every(({ state }) => state === 'synced') && (!someone || online.length > 0);
+}
+
+function row(proxy: ProxyStatus, nowMs: number): string[] {
+  const state = proxy.state === 'rejecting' ? 'NACK' : proxy.state.toUpperCase();
+  return [
+    proxy.node,
+    proxy.service,
+    state,
+    ...columns.map((type) => words[proxy.types[type]?.state ?? 'none']),
+    proxy.state === 'offline' || proxy.revision > 0 ? String(proxy.revision) : '-',
+    ago(nowMs - proxy.sinceMs),
+    '-',
+    proxy.envoyVersion,
+    proxy.note,
+  ];
+}
+
+/** The table of proxies, a line that sums up, and what else stands in the way. */
+export function statusText(status: ControlStatus, nowMs: number): string {
+  const header = ['PROXY', 'SERVICE', 'STATE', ...columns, 'VERSION', 'SINCE', 'CERT', 'ENVOY', 'NOTE'];
+  const count = (state: ProxyStatus['state']): number => status.proxies.filter((proxy) => proxy.state === state).length;
+  const counts = (['synced', 'pending', 'rejecting', 'offline'] as const).flatMap((state) =>
+    count(state) > 0 ? [`${count(state)} ${state}`] : [],
+  );
+  const sources = status.sources.map(
+    ({ name, revision, degraded }) => `${name}@${revision}${degraded === undefined ? '' : ` (${degraded.reason})`}`,
+  );
+  const lines = [
+    status.proxies.length === 0
+      ? 'no proxy has connected\n'
+      : table(
+          header,
+          status.proxies.map((proxy) => row(proxy, nowMs)),
+        ),
+    `${status.proxies.length} proxies${counts.length > 0 ? `: ${counts.join(', ')}` : ''}    snapshot ${status.revision} from ${sources.join(' + ') || 'nothing yet'}\n`,
+  ];
+  if (!status.ready) lines.push(`not ready: waiting for ${status.waitingFor.join(', ')}\n`);
+  for (const { source, reason } of status.held) lines.push(`held at last good: ${source} (${reason})\n`);
+  const errors = status.problems.filter(({ severity }) => severity === 'error').length;
+  if (status.problems.length > 0)
+    lines.push(`${errors} errors, ${status.problems.length - errors} warnings: chancery problems\n`);
+  return lines.join('');
+}

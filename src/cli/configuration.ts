@@ -1,0 +1,47 @@
+// The configuration of this run: options of the command line, the file they name, the environment.
+// It reads through Io only. Invariant: every key of the schema is a flag here, none by hand.
+import type { Command } from 'commander';
+import { Option } from 'commander';
+import { configKeys, flagName } from '../model/config.ts';
+import { type ResolvedConfig, resolveConfig } from '../model/config-layers.ts';
+import { AppError } from '../util/errors.ts';
+import type { Io } from './io.ts';
+
+/** Adds `-c` and one flag for every key. */
+export function withConfiguration(target: Command): Command {
+  target
+    .option('-c, --config <file>', 'configuration file (CHANCERY_CONFIG; default chancery.yaml if there is one)')
+    .option('--insecure', 'allow plaintext on addresses that are not loopback');
+  for (const key of configKeys()) {
+    const argument = key.type === 'boolean' ? '' : key.type === 'list' ? ' <list>' : ` <${key.type}>`;
+    const option = new Option(`--${flagName(key.path)}${argument}`, key.description);
+    target.addOption(key.choices === undefined ? option : option.choices([...key.choices]));
+  }
+  return target;
+}
+
+/** commander's `xdsPort` for `xds-port`. */
+function camel(name: string): string {
+  return name.replace(/-(\w)/g, (_match, letter: string) => letter.toUpperCase());
+}
+
+export function readConfiguration(io: Io, options: Readonly<Record<string, unknown>>): ResolvedConfig {
+  const named = (options['config'] as string | undefined) ?? io.environment['CHANCERY_CONFIG'];
+  const path = named ?? 'chancery.yaml';
+  const text = io.readText(path);
+  if (named !== undefined && text === undefined)
+    throw new AppError('CH1602', `configuration file "${path}" cannot be read`);
+  const flags: Record<string, string | boolean | undefined> = {};
+  for (const key of configKeys())
+    flags[flagName(key.path)] = options[camel(flagName(key.path))] as string | boolean | undefined;
+  if (options['insecure'] === true) {
+    flags['xds-insecure'] ??= true;
+    flags['http-insecure'] ??= true;
+  }
+  return resolveConfig({
+    ...(text === undefined ? {} : { file: { path, text } }),
+    environment: io.environment,
+    flags,
+    objectsDirectory: io.isDirectory('objects'),
+  });
+}

@@ -1,0 +1,80 @@
+// Puts a control plane together from its configuration: sources, translation, control and the xDS server. HTTP is joined
+// to it by main.ts. It reads no file and no environment. Invariant: what a configuration does not name is not loaded.
+
+import type { Control } from '../control/contract.ts';
+import { type Config, isLoopback } from '../model/config.ts';
+import type { ObjectSource } from '../model/source.ts';
+import type { Resource } from '../resources/resource.ts';
+import type { Clock } from '../util/clock.ts';
+import type { Logger } from '../util/log.ts';
+import type { Metrics } from '../util/metrics.ts';
+import type { Random } from '../util/random.ts';
+import { runAll } from '../util/tasks.ts';
+import type { XdsEvent } from '../xds/contract.ts';
+import { createObjectStore, createRegistry } from './sources.ts';
+
+export interface PlaneDeps {
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly log: Logger;
+  readonly metrics: Metrics;
+  readonly descriptorSet: Uint8Array;
+  readonly readText: (path: string) => string | undefined;
+}
+
+export interface Plane {
+  readonly control: Control;
+  /** A resource as proto3 JSON. */
+  decode(resource: Resource): unknown;
+  /** Resolves once proxies can connect. */
+  readonly listening: Promise<{ readonly address: string; readonly port: number }>;
+  /** Runs until aborted, then drains streams and stops sources. */
+  run(signal: AbortSignal): Promise<void>;
+}
+
+export async function createPlane(deps: PlaneDeps, config: Config): Promise<Plane> {
+  const [{ createControl }, { createTranslator }, { createProtos }, { createXdsServer }] = await Promise.all([
+    import('../control/control.ts'),
+    import('../translate/translate.ts'),
+    import('../resources/protos.ts'),
+    import('../xds/grpc/server.ts'),
+  ]);
+  const { clock, random, log, metrics, descriptorSet } = deps;
+  const protos = createProtos(descriptorSet);
+  const registries = await Promise.all((config.registries ?? []).map((registry) => createRegistry(deps, registry)));
+  const stores = await Promise.all((config.objects ?? []).map((objects) => createObjectStore(deps, objects)));
+  const objectSources: readonly ObjectSource[] = stores;
+  const [store] = stores;
+  const control = createControl(
+    {
+      clock,
+      log,
+      metrics,
+      translator: createTranslator({ protos }),
+      registries,
+      objectSources,
+      ...(store === undefined ? {} : { store }),
+    },
+    { holdMs: config.guard.holdSeconds * 1000 },
+  );
+  const xdsLog = log.child('xds');
+  const exposed = !isLoopback(config.xds.address);
+  const onEvent = (event: XdsEvent): void => {
+    if (exposed && event.kind === 'open')
+      xdsLog.warn('a proxy connected in plaintext from outside loopback is possible: xds.insecure is set', {
+        node: event.client.nodeId,
+        peer: event.client.peer,
+      });
+    control.xdsEvent(event);
+  };
+  const xds = createXdsServer(
+    { clock, random, log, metrics, provider: control, onEvent, descriptorSet, identifier: config.node },
+    { address: config.xds.address, port: config.xds.port },
+  );
+  return {
+    control,
+    decode: (resource) => protos.decode(resource.type, resource.bytes, { protoNames: true }),
+    listening: xds.listening,
+    run: (signal) => runAll(signal, [(inner) => control.run(inner), (inner) => xds.run(inner)]),
+  };
+}

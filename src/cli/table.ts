@@ -1,0 +1,29 @@
+// Plain tables for terminals: columns as wide as their widest cell, two spaces between. It knows nothing of what is in them.
+import { stripVTControlCharacters } from 'node:util';
+
+export function table(header: readonly string[], rows: readonly (readonly string[])[]): string {
+  const width = (cell: string): number => stripVTControlCharacters(cell).length;
+  const widths = header.map((title, column) => Math.max(width(title), ...rows.map((row) => width(row[column] ?? ''))));
+  const line = (cells: readonly string[]): string =>
+    cells
+      .map((cell, column) => cell + ' '.repeat(Math.max(0, (widths[column] ?? 0) - width(cell))))
+      .join('  ')
+      .trimEnd();
+  return `${[header, ...rows].map(line).join('\n')}\n`;
+}
+
+/** `3s`, `4m`, `22h`, `3d`. */
+export function ago(ms: number): string {
+  const seconds = Math.max(0, Math.round(ms / 1000));
+  if (seconds < 60) return `${seconds}s`;
+  if (seconds < 3600) return `${Math.floor(seconds / 60)}m`;
+  if (seconds < 86_400) return `${Math.floor(seconds / 3600)}h`;
+  return `${Math.floor(seconds / 86_400)}d`;
+}
+
+/** `10s`, `2m`, `500ms`, or bare seconds, in milliseconds; undefined for anything else. */
+export function durationMs(text: string): number | undefined {
+  const [, amount, unit = 's'] = /^(\d+(?:\.\d+)?)(ms|s|m|h)?$/.exec(text) ?? [];
+  if (amount === undefined) return undefined;
+  return Number(amount) * ({ ms: 1, s: 1000, m: 60_000, h: 3_600_000 }[unit] ?? 0);
+}

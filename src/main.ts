@@ -1,0 +1,184 @@
+// The process: the only reader of argv, environment, files named on the command line, real clock and signals.
+// It joins what floors below keep apart (control plane, HTTP API, command line, demo) and decides nothing else.
+// Invariant: `serve` loads what its configuration needs and no more; every ending is an exit code.
+import { readdirSync, readFileSync, statSync } from 'node:fs';
+import { join } from 'node:path';
+import type { CliDeps, Io } from './cli/io.ts';
+import type { LoggerHandle } from './cli/logger.ts';
+import { runCommandLine } from './cli/program.ts';
+import type { Control } from './control/contract.ts';
+import type { Config } from './model/config.ts';
+import { createSystemClock } from './util/system-clock.ts';
+import { runAll } from './util/tasks.ts';
+
+const clock = createSystemClock();
+const random = Math.random;
+const { version } = JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8')) as {
+  version: string;
+};
+/** Earlier 24s resume TLS sessions of expired client certificates (CVE-2026-123872). */
+const patchedNode = [24, 22, 3] as const;
+
+function readText(path: string): string | undefined {
+  try {
+    return readFileSync(path, 'utf8');
+  } catch {
+    return undefined;
+  }
+}
+
+const isDirectory = (path: string): boolean => statSync(path, { throwIfNoEntry: false })?.isDirectory() ?? false;
+
+const descriptorSet = (): Uint8Array => readFileSync(new URL('./gen/envoy.binpb', import.meta.url));
+
+function stopSignal(): AbortSignal {
+  const stop = new AbortController();
+  for (const name of ['SIGINT', 'SIGTERM'] as const) {
+    process.on(name, () => {
+      // A second one means now.
+      if (stop.signal.aborted) process.exit(1);
+      stop.abort();
+    });
+  }
+  return stop.signal;
+}
+
+export interface RunningPlane {
+  readonly control: Control;
+  readonly xdsPort: number;
+  readonly httpPort: number;
+  readonly tokenPath: string;
+  /** Settles when everything has stopped. */
+  readonly done: Promise<void>;
+}
+
+/** Starts a control plane with its HTTP API; resolves once both listen. */
+async function startPlane(config: Config, context: { logs: LoggerHandle; signal: AbortSignal }): Promise<RunningPlane> {
+  const { logs, signal } = context;
+  const log = logs.logger;
+  const [{ createPlane }, { createAdmin }, { createPromMetrics }, { ensureToken }] = await Promise.all([
+    import('./cli/plane.ts'),
+    import('./admin/server.ts'),
+    import('./admin/metrics.ts'),
+    import('./admin/token.ts'),
+  ]);
+  const token = await ensureToken(config.http.tokenFile ?? join(config.state, 'token'));
+  const metrics = createPromMetrics({ version, node: config.node });
+  const plane = await createPlane({ clock, random, log, metrics, descriptorSet: descriptorSet(), readText }, config);
+  metrics.mirror(() => plane.control.status());
+  const admin = createAdmin(
+    {
+      control: plane.control,
+      clock,
+      metrics,
+      logLevels: logs,
+      decode: plane.decode,
+      version,
+      node: config.node,
+      log,
+      token: token.token,
+    },
+    config.http,
+  );
+  const done = runAll(signal, [(inner) => plane.run(inner), (inner) => admin.run(inner)]);
+  // `done` alone rejects when one of them cannot listen.
+  const [xds, http] = await Promise.race([Promise.all([plane.listening, admin.listening]), done.then(() => [])]);
+  if (xds !== undefined) log.info('xDS listens', { address: xds.address, port: xds.port });
+  if (http !== undefined) log.info('HTTP listens', { address: http.address, port: http.port, tokenFile: token.path });
+  if (token.created) log.info('made the API token', { file: token.path });
+  return { control: plane.control, xdsPort: xds?.port ?? 0, httpPort: http?.port ?? 0, tokenPath: token.path, done };
+}
+
+function nodeIsOld(): boolean {
+  const own = process.versions.node.split('.').map(Number);
+  for (const [index, wanted] of patchedNode.entries()) {
+    const part = own[index] ?? 0;
+    if (part !== wanted) return part < wanted;
+  }
+  return false;
+}
+
+async function serve(config: Config, io: Io): Promise<number> {
+  const { createLogger } = await import('./cli/logger.ts');
+  const { level, format } = config.log;
+  const pretty = format === 'pretty' || (format === 'auto' && process.stderr.isTTY === true);
+  const logs = createLogger({ level, pretty, colour: pretty && useColour(process.stderr), write: io.err });
+  const log = logs.logger.child('main');
+  log.info('chancery starts', {
+    version,
+    node: config.node,
+    registries: (config.registries ?? []).map(({ kind }) => kind),
+    objects: (config.objects ?? []).map(({ kind }) => kind),
+  });
+  if (nodeIsOld())
+    log.warn(
+      `Node ${process.versions.node} is below ${patchedNode.join('.')}, which fixes CVE-2026-123872 (TLS sessions of expired client certificates are resumed); update Node`,
+    );
+  const plane = await startPlane(config, { logs, signal: io.signal });
+  const unsubscribe = plane.control.subscribe((event) => {
+    if (event.kind !== 'world') return;
+    log.info('ready: first sync done', { revision: event.revision });
+    unsubscribe();
+  });
+  await plane.done;
+  log.info('chancery stopped');
+  return 0;
+}
+
+function useColour(stream: NodeJS.WriteStream): boolean {
+  return stream.isTTY === true && !process.env['NO_COLOR'] && process.env['TERM'] !== 'dumb';
+}
+
+async function readStdin(): Promise<string> {
+  const chunks: Buffer[] = [];
+  for await (const chunk of process.stdin) chunks.push(chunk as Buffer);
+  return Buffer.concat(chunks).toString('utf8');
+}
+
+const io: Io = {
+  out: (text) => process.stdout.write(text),
+  err: (text) => process.stderr.write(text),
+  colour: useColour(process.stdout),
+  environment: process.env,
+  clock,
+  fetch,
+  signal: stopSignal(),
+  readStdin,
+  readText,
+  isDirectory,
+  listFiles: (path) =>
+    readdirSync(path, { recursive: true, withFileTypes: true })
+      .filter((entry) => entry.isFile() && !entry.name.startsWith('.'))
+      .map((entry) => join(entry.parentPath, entry.name).slice(join(path, '/').length))
+      .sort(),
+};
+
+const deps: CliDeps = {
+  io,
+  version,
+  descriptorSet,
+  serve: (config) => serve(config, io),
+  demo: async (options) => {
+    const [{ runDemo }, { createLogger }] = await Promise.all([import('./demo/demo.ts'), import('./cli/logger.ts')]);
+    return runDemo(
+      {
+        io,
+        clock,
+        random,
+        startPlane,
+        createLogger,
+        environment: process.env,
+        onExit: (stop) => process.on('exit', stop),
+      },
+      options,
+    );
+  },
+};
+
+// A reader that left (`chancery schema | head`) is no failure.
+for (const stream of [process.stdout, process.stderr])
+  stream.on('error', (error: NodeJS.ErrnoException) => process.exit(error.code === 'EPIPE' ? 0 : 1));
+
+process.exitCode = await runCommandLine(process.argv.slice(2), deps);
+// Everything was asked to stop and has; a socket that lingers must not keep the process.
+setTimeout(() => process.exit(), 1000).unref();

@@ -1,0 +1,274 @@
+// Command lines in, output and exit codes out; no process, no network.
+import { describe, expect, it } from 'vitest';
+import { statusText } from '../../../src/cli/commands/status.ts';
+import { createProgram, runCommandLine } from '../../../src/cli/program.ts';
+import { createFakeControl, edge, shop, status } from '../admin/fake-control.ts';
+import { createFakeCli, type FakeIoOptions, type FakeServer } from './fake-io.ts';
+
+async function run(line: string, options: FakeIoOptions = {}) {
+  const cli = createFakeCli(options);
+  const code = await runCommandLine(
+    line.split(' ').filter((word) => word !== ''),
+    cli.deps,
+  );
+  return { code, out: cli.out(), err: cli.err(), served: cli.served, demos: cli.demos };
+}
+
+const consul = { 'chancery.yaml': 'registries: [{kind: consul, token: hush}]\n' };
+
+describe('help and usage', () => {
+  it('shows an example on every page', () => {
+    const { deps } = createFakeCli();
+    const program = createProgram(deps, () => {});
+    const pages = (target: typeof program): (typeof program)[] => [target, ...target.commands.flatMap(pages)];
+    for (const page of pages(program)) {
+      let text = '';
+      page.configureOutput({ writeOut: (part) => (text += part) });
+      page.outputHelp();
+      expect(text, page.name()).toContain('$ chancery');
+    }
+  });
+
+  it.each([
+    ['', 0],
+    ['--help', 0],
+    ['status --help', 0],
+    ['--version', 0],
+    ['stauts', 64],
+    ['status --watch', 64],
+    ['status a b', 64],
+    ['get', 64],
+    ['apply', 64],
+    ['completion tcsh', 64],
+    ['status -o xml', 64],
+    ['status --wait soon', 64],
+    ['bootstrap web-1 --service web --gateway edge', 64],
+    ['bootstrap web-1 --service web --upstream api', 64],
+    ['bootstrap web-1 --xds nowhere', 64],
+    ['serve --log-level loud', 64],
+  ])('%j exits %d', async (line, code) => {
+    const result = await run(line);
+    expect(result.code).toBe(code);
+    if (code === 64) expect(result.err).toMatch(/^error \[CH1601\] .+ docs: errors#CH1601\n$/);
+    else expect(result.err).toBe('');
+  });
+
+  it('suggests the command and the option that was meant', async () => {
+    expect((await run('stauts')).err).toContain('Did you mean "status"?');
+    expect((await run('status --waitt')).err).toContain('--wait');
+  });
+
+  it('paints only where colours are wanted', async () => {
+    expect((await run('stauts')).err).not.toContain('\x1b');
+    expect((await run('stauts', { colour: true })).err).toContain('\x1b[31merror');
+  });
+
+  it.each(['bash', 'zsh', 'fish'])('completes in %s', async (shell) => {
+    const { out, code } = await run(`completion ${shell}`);
+    expect(code).toBe(0);
+    for (const word of ['bootstrap', 'status', 'wait', 'translate', 'show']) expect(out).toContain(word);
+  });
+});
+
+describe('serve and config', () => {
+  it('serves the file, with flags over it', async () => {
+    const { code, served } = await run('serve --xds-port 1234 --insecure', { files: consul });
+    expect(code).toBe(0);
+    expect(served[0]).toMatchObject({
+      xds: { port: 1234, insecure: true },
+      http: { insecure: true },
+      registries: [{ kind: 'consul' }],
+    });
+  });
+
+  it('takes the file that -c or CHANCERY_CONFIG names', async () => {
+    const files = { 'a.yaml': 'registries: [{kind: files}]\n' };
+    expect((await run('serve -c a.yaml', { files })).served).toHaveLength(1);
+    expect((await run('serve', { files, environment: { CHANCERY_CONFIG: 'a.yaml' } })).served).toHaveLength(1);
+    const missing = await run('serve -c b.yaml', { files });
+    expect([missing.code, missing.err]).toEqual([
+      64,
+      expect.stringContaining('[CH1602] configuration file "b.yaml" cannot be read'),
+    ]);
+  });
+
+  it('says what to write when nothing is configured', async () => {
+    const { code, err, served } = await run('serve');
+    expect(code).toBe(64);
+    expect(err).toContain('[CH1605]');
+    expect(err).toContain('{kind: consul');
+    expect(served).toEqual([]);
+  });
+
+  it('shows each value with its origin, and no secret', async () => {
+    const options = { files: consul, environment: { CHANCERY_HTTP_PORT: '81' } };
+    const { code, out } = await run('config show', options);
+    expect(code).toBe(0);
+    expect(out).toMatch(/^http\.port +81 +CHANCERY_HTTP_PORT$/m);
+    expect(out).toMatch(/^registries\.0\.kind +consul +chancery\.yaml:1:15$/m);
+    expect(out).toMatch(/^xds\.port +18000 +default$/m);
+    for (const format of ['table', 'json', 'yaml']) {
+      const shown = (await run(`config show -o ${format}`, options)).out;
+      expect(shown).toContain('(redacted)');
+      expect(shown).not.toContain('hush');
+    }
+  });
+});
+
+describe('the server side', () => {
+  const control = createFakeControl();
+  const server: FakeServer = ({ path, token }) => {
+    if (path.endsWith('/api/v1/version')) return { body: { version: '1.2.0' } };
+    if (token !== 't') return { status: 401, body: { code: 'CH1701', detail: 'no', hint: 'x' } };
+    if (path.includes('/api/v1/objects')) return { body: control.objects() };
+    if (path.includes('/api/v1/problems')) return { body: [] };
+    return { body: status };
+  };
+  const environment = { CHANCERY_TOKEN: 't' };
+
+  it.each(['status', 'get routes', 'apply -f -', 'watch', 'problems', 'delete Route x'])(
+    '%s exits 2 when there is none',
+    async (line) => {
+      const { code, err } = await run(line, { stdin: 'x' });
+      expect(code).toBe(2);
+      expect(err).toContain('[CH1606] no answer from http://127.0.0.1:18080');
+    },
+  );
+
+  it('exits 2 when the token is refused, and names no token', async () => {
+    const { code, err } = await run('status', { server, environment: { CHANCERY_TOKEN: 'wrong' } });
+    expect([code, err]).toEqual([2, expect.stringContaining('[CH1607]')]);
+    expect(err).not.toContain('wrong');
+  });
+
+  it('finds server and token where serve puts them', async () => {
+    const asked: string[] = [];
+    const spy: FakeServer = (request) => {
+      asked.push(`${request.path} ${request.token}`);
+      return server(request);
+    };
+    await run('status', { server: spy, files: { '.chancery/token': 't\n', './.chancery/token': 't\n' } });
+    await run('status', {
+      server: spy,
+      files: { 'chancery.yaml': 'state: /var/c\nhttp: {port: 99}\n', '/var/c/token': 't' },
+    });
+    await run('status', {
+      server: spy,
+      environment: { CHANCERY_STATE: '/s', CHANCERY_HTTP_PORT: '98' },
+      files: { '/s/token': 't' },
+    });
+    await run('status --server http://cp:1/ --token-file /k', { server: spy, files: { '/k': 't' } });
+    expect(asked).toEqual([
+      '127.0.0.1:18080/api/v1/status t',
+      '127.0.0.1:99/api/v1/status t',
+      '127.0.0.1:98/api/v1/status t',
+      'cp:1/api/v1/status t',
+    ]);
+  });
+
+  it('prints the table of proxies', async () => {
+    const { code, out } = await run('ps', { server, environment });
+    expect(code).toBe(0);
+    expect(out).toContain('PROXY   SERVICE  STATE   CDS  EDS  LDS  RDS  SDS  VERSION  SINCE');
+    expect(out).toMatch(/^edge-1 {2}edge +SYNCED {2}ok +- +- +- +- +42 /m);
+    expect(out).toContain('1 proxies: 1 synced    snapshot 42 from consul@8812');
+  });
+
+  it('tells refusals and absence apart', () => {
+    const rejecting = {
+      ...edge,
+      node: 'api-1',
+      state: 'rejecting' as const,
+      note: 'LDS: duplicate address',
+      types: { LDS: { state: 'rejected' as const, resources: 1, pushes: 2, rejections: 2 } },
+    };
+    const offline = { ...edge, node: 'old-1', state: 'offline' as const, types: {} };
+    const text = statusText({ ...status, proxies: [rejecting, offline] }, 61_000);
+    expect(text).toMatch(/^api-1 +edge +NACK +- +- +rej .* 1m .*LDS: duplicate address$/m);
+    expect(text).toMatch(/^old-1 +edge +OFFLINE +- +- +- +- +- +42 /m);
+    expect(text).toContain('2 proxies: 1 rejecting, 1 offline');
+  });
+
+  it('exits 1 when a proxy is not in sync, and waits when told to', async () => {
+    let asked = 0;
+    const slow: FakeServer = () => ({
+      body: { ...status, proxies: ++asked < 3 ? [{ ...edge, state: 'pending' }] : [edge] },
+    });
+    expect((await run('status', { server: slow, environment })).code).toBe(1);
+    const cli = createFakeCli({ server: slow, environment });
+    const done = runCommandLine(['status', '--wait', '5s'], cli.deps);
+    await cli.clock.advanceAsync(1_000);
+    expect(await done).toBe(0);
+  });
+
+  it('gives up waiting at the deadline', async () => {
+    const cli = createFakeCli({ environment, server: () => ({ body: { ...status, proxies: [] } }) });
+    const done = runCommandLine(['status', '--wait', '2s'], cli.deps);
+    await cli.clock.advanceAsync(2_500);
+    expect(await done).toBe(1);
+    expect(cli.err()).toContain('[CH1609] not in sync after 2s');
+  });
+
+  it('gets objects as table and as they were written', async () => {
+    expect((await run('get routes', { server, environment })).out).toMatch(
+      /^Route +chancery\/v1 +default +shop +objects:shop\.yaml:1$/m,
+    );
+    expect((await run('get Route shop -o yaml', { server, environment })).out).toBe(shop.text);
+  });
+
+  it('applies files, directories and standard input', async () => {
+    const bodies: string[] = [];
+    const applying: FakeServer = ({ body, path }) => {
+      bodies.push(`${path} ${body}`);
+      return { body: { objects: [{ object: 'Route default/shop', result: 'created' }], problems: [] } };
+    };
+    const files = { 'o/a.yaml': 'a: 1\n', 'o/b.json': '{}', 'o/readme.md': 'x' };
+    const { out, code } = await run('apply -f o --dry-run', { server: applying, environment, files });
+    expect([code, out]).toEqual([0, 'Route default/shop created (dry run)\n']);
+    expect(bodies[0]).toContain('dryRun=true');
+    expect(bodies[0]).toContain('# o/a.yaml\na: 1\n\n---\n# o/b.json\n{}');
+    await run('apply -f -', { server: applying, environment, stdin: 'b: 2' });
+    expect(bodies[1]?.endsWith(' b: 2')).toBe(true);
+    expect((await run('apply -f none.yaml', { server: applying, environment })).err).toContain('[CH1608]');
+  });
+
+  it('exits 65 when objects were refused, with the problems', async () => {
+    const problem = {
+      code: 'CH1005',
+      severity: 'error',
+      message: 'weight must be a number',
+      hint: 'Fix it.',
+      path: '',
+      at: { source: 's', file: 'a.yaml', line: 3, column: 5, object: 'Route default/shop' },
+    };
+    const refusing: FakeServer = () => ({
+      status: 422,
+      body: { code: 'CH1615', objects: [{ object: 'Route default/shop', result: 'refused' }], problems: [problem] },
+    });
+    const { code, out, err } = await run('apply -f -', { server: refusing, environment, stdin: 'x' });
+    expect([code, out]).toEqual([65, 'Route default/shop refused\n']);
+    expect(err).toBe(
+      'error [CH1005] Route default/shop: weight must be a number (a.yaml:3:5). Fix it. docs: errors#CH1005\n',
+    );
+  });
+
+  it('prints both versions, with and without a server', async () => {
+    expect((await run('version', { server })).out).toBe('client 1.2.3\nserver 1.2.0\n');
+    expect(await run('version')).toMatchObject({
+      code: 0,
+      out: 'client 1.2.3\nserver none at http://127.0.0.1:18080\n',
+    });
+  });
+
+  it('prints events as lines', async () => {
+    const events =
+      'event: acked\ndata: {"kind":"acked","node":"edge-1","revision":7,"afterMs":3.25}\n\n: still here\n\n';
+    const { out, code } = await run('watch', { environment, server: () => ({ body: events }) });
+    expect(out).toMatch(/edge-1 acknowledged 7 after 3\.3 ms\n$/);
+    expect(code).toBe(2);
+  });
+
+  it('starts the demo with its options', async () => {
+    expect((await run('demo --check')).demos).toEqual([{ check: true }]);
+  });
+});
