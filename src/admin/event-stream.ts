@@ -15,6 +15,7 @@ export function streamEvents(
 ): void {
   let timer: Timer | undefined;
   let last = 0;
+  let ended = false;
   const write = (text: string): void => {
     if (response.writableLength > maxUnsentBytes) stop();
     else response.write(text);
@@ -24,6 +25,8 @@ export function streamEvents(
     timer = deps.clock.after(keepaliveMs, beat);
   };
   const stop = (): void => {
+    if (ended) return;
+    ended = true;
     timer?.cancel();
     unsubscribe();
     signal.removeEventListener('abort', stop);

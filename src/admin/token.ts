@@ -13,20 +13,10 @@ export interface ApiToken {
 
 /** 256 bits as base64url; an existing file is taken as it is, if only its owner can read it. Rejects with CH1612. */
 export async function ensureToken(path: string): Promise<ApiToken> {
-  try {
-    await mkdir(dirname(path), { recursive: true, mode: 0o700 });
-    const file = await open(path, 'wx', 0o600);
-    try {
-      const token = randomBytes(32).toString('base64url');
-      await file.writeFile(`${token}\n`);
-      return { token, path, created: true };
-    } finally {
-      await file.close();
-    }
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== 'EEXIST')
-      throw new AppError('CH1612', `token file "${path}" cannot be made`, { cause: error });
-  }
+  const made = await make(path).catch((cause: unknown) => {
+    throw new AppError('CH1612', `token file "${path}" cannot be made`, { cause });
+  });
+  if (made !== undefined) return { token: made, path, created: true };
   const { mode } = await stat(path);
   if (process.platform !== 'win32' && (mode & 0o077) !== 0)
     throw new AppError('CH1612', `token file "${path}" can be read by others (mode ${(mode & 0o777).toString(8)})`, {
@@ -38,4 +28,21 @@ export async function ensureToken(path: string): Promise<ApiToken> {
       hint: 'Delete it; the next start makes a new one.',
     });
   return { token, path, created: false };
+}
+
+/** The new token, or undefined when the file is there already. */
+async function make(path: string): Promise<string | undefined> {
+  await mkdir(dirname(path), { recursive: true, mode: 0o700 });
+  const file = await open(path, 'wx', 0o600).catch((error: NodeJS.ErrnoException) => {
+    if (error.code === 'EEXIST') return undefined;
+    throw error;
+  });
+  if (file === undefined) return undefined;
+  try {
+    const token = randomBytes(32).toString('base64url');
+    await file.writeFile(`${token}\n`);
+    return token;
+  } finally {
+    await file.close();
+  }
 }
