@@ -30,6 +30,12 @@ function breach(path: string, target: string): string | undefined {
   return `${path} (${from}, floor ${own}) imports ${target} (${to}, floor ${other})`;
 }
 
+/** node:net has pure functions too: whether a text is an IP address. */
+function onlyChecksAddresses(path: string): boolean {
+  const names = /import \{([^}]*)\} from 'node:net'/.exec(readProject(path))?.[1] ?? 'everything';
+  return names.split(',').every((name) => /^\s*isIP(v4|v6)?\s*$/.test(name));
+}
+
 describe('floors', () => {
   it('lists every folder of src', () => {
     expect([...new Set(sourceFiles().map(roomOf))].filter((room) => !floors.has(room))).toEqual([]);
@@ -72,7 +78,9 @@ describe('floors', () => {
     );
     const found = pure.flatMap((path) =>
       allImports(path)
-        .filter(({ specifier }) => forbidden.test(specifier))
+        .filter(
+          ({ specifier }) => forbidden.test(specifier) && !(specifier === 'node:net' && onlyChecksAddresses(path)),
+        )
         .map(({ specifier }) => `${path} imports ${specifier}`),
     );
     expect(found).toEqual([]);
