@@ -1,0 +1,193 @@
+// Consul as a registry: the list of services and the health of each, followed by one blocking query a name, as one snapshot.
+// It must not know Envoy or objects. What may be dialled, and how healthy it is, is decided in rows.ts; how a key is
+// followed, in blocking-query.ts. Invariant: an event is emitted in the turn its answer arrives in; nothing waits here.
+import { isDeepStrictEqual } from 'node:util';
+import type { RegistrySnapshot } from '../../model/snapshot.ts';
+import type { RegistrySource } from '../../model/source.ts';
+import type { SourceDeps } from '../source-deps.ts';
+import type { ConsulAccess } from './access.ts';
+import { type Answer, unreadable } from './answer.ts';
+import { type BlockingQuery, createBlockingQuery } from './blocking-query.ts';
+import { type Consistency, createConsulClient } from './client.ts';
+import { degradedBy } from './degraded.ts';
+import { isRecord } from './json-reader.ts';
+import { createNames } from './names.ts';
+import { createReader } from './reader.ts';
+import { parseRows } from './rows.ts';
+import { createServiceTable } from './service-table.ts';
+import { defaultTiming } from './timing.ts';
+
+export interface ConsulRegistryOptions extends ConsulAccess {
+  /** Name of the source. */
+  readonly name: string;
+  readonly consistency?: Consistency;
+  /** Only instances with this tag. */
+  readonly tag?: string;
+  /** Only these services (and their sidecars); absent: all but Consul's own. */
+  readonly services?: readonly string[];
+  /** Which of TaggedAddresses to dial, e.g. `wan`. */
+  readonly taggedAddress?: string;
+  /** Longest wait of a blocking query; default 60 s, at most 10 min (Consul's own bound). */
+  readonly waitMs?: number;
+  /** Time between whole re-reads of a key; default 5 min, spread by a quarter. */
+  readonly resyncMs?: number;
+  /** Requests open at once; default 160, below Consul's limit of 200 connections a client. */
+  readonly maxConnections?: number;
+  /** How long after a reconnect an answer must hold to be believed; default 1 s. */
+  readonly confirmMs?: number;
+}
+
+/** How long a service that cannot be read keeps the first snapshot from being complete. */
+const graceMs = 30_000;
+/** Wait of each query where there are more names than connections, so that all get their turn. */
+const crowdedWaitMs = 2000;
+
+/**
+ * Degraded states: `unreachable` while the list of services cannot be read (last good is kept); `suspect` from the first
+ * answer after any failure, or after the index went backwards with other content, until a later answer confirmed it;
+ * `partial` when rows may be missing: filtered by ACLs, no leader, a service that cannot be read, unreadable rows.
+ */
+export function createConsulRegistry(deps: SourceDeps, options: ConsulRegistryOptions): RegistrySource {
+  const { name } = options;
+  const log = deps.log.child(`consul-${name}`);
+  return {
+    name,
+    kind: 'consul',
+    async run(signal, emit) {
+      const maxConnections = options.maxConnections ?? 160;
+      const client = createConsulClient(deps.clock, options, maxConnections);
+      const reader = createReader({ ...deps, log }, { client, source: name, maxConnections });
+      const table = createServiceTable();
+      const consistency = options.consistency ?? 'default';
+      const timing = {
+        ...defaultTiming,
+        confirmMs: options.confirmMs ?? defaultTiming.confirmMs,
+        resyncMs: options.resyncMs ?? defaultTiming.resyncMs,
+      };
+      const waitMs = (): number =>
+        reader.crowded(names.all().length + 1) ? crowdedWaitMs : Math.min(options.waitMs ?? 60_000, 600_000);
+      const startedAt = deps.clock.now();
+      let last: RegistrySnapshot | undefined;
+      let complete = false;
+
+      function follow(what: string, path: string, take: (answer: Answer) => boolean, service?: string): BlockingQuery {
+        let failing = false;
+        const query: BlockingQuery = createBlockingQuery(deps, {
+          read: (params, inner) =>
+            reader.read(
+              {
+                what,
+                path,
+                ...(service === undefined ? {} : { params: { service } }),
+                consistency: params.full && consistency === 'stale' ? 'default' : consistency,
+                ...(params.blocking === undefined ? {} : { blocking: params.blocking }),
+              },
+              inner,
+            ),
+          take,
+          settled: () => {
+            if (failing && query.failure === undefined) retryOthers();
+            failing = query.failure !== undefined;
+            publish();
+          },
+          diverged: () => reader.diverged(),
+          waitMs,
+          timing: service === undefined ? timing : { ...timing, maxBackoffMs: 10 * timing.maxBackoffMs },
+        });
+        return query;
+      }
+
+      /** Consul answers again: nobody has to sit out a back-off. */
+      function retryOthers(): void {
+        for (const query of [list, ...names.all()]) if (query.failure !== undefined) query.retryNow();
+      }
+
+      function takeList(answer: Answer): boolean {
+        if (!isRecord(answer.body)) throw unreadable('catalog/services', 'the answer is not an object');
+        const { added, removed } = names.set(wanted(answer.body, options));
+        for (const gone of removed) table.delete(gone);
+        return added.length > 0 || removed.length > 0;
+      }
+
+      function takeRows(service: string, answer: Answer): boolean {
+        const what = `health/service/${service}`;
+        if (!Array.isArray(answer.body)) throw unreadable(what, 'the answer is not a list');
+        return table.set(service, parseRows(answer.body, { ...options, source: name, service }));
+      }
+
+      const list = follow('catalog/services', '/catalog/services', takeList);
+      const names = createNames(signal, (service) =>
+        follow(
+          `health/service/${service}`,
+          '/health/service/{service}',
+          (answer) => takeRows(service, answer),
+          service,
+        ),
+      );
+
+      function isComplete(): boolean {
+        if (list.trust === 'new') return false;
+        const late = deps.clock.now() - startedAt >= graceMs;
+        return names.all().every(({ trust, failure }) => trust !== 'new' || (late && failure !== undefined));
+      }
+
+      function publish(): void {
+        if (signal.aborted) return;
+        complete ||= isComplete();
+        const degraded = degradedBy({ list, services: names.all(), torn: table.torn() });
+        const snapshot: RegistrySnapshot = {
+          source: name,
+          kind: 'consul',
+          revision: String(Math.max(0, ...[list, ...names.all()].map((query) => query.last?.index ?? 0))),
+          complete,
+          ...(degraded === undefined ? {} : { degraded }),
+          services: complete ? table.services() : new Map(),
+          problems: complete ? table.problems() : [],
+        };
+        if (last !== undefined && equal(last, snapshot)) return;
+        if (last === undefined && !complete && degraded === undefined) return;
+        if (!isDeepStrictEqual(last?.degraded, degraded)) tellDegraded(degraded);
+        last = snapshot;
+        emit(snapshot);
+      }
+
+      function tellDegraded(degraded: RegistrySnapshot['degraded']): void {
+        if (degraded === undefined) log.info('the registry is whole again');
+        else log.warn(`the registry is degraded: ${degraded.reason}`, { kind: degraded.kind });
+      }
+
+      try {
+        await names.run((inner) => list.run(inner));
+      } finally {
+        client.close();
+      }
+    },
+  };
+}
+
+function equal(a: RegistrySnapshot, b: RegistrySnapshot): boolean {
+  return (
+    a.complete === b.complete &&
+    (a.services === b.services || (a.services.size === 0 && b.services.size === 0)) &&
+    (a.problems === b.problems || (a.problems.length === 0 && b.problems.length === 0)) &&
+    isDeepStrictEqual(a.degraded, b.degraded)
+  );
+}
+
+/** The names to watch, of the map of names to tags that the catalog gives. */
+function wanted(catalog: Readonly<Record<string, unknown>>, options: ConsulRegistryOptions): Set<string> {
+  const { tag, services } = options;
+  const tagged = (name: string): boolean => {
+    const tags = catalog[name];
+    return tag === undefined || (Array.isArray(tags) && tags.includes(tag));
+  };
+  const chosen = (name: string): boolean =>
+    (services === undefined ? name !== 'consul' : services.includes(name)) && tagged(name);
+  const names = new Set<string>();
+  for (const name of Object.keys(catalog)) {
+    // Sidecars may lack the tag of their instance; Consul names those it makes itself after their service.
+    const parent = name.endsWith('-sidecar-proxy') ? name.slice(0, -'-sidecar-proxy'.length) : name;
+    if (name !== '' && (chosen(name) || (parent !== name && chosen(parent)))) names.add(name);
+  }
+  return names;
+}
