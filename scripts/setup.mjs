@@ -10,16 +10,20 @@ export const root = dirname(dirname(fileURLToPath(import.meta.url)));
 
 const readJson = (path) => JSON.parse(readFileSync(join(root, path), 'utf8'));
 
-/** What is installed is what package-lock.json says: npm keeps its own list in node_modules, written last. */
-function dependenciesFit() {
-  if (!existsSync(join(root, 'node_modules/.package-lock.json'))) return false;
-  const wanted = readJson('package-lock.json').packages;
-  const installed = readJson('node_modules/.package-lock.json').packages;
-  // An optional package may be absent because it is for another platform.
-  return Object.entries(wanted).every(
+/**
+ * Is what is installed what was locked? Both are `packages` of a lockfile: package-lock.json, and the one that npm keeps in
+ * node_modules and writes last. An optional package may be absent because it is for another platform.
+ */
+export function fits(locked, installed) {
+  return Object.entries(locked).every(
     ([path, entry]) =>
       path === '' || installed[path]?.version === entry.version || (entry.optional && !installed[path]),
   );
+}
+
+function dependenciesFit() {
+  if (!existsSync(join(root, 'node_modules/.package-lock.json'))) return false;
+  return fits(readJson('package-lock.json').packages, readJson('node_modules/.package-lock.json').packages);
 }
 
 async function installDependencies() {
