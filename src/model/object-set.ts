@@ -1,0 +1,170 @@
+// All objects of all stores as routes, gateways, mesh settings and service definitions: the half of a World that
+// registries have no part in. Pure. Invariant: the result depends on the set of documents alone, never on their order;
+// what an unchanged document gave is the same object as before.
+import { compileGateway, compileMesh, type GatewayObject, gatewayName, type MeshSettings } from './compile-gateway.ts';
+import { compileRoute, type RouteObject } from './compile-route.ts';
+import type { MeshDefaults } from './defaults.ts';
+import type { Gateway } from './gateway.ts';
+import type { Mesh } from './mesh.ts';
+import { type ServiceId, serviceId } from './names.ts';
+import { type MeshObject, type ParsedDocument, parseDocument } from './parse.ts';
+import { createProblem, type Problem } from './problem.ts';
+import type { Route } from './route.ts';
+import { defineService, type ServiceDefinition, type ServiceObject } from './service-definition.ts';
+import { compareText, sameMembers, shared, sharedList, sharedMap } from './sharing.ts';
+import type { ObjectSnapshot } from './snapshot.ts';
+
+export interface ObjectSet {
+  /** By source and path. */
+  readonly parsed: ReadonlyMap<string, ReadonlyMap<string, ParsedDocument>>;
+  readonly mesh: Mesh;
+  readonly defaults: MeshDefaults;
+  readonly routes: readonly Route[];
+  readonly gateways: ReadonlyMap<string, Gateway>;
+  readonly definitions: ReadonlyMap<ServiceId, ServiceDefinition>;
+  readonly problems: readonly Problem[];
+  /** What each object was made into, by the objects it was made of. */
+  readonly made: ReadonlyMap<MeshObject, Made>;
+}
+
+interface Made {
+  readonly of: readonly MeshObject[];
+  readonly value: ReturnType<typeof compileRoute> | ReturnType<typeof compileGateway> | ServiceDefinition;
+}
+
+const noDefaults: MeshDefaults = {};
+
+export function nextObjectSet(previous: ObjectSet | undefined, snapshots: readonly ObjectSnapshot[]): ObjectSet {
+  const parsed = parseAll(previous, snapshots);
+  if (previous !== undefined && parsed === previous.parsed) return previous;
+  const problems: Problem[] = [];
+  const objects = distinct(parsed, problems);
+
+  const meshes = objects.filter((object) => object.kind === 'Mesh').sort(byAge);
+  for (const extra of meshes.slice(1)) {
+    const message = `"${meshes[0]?.name}" (${meshes[0]?.provenance.file}:${meshes[0]?.provenance.line}) is older and holds`;
+    problems.push(createProblem('CH1106', extra.provenance, message));
+  }
+  const compiledMesh = compileMesh(meshes[0] as MeshSettings | undefined);
+  problems.push(...compiledMesh.problems);
+  const mesh = shared(previous?.mesh, compiledMesh.mesh);
+  const defaults = shared(previous?.defaults, (meshes[0] as MeshSettings | undefined)?.spec.defaults ?? noDefaults);
+
+  const made = new Map<MeshObject, Made>();
+  const reusable = previous !== undefined && previous.defaults === defaults ? previous.made : undefined;
+  const make = <Value extends Made['value']>(of: readonly MeshObject[], create: () => Value): Value => {
+    const [key] = of;
+    if (key === undefined) return create();
+    const known = reusable?.get(key);
+    const value = known !== undefined && sameMembers(known.of, of) ? (known.value as Value) : create();
+    made.set(key, { of, value });
+    return value;
+  };
+
+  const routes: Route[] = [];
+  const oldRoutes = new Map(previous?.routes.map((route) => [routeKey(route), route]));
+  const gateways = new Map<string, Gateway>();
+  const services = new Map<ServiceId, ServiceObject[]>();
+  for (const object of objects) {
+    if (object.kind === 'Route') {
+      const { route, problems: own } = make([object], () => compileRoute(object as RouteObject, defaults));
+      problems.push(...own);
+      if (route !== undefined) routes.push(shared(oldRoutes.get(routeKey(route)), route));
+    } else if (object.kind === 'Gateway') {
+      const { gateway, problems: own } = make([object], () => compileGateway(object as GatewayObject));
+      problems.push(...own);
+      const name = gatewayName(gateway.namespace, gateway.name);
+      gateways.set(name, shared(previous?.gateways.get(name), gateway));
+    } else if (object.kind === 'Service') {
+      const id = serviceId(object.namespace, object.name);
+      services.set(id, [...(services.get(id) ?? []), object as ServiceObject]);
+    }
+  }
+  const definitions = new Map<ServiceId, ServiceDefinition>();
+  for (const [id, of] of [...services].sort(([a], [b]) => compareText(a, b))) {
+    const definition = shared(
+      previous?.definitions.get(id),
+      make(of, () => defineService(of, defaults)),
+    );
+    definitions.set(id, definition);
+    problems.push(...definition.problems);
+  }
+  return {
+    parsed,
+    mesh,
+    defaults,
+    routes: sharedList(
+      previous?.routes,
+      routes.sort((a, b) => compareText(routeKey(a), routeKey(b))),
+    ),
+    gateways: sharedMap(previous?.gateways, new Map([...gateways].sort(([a], [b]) => compareText(a, b)))),
+    definitions: sharedMap(previous?.definitions, definitions),
+    problems: shared<readonly Problem[]>(previous?.problems, problems),
+    made,
+  };
+}
+
+/** Namespace and name, then what tells apart a chancery and a linkerd.io Route of one name. */
+function routeKey({ namespace, name, provenance, share }: Route): string {
+  return [
+    namespace,
+    name,
+    share === undefined ? '' : 'share',
+    provenance.source,
+    provenance.file,
+    provenance.line,
+  ].join('\0');
+}
+
+function parseAll(previous: ObjectSet | undefined, snapshots: readonly ObjectSnapshot[]): ObjectSet['parsed'] {
+  const sources = new Map<string, ReadonlyMap<string, ParsedDocument>>();
+  for (const { source, documents } of snapshots.toSorted((a, b) => compareText(a.source, b.source))) {
+    const before = previous?.parsed.get(source);
+    const after = new Map<string, ParsedDocument>();
+    for (const [path, document] of [...documents].sort(([a], [b]) => compareText(a, b))) {
+      const known = before?.get(path);
+      const same =
+        known !== undefined &&
+        (known.document === document ||
+          (known.document.text === document.text && known.document.created === document.created));
+      after.set(path, same ? known : parseDocument(document, source));
+    }
+    sources.set(source, sharedMap(before, after));
+  }
+  return sharedMap(previous?.parsed, sources);
+}
+
+/** One object of each key: the oldest. Every other one is a Problem. In an order that depends on the set alone. */
+function distinct(parsed: ObjectSet['parsed'], problems: Problem[]): readonly MeshObject[] {
+  const byKey = new Map<string, MeshObject[]>();
+  for (const documents of parsed.values()) {
+    for (const { objects, problems: own } of documents.values()) {
+      problems.push(...own);
+      for (const object of objects) byKey.set(object.key, [...(byKey.get(object.key) ?? []), object]);
+    }
+  }
+  return [...byKey.values()].map((claimants) => {
+    const [winner, ...losers] = claimants.toSorted(byAge);
+    if (winner === undefined) throw new Error('a key without objects');
+    for (const loser of losers) {
+      const { file, line, column } = winner.provenance;
+      const message = `is also defined at ${file}:${line}:${column}, which holds`;
+      problems.push(createProblem('CH1101', loser.provenance, message));
+    }
+    return winner;
+  });
+}
+
+/**
+ * DESIGN's order: creationTimestamp, else the order inside one store, else skipped; then source, path, position.
+ * An object with a timestamp is older than one without, which keeps the order total.
+ */
+function byAge(a: MeshObject, b: MeshObject): number {
+  const written = (a.createdMs ?? Number.POSITIVE_INFINITY) - (b.createdMs ?? Number.POSITIVE_INFINITY);
+  if (written < 0 || written > 0) return written;
+  const source = compareText(a.provenance.source, b.provenance.source);
+  if (source !== 0) return source;
+  const stored = (a.created ?? Number.POSITIVE_INFINITY) - (b.created ?? Number.POSITIVE_INFINITY);
+  if (stored < 0 || stored > 0) return stored;
+  return compareText(a.provenance.file, b.provenance.file) || a.start - b.start;
+}
