@@ -28,7 +28,10 @@ export function dotted(path: readonly PropertyKey[]): string {
 
 /** Problems for the issues that zod reported on `value`. */
 export function schemaProblems(issues: readonly Issue[], value: unknown, places: Places): readonly Problem[] {
-  return issues.flatMap((issue) => problemsOf(issue, value, places)).slice(0, maxProblems);
+  const misspelt = new Set(issues.flatMap(({ code, path }) => (code === 'unrecognized_keys' ? [dotted(path)] : [])));
+  // Where a key is misspelt, that the right one is missing follows from it.
+  const own = issues.filter(({ code, path }) => code !== 'custom' || !misspelt.has(dotted(path)));
+  return own.flatMap((issue) => problemsOf(issue, value, places)).slice(0, maxProblems);
 }
 
 function problemsOf(issue: Issue, value: unknown, places: Places): readonly Problem[] {
@@ -50,8 +53,11 @@ function problemsOf(issue: Issue, value: unknown, places: Places): readonly Prob
   if (given === undefined && (issue.code === 'invalid_type' || issue.code === 'invalid_value'))
     return [make('CH1006', `${subject} is missing`)];
   switch (issue.code) {
-    case 'invalid_type':
-      return [make('CH1005', `${subject} must be ${article(issue.expected)}, not ${shown(given)}`)];
+    case 'invalid_type': {
+      const quote = issue.expected === 'string' && (typeof given === 'number' || typeof given === 'boolean');
+      const extra = quote ? ` Put it in quotes: "${given}".` : '';
+      return [make('CH1005', `${subject} must be ${article(issue.expected)}, not ${shown(given)}`, extra)];
+    }
     case 'invalid_value': {
       const values = issue.values.map(String);
       const wanted = values.map((one) => `"${one}"`).join(', ');
