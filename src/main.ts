@@ -162,13 +162,17 @@ const deps: CliDeps = {
     const [{ runDemo }, { createLogger }] = await Promise.all([import('./demo/demo.ts'), import('./cli/logger.ts')]);
     return runDemo(
       {
-        io,
         clock,
         random,
-        startPlane,
-        createLogger,
         environment: process.env,
-        onExit: (stop) => process.on('exit', stop),
+        signal: io.signal,
+        say: (line) => io.out(`${line}\n`),
+        onExit: (kill) => void process.on('exit', kill),
+        startPlane: (config, { signal, log }) =>
+          startPlane(config, {
+            signal,
+            logs: createLogger({ level: 'info', pretty: false, colour: false, write: log }),
+          }),
       },
       options,
     );

@@ -2,7 +2,7 @@
 // to it by main.ts. It reads no file and no environment. Invariant: what a configuration does not name is not loaded.
 
 import type { Control } from '../control/contract.ts';
-import { type Config, isLoopback } from '../model/config.ts';
+import type { Config } from '../model/config.ts';
 import type { ObjectSource } from '../model/source.ts';
 import type { Resource } from '../resources/resource.ts';
 import type { Clock } from '../util/clock.ts';
@@ -10,7 +10,6 @@ import type { Logger } from '../util/log.ts';
 import type { Metrics } from '../util/metrics.ts';
 import type { Random } from '../util/random.ts';
 import { runAll } from '../util/tasks.ts';
-import type { XdsEvent } from '../xds/contract.ts';
 import { createObjectStore, createRegistry } from './sources.ts';
 
 export interface PlaneDeps {
@@ -57,19 +56,9 @@ export async function createPlane(deps: PlaneDeps, config: Config): Promise<Plan
     },
     { holdMs: config.guard.holdSeconds * 1000 },
   );
-  const xdsLog = log.child('xds');
-  const exposed = !isLoopback(config.xds.address);
-  const onEvent = (event: XdsEvent): void => {
-    if (exposed && event.kind === 'open')
-      xdsLog.warn('a proxy connected in plaintext from outside loopback is possible: xds.insecure is set', {
-        node: event.client.nodeId,
-        peer: event.client.peer,
-      });
-    control.xdsEvent(event);
-  };
   const xds = createXdsServer(
-    { clock, random, log, metrics, provider: control, onEvent, descriptorSet, identifier: config.node },
-    { address: config.xds.address, port: config.xds.port },
+    { clock, random, log, metrics, provider: control, onEvent: control.xdsEvent, identifier: config.node },
+    { address: config.xds.address, port: config.xds.port, insecure: config.xds.insecure },
   );
   return {
     control,

@@ -47,6 +47,8 @@ export const registrySchema = z.discriminatedUnion('kind', [
     ...consulAccess,
     consistency: z.enum(['default', 'stale', 'consistent']).default('default'),
     tag: text.optional().describe('only instances with this tag'),
+    services: z.array(text).min(1).optional().describe('only these services; all if absent'),
+    taggedAddress: text.optional().describe('which of TaggedAddresses to dial, e.g. wan'),
   }),
   z.strictObject({
     kind: z.literal('etcd'),

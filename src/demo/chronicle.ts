@@ -1,0 +1,59 @@
+// Tells what changes as it changes: the change, then who acknowledged it and how fast, as one line when it is quiet.
+// It knows control's events only. Invariant: an acknowledgement is told with the revision it belongs to.
+import type { ControlEvent } from '../control/contract.ts';
+import { problemText } from '../model/problem.ts';
+import type { Clock, Timer } from '../util/clock.ts';
+
+const quietMs = 150;
+
+export interface Chronicle {
+  take(event: ControlEvent): void;
+  /** Nothing is told until the first call of `begin`. */
+  begin(): void;
+}
+
+export function createChronicle(clock: Clock, say: (line: string) => void): Chronicle {
+  const acks = new Map<number, Map<string, number>>();
+  let timer: Timer | undefined;
+  let telling = false;
+
+  const tellAcks = (): void => {
+    for (const [revision, nodes] of acks) {
+      const list = [...nodes].sort(([a], [b]) => (a < b ? -1 : 1)).map(([node, ms]) => `${node} ${ms.toFixed(1)} ms`);
+      say(`  ${revision} acknowledged by ${list.join(', ')}`);
+    }
+    acks.clear();
+  };
+
+  return {
+    begin() {
+      acks.clear();
+      telling = true;
+    },
+    take(event) {
+      if (!telling) return;
+      switch (event.kind) {
+        case 'world':
+          return say(`change ${event.revision}: ${event.changes.join('; ')}`);
+        case 'acked': {
+          const nodes = acks.get(event.revision) ?? new Map<string, number>();
+          nodes.set(event.node, event.afterMs);
+          acks.set(event.revision, nodes);
+          timer?.cancel();
+          timer = clock.after(quietMs, tellAcks);
+          return undefined;
+        }
+        case 'rejected':
+          return say(`  ${event.rejection.node} REFUSED ${event.rejection.type}: ${event.rejection.message}`);
+        case 'problem':
+          return say(`  ${event.problem.severity} ${problemText(event.problem)}`);
+        case 'proxy':
+          return event.state === 'offline' ? say(`  ${event.node} is offline`) : undefined;
+        case 'source':
+          return event.state.degraded === undefined
+            ? undefined
+            : say(`  ${event.state.name}: ${event.state.degraded.reason}`);
+      }
+    },
+  };
+}

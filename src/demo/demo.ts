@@ -1,0 +1,118 @@
+// `chancery demo`: stages everything on this machine, tells what runs where and what to try, then tells what changes;
+// with `check`, tries it itself. It reads no environment but what it is given.
+// Invariant: however it ends, its processes end, and so does its folder unless it was named or a check failed.
+import { createWriteStream } from 'node:fs';
+import { mkdir, mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join, resolve } from 'node:path';
+import type { Config } from '../model/config.ts';
+import type { Clock } from '../util/clock.ts';
+import type { Random } from '../util/random.ts';
+import { runChecks } from './checks.ts';
+import { createChronicle } from './chronicle.ts';
+import { editedFile } from './demo-objects.ts';
+import { findEnvoy } from './envoy-binary.ts';
+import { registration } from './registrations.ts';
+import { type RunningPlane, type Stage, startStage } from './stage.ts';
+
+export interface DemoDeps {
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly environment: Readonly<Record<string, string | undefined>>;
+  readonly signal: AbortSignal;
+  readonly say: (line: string) => void;
+  /** Starts a control plane that writes its log lines to `log`. */
+  readonly startPlane: (
+    config: Config,
+    context: { readonly signal: AbortSignal; readonly log: (line: string) => void },
+  ) => Promise<RunningPlane>;
+  /** Runs the function when the process ends in whatever way. */
+  readonly onExit: (kill: () => void) => void;
+}
+
+export interface DemoOptions {
+  readonly check: boolean;
+  /** Kept at the end; absent: a new temporary one, removed at the end. */
+  readonly directory?: string;
+}
+
+/** Resolves with the exit code. */
+export async function runDemo(deps: DemoDeps, options: DemoOptions): Promise<number> {
+  const { clock, say, signal } = deps;
+  const begun = clock.now();
+  const envoy = findEnvoy(deps.environment);
+  const directory =
+    options.directory === undefined ? await mkdtemp(join(tmpdir(), 'chancery-demo-')) : resolve(options.directory);
+  await mkdir(join(directory, 'logs'), { recursive: true });
+  const log = createWriteStream(join(directory, 'logs', 'chancery.log'), { flags: 'a' });
+  const chronicle = createChronicle(clock, say);
+  let keep = options.directory !== undefined;
+  let stage: Stage | undefined;
+  try {
+    stage = await startStage({
+      ...deps,
+      envoy,
+      directory,
+      firstPort: options.check ? 0 : 10_000,
+      startPlane: (config, inner) => deps.startPlane(config, { signal: inner, log: (line) => log.write(line) }),
+      onEvent: (event) => chronicle.take(event),
+    });
+    await stage.settled();
+    say(`ready after ${((clock.now() - begun) / 1000).toFixed(1)} s with ${envoy}`);
+    for (const line of placeLines(stage)) say(line);
+    if (options.check) {
+      const failed = await runChecks({ stage, clock, say, signal });
+      keep ||= failed > 0;
+      if (failed > 0) say(`logs are kept in ${join(directory, 'logs')}`);
+      return failed === 0 ? 0 : 1;
+    }
+    for (const line of tryLines(stage)) say(line);
+    chronicle.begin();
+    if (!signal.aborted)
+      await new Promise<void>((done) => signal.addEventListener('abort', () => done(), { once: true }));
+    say('stopping');
+    return 0;
+  } catch (error) {
+    keep = true;
+    throw error;
+  } finally {
+    await stage?.stop();
+    await new Promise<void>((done) => log.end(done));
+    if (!keep) await rm(directory, { recursive: true, force: true });
+  }
+}
+
+function placeLines({ ports, proxies, applications, directory }: Stage): readonly string[] {
+  const places = applications.map(({ instance, version, port }) => `${instance} ${version} :${port}`);
+  return [
+    `  edge       http://127.0.0.1:${ports.edge}/          (Envoy edge-1)`,
+    `  proxies    ${proxies.map(({ node, admin }) => `${node} admin :${admin}`).join(', ')}`,
+    `  services   ${places.join(', ')}`,
+    `  registry   http://127.0.0.1:${ports.registry}/          (in process, Consul's API)`,
+    `  xDS        127.0.0.1:${ports.xds}`,
+    `  HTTP API   http://127.0.0.1:${ports.http}/          (metrics at /metrics, health at /readyz)`,
+    `  objects    ${join(directory, 'objects')}`,
+    `  logs       ${join(directory, 'logs')}`,
+  ];
+}
+
+function tryLines(stage: Stage): readonly string[] {
+  const { ports, spare, directory } = stage;
+  const edge = `http://127.0.0.1:${ports.edge}`;
+  const registry = `http://127.0.0.1:${ports.registry}/v1/agent`;
+  return [
+    '',
+    'try, in another terminal:',
+    `  curl ${edge}/                                   # web, which asks api through its sidecar`,
+    `  curl -H 'x-group: beta' ${edge}/api             # header rule: version 2`,
+    `  curl '${edge}/api?v=2'                          # query rule: version 2`,
+    `  for i in $(seq 20); do curl -s ${edge}/api; done    # 90 % version 1, 10 % version 2`,
+    `  curl -H 'Host: user-to-order.service.local' ${edge}/    # a Linkerd Route, as it is`,
+    `  curl -X PUT ${registry}/service/register -d '${JSON.stringify(registration(spare))}'`,
+    `  curl -X PUT ${registry}/check/fail/service:api-2      # critical: gets no more requests`,
+    `  sed -i 's/weight: 90/weight: 50/; s/weight: 10/weight: 50/' ${join(directory, 'objects', editedFile)}`,
+    `  chancery status --server http://127.0.0.1:${ports.http} --token-file ${stage.tokenPath()}`,
+    '',
+    'what changes is told here, with the time until each proxy acknowledged; Ctrl-C ends it all',
+  ];
+}

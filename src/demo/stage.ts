@@ -1,0 +1,300 @@
+// Everything the demo runs, started in order and stopped in reverse: registry, applications, control plane, Envoys.
+// The control plane can be stopped and started again on its own. Invariant: `stop` ends all that `start` began.
+import { mkdir, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { Control, ControlEvent } from '../control/contract.ts';
+import type { Config } from '../model/config.ts';
+import { configSchema } from '../model/config.ts';
+import { serviceId } from '../model/names.ts';
+import { createDevRegistry } from '../sources/dev-registry/dev-registry.ts';
+import { bootstrap } from '../translate/bootstrap.ts';
+import type { Clock } from '../util/clock.ts';
+import { AppError } from '../util/errors.ts';
+import { silentLogger } from '../util/log.ts';
+import { noMetrics } from '../util/metrics.ts';
+import type { Random } from '../util/random.ts';
+import { type Child, type Children, createChildren } from './children.ts';
+import { editedFile, gatewayText, routesText, seedText } from './demo-objects.ts';
+import { createPorts, type Ports } from './ports.ts';
+import { createRegistrations, type Registrations } from './registrations.ts';
+import { type Client, createClient } from './request.ts';
+import { type Application, startApplication } from './services.ts';
+
+export interface StageDeps {
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly envoy: string;
+  readonly directory: string;
+  /** First port to try for the edge; 0: far from the usual ones, so that several demos can run. */
+  readonly firstPort: number;
+  readonly startPlane: (config: Config, signal: AbortSignal) => Promise<RunningPlane>;
+  readonly onExit: (kill: () => void) => void;
+  readonly onEvent: (event: ControlEvent) => void;
+}
+
+export interface RunningPlane {
+  readonly control: Control;
+  readonly tokenPath: string;
+  readonly done: Promise<void>;
+}
+
+export interface ProxyPlace {
+  readonly node: string;
+  readonly admin: number;
+  readonly stats: number;
+}
+
+export interface Stage {
+  readonly directory: string;
+  readonly ports: { readonly edge: number; readonly xds: number; readonly http: number; readonly registry: number };
+  readonly proxies: readonly ProxyPlace[];
+  readonly applications: readonly Application[];
+  /** Runs, but is in no registry yet. */
+  readonly spare: Application;
+  readonly client: Client;
+  readonly registrations: Registrations;
+  control(): Control;
+  tokenPath(): string;
+  writeRoutes(v2Percent: number): Promise<void>;
+  stopPlane(): Promise<void>;
+  startPlane(): Promise<void>;
+  /** Resolves when every proxy has taken everything; rejects with CH1611 after a deadline or when one ended. */
+  settled(): Promise<void>;
+  stop(): Promise<void>;
+}
+
+interface SidecarPlan {
+  readonly application: Application;
+  readonly inbound: number;
+  readonly outbound: number;
+  readonly upstream?: number;
+}
+
+const settleDeadlineMs = 30_000;
+const farFirstPort = 11_000;
+
+export async function startStage(deps: StageDeps): Promise<Stage> {
+  const stack: (() => Promise<void>)[] = [];
+  const stop = async (): Promise<void> => {
+    for (const undo of stack.splice(0).reverse()) await undo();
+  };
+  try {
+    return await build(deps, { stack, stop });
+  } catch (error) {
+    await stop();
+    throw error;
+  }
+}
+
+async function build(
+  deps: StageDeps,
+  life: { stack: (() => Promise<void>)[]; stop: () => Promise<void> },
+): Promise<Stage> {
+  const { clock, random, directory } = deps;
+  const { stack } = life;
+  const objects = join(directory, 'objects');
+  const logs = join(directory, 'logs');
+  await mkdir(objects, { recursive: true });
+  await mkdir(logs, { recursive: true });
+  const ports = createPorts();
+  const far = farFirstPort + Math.floor(random() * 15_000);
+  const near = (preferred: number): Promise<number> => ports.take(deps.firstPort === 0 ? far : preferred);
+  const edge = await near(deps.firstPort);
+  const xds = await near(18_000);
+  const http = await near(18_080);
+
+  const client = createClient();
+  stack.push(async () => client.close());
+  const registry = await startRegistry(deps, await near(8500), stack);
+  const registrations = createRegistrations(client, registry);
+  const start = async (service: string, version: string, number: number, apiPort?: number): Promise<Application> => {
+    const application = await startApplication(client, {
+      service,
+      version,
+      instance: `${service}-${number}`,
+      ...(apiPort === undefined ? {} : { apiPort }),
+    });
+    stack.push(() => application.close());
+    return application;
+  };
+  const upstream = await ports.take(far + 100);
+  const apis = [await start('api', 'v1', 1), await start('api', 'v1', 2), await start('api', 'v2', 3)];
+  const spare = await start('api', 'v2', 4);
+  const web = await start('web', 'v1', 1, upstream);
+  const seeds = [
+    await start('user-service', 'v1', 1),
+    await start('order-service', 'v1', 1),
+    await start('order-service', 'v1', 2),
+  ];
+  const sidecars: SidecarPlan[] = [];
+  for (const application of [...apis, web]) {
+    const plan = { application, inbound: await ports.take(far + 200), outbound: await ports.take(far + 300) };
+    sidecars.push(application === web ? { ...plan, upstream } : plan);
+    await registrations.register(application, plan.inbound);
+  }
+  for (const application of seeds) await registrations.register(application);
+
+  await writeFile(join(objects, 'gateway.yaml'), gatewayText(edge));
+  await writeFile(join(objects, 'seed.yaml'), seedText);
+  const writeRoutes = (v2Percent: number): Promise<void> => writeFile(join(objects, editedFile), routesText(v2Percent));
+  await writeRoutes(10);
+
+  const config = configSchema.parse({
+    node: 'demo',
+    state: directory,
+    xds: { port: xds },
+    http: { port: http },
+    registries: [{ kind: 'consul', name: 'registry', address: `http://127.0.0.1:${registry}` }],
+    objects: [{ kind: 'directory', path: objects }],
+  });
+  const plane = createPlaneSwitch(deps, config);
+  stack.push(plane.stop);
+  await plane.start();
+
+  const children = createChildren(clock, deps.onExit);
+  stack.push(() => children.stop());
+  const fleet = await startFleet(deps, { children, ports, far, xds, logs, sidecars });
+  const settled = (): Promise<void> => awaitSettled(deps, { plane, fleet, logs });
+  return {
+    directory,
+    ports: { edge, xds, http, registry },
+    proxies: fleet.map(({ place }) => place),
+    applications: [...apis, web, ...seeds],
+    spare,
+    client,
+    registrations,
+    control: plane.control,
+    tokenPath: () => join(directory, 'token'),
+    writeRoutes,
+    stopPlane: plane.stop,
+    startPlane: plane.start,
+    settled,
+    stop: life.stop,
+  };
+}
+
+async function startRegistry(
+  { clock, random }: StageDeps,
+  port: number,
+  stack: (() => Promise<void>)[],
+): Promise<number> {
+  const server = createDevRegistry(
+    { clock, random, log: silentLogger, metrics: noMetrics },
+    { address: '127.0.0.1', port },
+  );
+  const abort = new AbortController();
+  const done = server.run(abort.signal);
+  const bound = await Promise.race([
+    server.ready,
+    done.then(() => Promise.reject(new AppError('CH1611', 'the registry ended'))),
+  ]);
+  stack.push(async () => {
+    abort.abort();
+    await done;
+  });
+  return bound.port;
+}
+
+interface PlaneSwitch {
+  control(): Control;
+  start(): Promise<void>;
+  stop(): Promise<void>;
+}
+
+function createPlaneSwitch(deps: StageDeps, config: Config): PlaneSwitch {
+  let current: { readonly plane: RunningPlane; readonly abort: AbortController } | undefined;
+  return {
+    control() {
+      if (current === undefined) throw new Error('the control plane is stopped');
+      return current.plane.control;
+    },
+    async start() {
+      const abort = new AbortController();
+      const plane = await deps.startPlane(config, abort.signal);
+      plane.control.subscribe(deps.onEvent);
+      current = { plane, abort };
+    },
+    async stop() {
+      const last = current;
+      current = undefined;
+      last?.abort.abort();
+      await last?.plane.done;
+    },
+  };
+}
+
+interface FleetMember {
+  readonly place: ProxyPlace;
+  readonly child: Child;
+}
+
+interface FleetPlan {
+  readonly children: Children;
+  readonly ports: Ports;
+  readonly far: number;
+  readonly xds: number;
+  readonly logs: string;
+  readonly sidecars: readonly SidecarPlan[];
+}
+
+async function startFleet(deps: StageDeps, plan: FleetPlan): Promise<readonly FleetMember[]> {
+  const local = (port: number) => ({ address: '127.0.0.1', port });
+  const fleet: FleetMember[] = [];
+  const launch = async (node: string, role: object): Promise<void> => {
+    const stats = await plan.ports.take(plan.far + 400);
+    const admin = await plan.ports.take(plan.far + 500);
+    const document = bootstrap({
+      node,
+      ...role,
+      stats: local(stats),
+      admin: local(admin),
+      xds: local(plan.xds),
+    } as Parameters<typeof bootstrap>[0]);
+    const file = join(deps.directory, `${node}.json`);
+    await writeFile(file, JSON.stringify(document, null, 2));
+    const child = plan.children.start({
+      name: node,
+      path: deps.envoy,
+      args: ['-c', file, '--concurrency', '1', '--disable-hot-restart', '--log-level', 'warning'],
+      logFile: join(plan.logs, `${node}.log`),
+    });
+    fleet.push({ place: { node, stats, admin }, child });
+  };
+  await launch('edge-1', { role: 'gateway', gateway: 'edge' });
+  for (const { application, outbound, upstream } of plan.sidecars) {
+    await launch(application.instance, {
+      role: 'sidecar',
+      service: application.service,
+      instance: application.instance,
+      outbound: local(outbound),
+      upstreams: upstream === undefined ? [] : [{ service: serviceId('default', 'api'), ...local(upstream) }],
+    });
+  }
+  return fleet;
+}
+
+async function awaitSettled(
+  { clock }: StageDeps,
+  { plane, fleet, logs }: { plane: PlaneSwitch; fleet: readonly FleetMember[]; logs: string },
+): Promise<void> {
+  const deadline = clock.now() + settleDeadlineMs;
+  for (;;) {
+    const gone = fleet.find(({ child }) => child.ended() !== undefined);
+    if (gone !== undefined)
+      throw new AppError(
+        'CH1611',
+        `Envoy ${gone.place.node} ended: ${gone.child.ended()} (${join(logs, `${gone.place.node}.log`)})`,
+      );
+    const { proxies, revision } = plane.control().status();
+    const missing = fleet.filter(
+      ({ place }) =>
+        !proxies.some(
+          ({ node, state, revision: has }) => node === place.node && state === 'synced' && has === revision,
+        ),
+    );
+    if (missing.length === 0) return;
+    if (clock.now() > deadline)
+      throw new AppError('CH1611', `not in sync: ${missing.map(({ place }) => place.node).join(', ')} (${logs})`);
+    await clock.sleep(20);
+  }
+}
