@@ -235,6 +235,15 @@ export const errorCodes = {
     title: 'A generated resource names another one that does not exist',
     hint: 'Please report this with the objects that cause it.',
   },
+  // CH15xx: xDS
+  CH1501: {
+    title: 'xDS would listen in plaintext beyond loopback',
+    hint: 'Listen on 127.0.0.1, or accept plaintext knowingly with --insecure.',
+  },
+  CH1502: {
+    title: 'The xDS address cannot be listened on',
+    hint: 'Another program may use the port: choose another one, or 0 for any free one.',
+  },
   // CH16xx: configuration and command line
   CH1601: {
     title: 'The command line is not understood',

@@ -1,0 +1,99 @@
+// Instances as the endpoints of a service and of each of its subsets: which address is dialled, and with what health.
+// It must not know views or protocols. Invariant: every instance that can be dialled is there with its health (critical ones
+// too: Envoy needs them for its panic threshold), in one stable order.
+import { isIP } from 'node:net';
+import type { Instance } from '../model/instance.ts';
+import { createProblem, type Problem } from '../model/problem.ts';
+import type { Service, Subset } from '../model/service.ts';
+import type { EndpointEntry, LocalityEntry } from '../resources/load-assignment.ts';
+import { provenanceOf } from './origin.ts';
+
+export interface Dialled {
+  readonly address: string;
+  readonly port: number;
+}
+
+/**
+ * Where others reach an instance: its sidecar where the registry holds one, else itself. Undefined: it has no port.
+ * Which of the two needs mutual TLS is told by the cluster's transport socket matches, once certificates are issued.
+ */
+export function dialled(service: Service, instance: Instance): Dialled | undefined {
+  if (instance.proxy !== undefined && service.tls !== 'none')
+    return { address: instance.proxy.address, port: instance.proxy.port };
+  const port = instance.port > 0 ? instance.port : (service.targetPort ?? 0);
+  return port > 0 ? { address: instance.address, port } : undefined;
+}
+
+function inSubset(instance: Instance, subset: Subset | undefined): boolean {
+  return subset === undefined || Object.entries(subset.where).every(([key, value]) => instance.metadata[key] === value);
+}
+
+function compare(a: string, b: string): number {
+  return a < b ? -1 : a > b ? 1 : 0;
+}
+
+/** Grouped by locality, sorted; one entry per address and port (a healthy one stands for its doubles). */
+export function localities(
+  service: Service,
+  instances: readonly Instance[],
+  subset?: Subset,
+): readonly LocalityEntry[] {
+  const groups = new Map<
+    string,
+    { region: string; zone: string; subZone: string; endpoints: Map<string, EndpointEntry> }
+  >();
+  for (const instance of instances) {
+    const at = inSubset(instance, subset) ? dialled(service, instance) : undefined;
+    if (at === undefined) continue;
+    const { region = '', zone = '', subZone = '' } = instance.locality ?? {};
+    const key = `${region}\n${zone}\n${subZone}`;
+    let group = groups.get(key);
+    if (group === undefined) {
+      group = { region, zone, subZone, endpoints: new Map() };
+      groups.set(key, group);
+    }
+    const healthStatus = instance.health === 'critical' ? 2 : 1;
+    const entry = `${at.address} ${at.port}`;
+    const double = group.endpoints.get(entry);
+    if (double === undefined || double.healthStatus > healthStatus)
+      group.endpoints.set(entry, { ...at, healthStatus, weight: instance.weight });
+  }
+  return [...groups]
+    .sort(([a], [b]) => compare(a, b))
+    .map(([, { endpoints, ...locality }]) => ({
+      ...locality,
+      endpoints: [...endpoints.values()].sort((a, b) => compare(a.address, b.address) || a.port - b.port),
+    }));
+}
+
+/** What the instances of a service mean for its clusters. */
+export interface EndpointFacts {
+  /** Some address is a host name: EDS takes IPs only, so Envoy resolves the names itself. */
+  readonly byDns: boolean;
+  readonly problems: readonly Problem[];
+}
+
+const nothingSpecial: EndpointFacts = { byDns: false, problems: [] };
+
+export function endpointFacts(service: Service, instances: readonly Instance[]): EndpointFacts {
+  let byDns = false;
+  let problems: Problem[] | undefined;
+  for (const instance of instances) {
+    const at = dialled(service, instance);
+    const named = at !== undefined && isIP(at.address) === 0;
+    if (at !== undefined && !named) continue;
+    byDns ||= named;
+    problems ??= [];
+    problems.push(
+      createProblem(
+        named ? 'CH1224' : 'CH1225',
+        provenanceOf(service),
+        named
+          ? `instance "${instance.id}" of "${service.name}" is registered as "${at.address}"`
+          : `instance "${instance.id}" of "${service.name}" has no port`,
+        { severity: 'warning' },
+      ),
+    );
+  }
+  return problems === undefined ? nothingSpecial : { byDns, problems };
+}

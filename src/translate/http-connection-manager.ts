@@ -1,0 +1,40 @@
+// The HTTP side of a listener. It must not know routes: they come by RDS under a name, so that no edit of a route touches
+// a listener. Invariant: what differs between an edge and a sidecar stands here and nowhere else.
+import type { FilterJson } from '../gen/envoy/config/listener/v3/listener_components_pb.js';
+import type { HttpConnectionManagerJson } from '../gen/envoy/extensions/filters/network/http_connection_manager/v3/http_connection_manager_pb.js';
+import { accessLog } from './filters/access-log.ts';
+import { httpFilters } from './filters/index.ts';
+
+const typeName = 'envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager';
+
+export interface HttpOptions {
+  /** Name of its RouteConfiguration. */
+  readonly routes: string;
+  readonly statPrefix: string;
+  readonly listener: string;
+  /** An edge meets clients nobody vouches for; a sidecar meets its own application or another sidecar. */
+  readonly edge: boolean;
+  readonly accessLog: boolean;
+}
+
+export function httpConnectionManager(options: HttpOptions): FilterJson {
+  const manager: HttpConnectionManagerJson = {
+    statPrefix: options.statPrefix,
+    rds: { configSource: { ads: {}, resourceApiVersion: 'V3' }, routeConfigName: options.routes },
+    httpFilters: httpFilters(),
+    ...(options.accessLog ? { accessLog: [accessLog('http', options.listener)] } : {}),
+    upgradeConfigs: [{ upgradeType: 'websocket' }],
+    // `/a/../b` and `//b` must not slip past a rule for `/b`.
+    normalizePath: true,
+    mergeSlashes: true,
+    // The application's own Server header stands; Envoy does not announce itself.
+    serverHeaderTransformation: 'PASS_THROUGH',
+    // At the edge the peer is the client and its X-Forwarded-For is not believed; behind it, what the edge wrote is kept.
+    useRemoteAddress: options.edge,
+    ...(options.edge ? {} : { skipXffAppend: true }),
+  };
+  return {
+    name: 'envoy.filters.network.http_connection_manager',
+    typedConfig: { '@type': `type.googleapis.com/${typeName}`, ...manager },
+  };
+}

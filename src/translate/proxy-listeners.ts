@@ -1,0 +1,165 @@
+// Which listeners a proxy has, and what each leads to. It must not encode anything.
+// Invariant: total; two listeners on one address and port are never both in the result, the later one is told.
+import type { ListenerJson } from '../gen/envoy/config/listener/v3/listener_pb.js';
+import { defaultGatewayListener, type Gateway, type GatewayListener } from '../model/gateway.ts';
+import type { ServiceId } from '../model/names.ts';
+import { createProblem, type Problem } from '../model/problem.ts';
+import type { Provenance } from '../model/provenance.ts';
+import type { Service } from '../model/service.ts';
+import type { World } from '../model/world.ts';
+import { portClashes } from '../resources/check.ts';
+import { inboundListener, inboundName } from './inbound.ts';
+import { httpListener, tcpListener } from './listeners.ts';
+import type { InboundBinding, ProxyProfile } from './profile.ts';
+import type { Share } from './route-action.ts';
+import { routesOf, tcpShares } from './upstream-groups.ts';
+
+/** What a listener's route configuration is made of; its name is that of the listener. */
+export type Routing =
+  | { readonly kind: 'hosts'; readonly hosts: readonly string[] }
+  | { readonly kind: 'service'; readonly service: ServiceId }
+  | { readonly kind: 'inbound'; readonly binding: InboundBinding }
+  | { readonly kind: 'none' };
+
+export interface PlannedListener {
+  readonly name: string;
+  readonly address: string;
+  readonly port: number;
+  readonly json: ListenerJson;
+  readonly routing: Routing;
+  readonly clusters: readonly Share[];
+  readonly provenance: readonly Provenance[];
+}
+
+export interface ListenerPlan {
+  readonly listeners: readonly PlannedListener[];
+  readonly problems: readonly Problem[];
+}
+
+function own(object: string): Provenance {
+  return { source: '', file: '', line: 0, column: 0, object };
+}
+
+/** `found` gives a gateway's listener, or reports why it has none. */
+function gatewayListener(
+  world: World,
+  gateway: Gateway | undefined,
+  listener: GatewayListener,
+): PlannedListener | Problem {
+  const { address, port } = listener;
+  const at = listener.provenance ?? gateway?.provenance;
+  const name = `gateway/${listener.name}`;
+  const base = { name, address, port, provenance: at === undefined ? [] : [at] };
+  const where = at ?? own(`Gateway ${gateway?.name ?? ''}`);
+  if (listener.protocol === 'http')
+    return {
+      ...base,
+      json: httpListener({ ...base, routes: name, edge: true, accessLog: world.mesh.accessLog, direction: 'OUTBOUND' }),
+      routing: { kind: 'hosts', hosts: listener.hosts },
+      clusters: [],
+    };
+  if (listener.protocol !== 'tcp')
+    return createProblem('CH1228', where, `listener "${listener.name}" asks for ${listener.protocol}`);
+  // Without TLS there is no name to choose by: a TCP listener takes the Routes written for its gateway.
+  const routes = world.routes.filter(
+    (route) =>
+      route.protocol === 'tcp' &&
+      (listener.hosts.length === 0 || route.hosts.some((host) => listener.hosts.includes(host))),
+  );
+  const shares = tcpShares(routes, gateway?.name ?? '');
+  if (shares === undefined)
+    return createProblem('CH1227', where, `listener "${listener.name}" has no Route`, { severity: 'warning' });
+  return {
+    ...base,
+    json: tcpListener({ ...base, shares, accessLog: world.mesh.accessLog, direction: 'OUTBOUND' }),
+    routing: { kind: 'none' },
+    clusters: shares,
+  };
+}
+
+function gatewayListeners(world: World, name: string): (PlannedListener | Problem)[] {
+  const gateway = world.gateways.get(name);
+  if (gateway === undefined && world.gateways.size > 0)
+    return [createProblem('CH1206', own(`Gateway ${name}`), `a proxy asks for the listeners of gateway "${name}"`)];
+  return (gateway?.listeners ?? [defaultGatewayListener]).map((listener) => gatewayListener(world, gateway, listener));
+}
+
+function upstreamListener(
+  world: World,
+  { service: id, address, port }: Extract<ProxyProfile, { role: 'sidecar' }>['upstreams'][number],
+): PlannedListener {
+  const service: Service | undefined = world.services.get(id);
+  const base = { name: `upstream/${id}/${port}`, address, port, provenance: service?.provenance ?? [] };
+  const options = { ...base, accessLog: world.mesh.accessLog, direction: 'OUTBOUND' as const };
+  if (service?.protocol !== 'tcp')
+    return {
+      ...base,
+      json: httpListener({ ...options, routes: base.name, edge: false }),
+      routing: { kind: 'service', service: id },
+      clusters: [],
+    };
+  const shares = tcpShares(routesOf(world, service, 'tcp'), 'mesh') ?? [{ service: id, weight: 1 }];
+  return { ...base, json: tcpListener({ ...options, shares }), routing: { kind: 'none' }, clusters: shares };
+}
+
+function sidecarListeners(world: World, profile: Extract<ProxyProfile, { role: 'sidecar' }>): PlannedListener[] {
+  const service = world.services.get(profile.service);
+  const protocol = service?.protocol ?? 'http';
+  const log = world.mesh.accessLog;
+  const inbound = profile.inbound.map(
+    (binding): PlannedListener => ({
+      name: inboundName(binding),
+      address: binding.address,
+      port: binding.port,
+      json: inboundListener(binding, protocol, log),
+      routing: { kind: 'inbound', binding },
+      clusters: [],
+      provenance: service?.provenance ?? [],
+    }),
+  );
+  const { outbound } = profile;
+  const plain: PlannedListener[] =
+    outbound === undefined
+      ? []
+      : [
+          {
+            name: 'outbound',
+            ...outbound,
+            json: httpListener({
+              name: 'outbound',
+              ...outbound,
+              routes: 'outbound',
+              edge: false,
+              accessLog: log,
+              direction: 'OUTBOUND',
+            }),
+            routing: { kind: 'hosts', hosts: [] },
+            clusters: [],
+            provenance: [],
+          },
+        ];
+  return [...inbound, ...plain, ...profile.upstreams.map((upstream) => upstreamListener(world, upstream))];
+}
+
+/** The listeners of a proxy, in the order that decides which of two on one port is kept. */
+export function planListeners(world: World, profile: ProxyProfile): ListenerPlan {
+  const planned =
+    profile.role === 'gateway' ? gatewayListeners(world, profile.gateway) : sidecarListeners(world, profile);
+  const problems = planned.flatMap((item) => ('json' in item ? [] : [item]));
+  const listeners = planned.flatMap((item) => ('json' in item ? [item] : []));
+  const clashes = portClashes(listeners);
+  for (const [later, first] of clashes)
+    problems.push(
+      createProblem(
+        'CH1223',
+        later.provenance[0] ?? own(`Listener ${later.name}`),
+        `listener "${later.name}" asks for ${later.address}:${later.port}, which "${first.name}" has`,
+      ),
+    );
+  const names = new Set<string>();
+  return {
+    // Names are unique by their parts, but for two bindings that clash anyway.
+    listeners: listeners.filter((item) => !clashes.has(item) && !names.has(item.name) && names.add(item.name)),
+    problems,
+  };
+}

@@ -1,0 +1,43 @@
+// When a failed request is sent again. It must not know matches or clusters.
+// The safe default repeats only what cannot have been handled: connections that never opened, streams the other side
+// refused, resets before any byte of the request left. A GET, HEAD or OPTIONS may also be repeated after a later reset:
+// an instance that closes a kept-alive connection just as a request arrives costs nothing then (measured, DESIGN section 3).
+import type { RetryPolicyJson } from '../gen/envoy/config/route/v3/route_components_pb.js';
+import type { Retry } from '../model/route.ts';
+import { duration } from './durations.ts';
+
+const unsent = ['connect-failure', 'refused-stream', 'reset-before-request'];
+const previousHosts = 'envoy.extensions.retry.host.previous_hosts.v3.PreviousHostsPredicate';
+
+/** Another host than those tried, as long as three draws find one. */
+const elsewhere: RetryPolicyJson = {
+  retryHostPredicate: [
+    {
+      name: 'envoy.retry_host_predicates.previous_hosts',
+      typedConfig: { '@type': `type.googleapis.com/${previousHosts}` },
+    },
+  ],
+  hostSelectionRetryMaxAttempts: '3',
+};
+
+export function defaultRetry(idempotent: boolean): RetryPolicyJson {
+  return { retryOn: [...unsent, ...(idempotent ? ['reset'] : [])].join(','), numRetries: 1, ...elsewhere };
+}
+
+/** Towards the one local application there is no other host, but a kept-alive connection may close all the same. */
+export function localRetry(idempotent: boolean): RetryPolicyJson {
+  return { retryOn: [...unsent, ...(idempotent ? ['reset'] : [])].join(','), numRetries: 1 };
+}
+
+/** The user's own; undefined: no retries at all, wanted so. */
+export function userRetry(retry: Retry): RetryPolicyJson | undefined {
+  if (retry.attempts === 0) return undefined;
+  const on = [...new Set([...retry.on, ...(retry.statusCodes.length > 0 ? ['retriable-status-codes'] : [])])];
+  return {
+    retryOn: on.join(','),
+    numRetries: retry.attempts,
+    ...(retry.perTryTimeoutMs === undefined ? {} : { perTryTimeout: duration(retry.perTryTimeoutMs) }),
+    ...(retry.statusCodes.length === 0 ? {} : { retriableStatusCodes: [...retry.statusCodes] }),
+    ...elsewhere,
+  };
+}

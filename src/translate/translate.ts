@@ -1,0 +1,184 @@
+// The translator: a World and a profile become the resources of one view; endpoints become a table beside the views.
+// It knows no stream, does no I/O and never throws on what a user wrote.
+// Invariant: pure but for its memo; equal input gives equal bytes, and an unchanged resource is the same object as before.
+import { createProblem, type Problem } from '../model/problem.ts';
+import type { World } from '../model/world.ts';
+import { missingRefs, missingText } from '../resources/check.ts';
+import { createEncoder, type Encoded, noProvenance } from '../resources/encode.ts';
+import type { Protos } from '../resources/protos.ts';
+import type { Resource, ResourceRef } from '../resources/resource.ts';
+import { type TypeUrl, typeUrls } from '../resources/type-urls.ts';
+import { clusterName } from './cluster-names.ts';
+import { type ClusterTable, createClusterTable, emptyCluster } from './cluster-table.ts';
+import type { Translator, ViewContent } from './contract.ts';
+import { createEndpointTable, type EndpointTable } from './endpoint-table.ts';
+import { type HostGroups, hostGroups } from './host-groups.ts';
+import { inboundCluster, inboundName, inboundVirtualHost } from './inbound.ts';
+import { countRun, createKeyedMemo, sameItems } from './memo.ts';
+import type { ProxyProfile } from './profile.ts';
+import { type PlannedListener, planListeners } from './proxy-listeners.ts';
+import { createRouteTable, type RouteConfiguration } from './route-table.ts';
+import { createUpstreamGroups } from './upstream-groups.ts';
+import type { ViewFilter } from './virtual-hosts.ts';
+
+interface Shared {
+  readonly groups: HostGroups;
+  readonly clusters: ClusterTable;
+  readonly endpoints: EndpointTable;
+}
+
+interface Known {
+  readonly inputs: readonly unknown[];
+  readonly content: ViewContent;
+}
+
+export function createTranslator({ protos }: { readonly protos: Protos }): Translator {
+  const ran = new Map<string, number>();
+  const encoded = new Map<string, number>();
+  const encoder = createEncoder(protos, encoded);
+  const endpointTable = createEndpointTable(encoder, ran);
+  const clusterTable = createClusterTable(encoder, ran);
+  const routeTable = createRouteTable(encoder, ran);
+  const upstreamGroup = createUpstreamGroups();
+  const parts = createKeyedMemo<Encoded<Resource>>(ran, 'listeners and inbound clusters');
+  const views = new WeakMap<ProxyProfile, Known>();
+  let last: { inputs: readonly unknown[]; groups: HostGroups } | undefined;
+
+  /** What all views of one World share. */
+  function shared(world: World): Shared {
+    const inputs = [world.services, world.routes, world.mesh.domain];
+    if (last === undefined || !sameItems(last.inputs, inputs)) {
+      countRun(ran, 'host groups');
+      routeTable.sweep();
+      parts.sweep();
+      last = { inputs, groups: hostGroups(world, last?.groups) };
+    }
+    const endpoints = endpointTable(world);
+    return { groups: last.groups, endpoints, clusters: clusterTable(world, endpoints) };
+  }
+
+  /** One message that only this kind of proxy has; encoded anew only when its content or its origin changed. */
+  function part(ref: ResourceRef, json: object, origin: Pick<Resource, 'deps' | 'provenance'>): Encoded<Resource> {
+    const key = `${ref.type} ${JSON.stringify(json)}`;
+    return parts.get(key, origin.provenance, () => encoder.resource(ref, json, origin));
+  }
+
+  function routesOf(
+    world: World,
+    { groups }: Shared,
+    planned: PlannedListener,
+    filter: ViewFilter,
+  ): RouteConfiguration | undefined {
+    const { routing, name } = planned;
+    switch (routing.kind) {
+      case 'hosts':
+        return routeTable.configuration(name, groups, filter, routing.hosts);
+      case 'service': {
+        const service = world.services.get(routing.service);
+        if (service !== undefined) return routeTable.single(name, upstreamGroup(world, service), filter);
+        const cluster = clusterName(routing.service);
+        const json = { name, domains: ['*'], routes: [{ name: cluster, match: { prefix: '/' }, route: { cluster } }] };
+        return routeTable.fixed(name, json, [cluster]);
+      }
+      case 'inbound':
+        return routeTable.fixed(name, inboundVirtualHost(routing.binding), [name]);
+      case 'none':
+        return undefined;
+    }
+  }
+
+  function build(world: World, profile: ProxyProfile, all: Shared): ViewContent {
+    countRun(ran, 'views');
+    const plan = planListeners(world, profile);
+    const problems: Problem[] = [...all.endpoints.problems, ...all.clusters.problems, ...plan.problems];
+    const filter: ViewFilter =
+      profile.role === 'gateway' ? { gateway: profile.gateway } : { gateway: 'mesh', caller: profile.service };
+    const clusters = new Map<string, Resource>();
+    const listeners = new Map<string, Resource>();
+    const routes = new Map<string, Resource>();
+    const keep = (into: Map<string, Resource>, made: Encoded<Resource>): void => {
+      if (made.ok) into.set(made.value.name, made.value);
+      else problems.push(made.problem);
+    };
+    const protocol = profile.role === 'sidecar' ? (world.services.get(profile.service)?.protocol ?? 'http') : 'http';
+    for (const planned of plan.listeners) {
+      const { name, provenance } = planned;
+      if (planned.routing.kind === 'inbound')
+        keep(
+          clusters,
+          part(
+            { type: typeUrls.cluster, name: inboundName(planned.routing.binding) },
+            inboundCluster(planned.routing.binding, protocol),
+            {
+              deps: [],
+              provenance,
+            },
+          ),
+        );
+      const tcp = planned.routing.kind === 'inbound' && protocol === 'tcp';
+      const configuration = tcp ? undefined : routesOf(world, all, planned, filter);
+      if (configuration !== undefined) {
+        routes.set(name, configuration.resource);
+        problems.push(...configuration.problems);
+      }
+      const deps: ResourceRef[] =
+        configuration !== undefined
+          ? [{ type: typeUrls.routes, name }]
+          : tcp
+            ? [{ type: typeUrls.cluster, name }]
+            : planned.clusters.map(({ service, subset }) => ({
+                type: typeUrls.cluster,
+                name: clusterName(service, subset),
+              }));
+      keep(listeners, part({ type: typeUrls.listener, name }, planned.json, { deps, provenance }));
+    }
+    const known = all.clusters.resources;
+    const has = ({ type, name }: ResourceRef): boolean =>
+      type === typeUrls.cluster ? known.has(name) || clusters.has(name) : type === typeUrls.routes && routes.has(name);
+    for (const missing of missingRefs([...routes.values(), ...listeners.values()], has)) {
+      if (missing.to.type === typeUrls.cluster && !clusters.has(missing.to.name))
+        keep(clusters, emptyCluster(encoder, missing.to.name));
+      if (!has(missing.to))
+        problems.push(createProblem('CH1403', missing.from.provenance[0] ?? noProvenance, missingText(missing)));
+    }
+    return {
+      resources: new Map<TypeUrl, ReadonlyMap<string, Resource>>([
+        [typeUrls.cluster, clusters.size === 0 ? known : new Map([...known, ...clusters])],
+        [typeUrls.listener, listeners],
+        [typeUrls.routes, routes],
+      ]),
+      problems,
+    };
+  }
+
+  return {
+    counters: { ran, encoded },
+    endpoints: (world) => endpointTable(world).resources,
+    view(world, profile) {
+      const all = shared(world);
+      const inputs = [
+        ...[all.groups, all.clusters, all.endpoints.problems],
+        ...[world.services, world.routes, world.gateways, world.mesh],
+      ];
+      const before = views.get(profile);
+      if (before !== undefined && sameItems(before.inputs, inputs)) return before.content;
+      const made = build(world, profile, all);
+      const content = before === undefined ? made : sharing(before.content, made);
+      views.set(profile, { inputs, content });
+      return content;
+    },
+  };
+}
+
+/** `after`, with the maps of `before` that hold the same, or `before` itself when all do. */
+function sharing(before: ViewContent, after: ViewContent): ViewContent {
+  const resources = new Map<TypeUrl, ReadonlyMap<string, Resource>>();
+  let same = sameItems(before.problems, after.problems);
+  for (const [type, map] of after.resources) {
+    const old = before.resources.get(type);
+    const kept = old !== undefined && old.size === map.size && [...map].every(([name, item]) => old.get(name) === item);
+    resources.set(type, kept && old !== undefined ? old : map);
+    same &&= kept;
+  }
+  return same ? before : { resources, problems: after.problems };
+}
