@@ -1,0 +1,142 @@
+// Instances registered in etcd, in one of four layouts (layouts.ts), mirrored by keyspace.ts.
+// It must not know Envoy. Invariant: a value that cannot be read costs nothing but a Problem: what its key gave last stays.
+import { createProblem, type Problem } from '../../model/problem.ts';
+import type { RegistrySnapshot } from '../../model/snapshot.ts';
+import type { RegistrySource } from '../../model/source.ts';
+import { createRegistryEmitter } from '../emitter.ts';
+import { createServiceTable } from '../service-table.ts';
+import type { SourceDeps } from '../source-deps.ts';
+import type { EtcdAccess } from './access.ts';
+import { type KeyspaceOptions, type KeyspaceState, runKeyspace } from './keyspace.ts';
+import { type EtcdLayout, readKey } from './layouts.ts';
+
+export interface EtcdRegistryOptions extends EtcdAccess, Pick<KeyspaceOptions, 'confirmMs' | 'relistMs' | 'probeMs'> {
+  readonly name: string;
+  /** Keys that start with it are instances. */
+  readonly prefix: string;
+  readonly layout: EtcdLayout;
+  /** Warns of services whose keys have no lease. Default: for `naming` and `go-micro`, whose libraries always attach one. */
+  readonly leaseWarnings?: boolean;
+}
+
+export function createEtcdRegistry(deps: SourceDeps, options: EtcdRegistryOptions): RegistrySource {
+  return {
+    name: options.name,
+    kind: 'etcd',
+    run(signal, emit) {
+      const pass = createRegistryEmitter(emit);
+      const reader = createKeyReader(options);
+      return runKeyspace(
+        deps,
+        { ...options, access: options },
+        {
+          signal,
+          tell(state) {
+            const snapshot: RegistrySnapshot = {
+              source: options.name,
+              kind: 'etcd',
+              revision: state.revision,
+              complete: state.complete,
+              ...reader.next(state),
+              ...(state.degraded === undefined ? {} : { degraded: state.degraded }),
+            };
+            pass(snapshot);
+          },
+        },
+      );
+    },
+  };
+}
+
+/** Most Problems told at once: a prefix full of something else is one mistake. */
+const maxProblems = 50;
+
+export interface KeyReader {
+  next(state: Pick<KeyspaceState, 'entries' | 'changed'>): Pick<RegistrySnapshot, 'services' | 'problems'>;
+}
+
+/** Keys to services over time. Costs what changed. */
+export function createKeyReader(options: Omit<EtcdRegistryOptions, 'endpoints'>): KeyReader {
+  const { name: source, prefix, layout } = options;
+  const leaseWarnings = options.leaseWarnings ?? (layout === 'naming' || layout === 'go-micro');
+  const table = createServiceTable();
+  /** Rows of the table by key. */
+  const rowsOf = new Map<string, readonly string[]>();
+  const faults = new Map<string, Problem>();
+  const others = new Set<string>();
+  /** Service by key, of keys that have no lease. */
+  const leaseless = new Map<string, string>();
+  let problems: readonly Problem[] = [];
+
+  function at(key: string, service = ''): Problem['at'] {
+    return { source, file: prefix + key, line: 1, column: 1, object: service === '' ? '' : `service ${service}` };
+  }
+
+  function forget(key: string): void {
+    for (const row of rowsOf.get(key) ?? []) table.remove(row);
+    rowsOf.delete(key);
+  }
+
+  function read(key: string, entries: KeyspaceState['entries']): void {
+    faults.delete(key);
+    others.delete(key);
+    leaseless.delete(key);
+    const entry = entries.get(key);
+    if (entry === undefined) {
+      forget(key);
+      return;
+    }
+    const meaning = readKey(layout, { source, prefix, key, value: entry.value });
+    switch (meaning.kind) {
+      case 'instances': {
+        const rows = meaning.instances.map((_, index) => `${key}\0${index}`);
+        for (const row of rowsOf.get(key) ?? []) if (!rows.includes(row)) table.remove(row);
+        meaning.instances.forEach((instance, index) => {
+          table.put(rows[index] ?? key, meaning.service, instance);
+        });
+        rowsOf.set(key, rows);
+        if (!entry.leased) leaseless.set(key, meaning.service);
+        return;
+      }
+      case 'fault': {
+        const kept = rowsOf.has(key) ? '; its last good instance stays' : '';
+        const message = `the value of "${prefix}${key}" cannot be read: ${meaning.reason}${kept}`;
+        faults.set(key, createProblem('CH1330', at(key, meaning.service), message));
+        return;
+      }
+      case 'other':
+        others.add(key);
+        forget(key);
+        return;
+      case 'none':
+        forget(key);
+        return;
+    }
+  }
+
+  function collect(): readonly Problem[] {
+    const list = [...faults.keys()].sort().flatMap((key) => faults.get(key) ?? []);
+    const [first] = [...others].sort();
+    if (first !== undefined) {
+      const more = others.size === 1 ? '' : ` and ${others.size - 1} more`;
+      const message = `"${prefix}${first}"${more}: no instance in the layout "${layout}"`;
+      list.push(createProblem('CH1331', at(first), message, { severity: 'warning' }));
+    }
+    if (leaseWarnings)
+      for (const service of [...new Set(leaseless.values())].sort()) {
+        const keys = [...leaseless].filter(([, name]) => name === service).map(([key]) => key);
+        const key = keys.sort()[0] ?? '';
+        const message = `${keys.length} of its keys ${keys.length === 1 ? 'has' : 'have'} no lease, so an instance that dies stays`;
+        list.push(createProblem('CH1332', at(key, service), message, { severity: 'warning' }));
+      }
+    return list.slice(0, maxProblems);
+  }
+
+  return {
+    next({ entries, changed }) {
+      for (const key of changed) read(key, entries);
+      if (changed.size > 0) problems = collect();
+      return { services: table.services(), problems };
+    },
+  };
+}

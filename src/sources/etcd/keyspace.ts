@@ -1,0 +1,249 @@
+// The keys under one prefix of etcd, mirrored: read whole at a revision, then watched from the next one on.
+// The supervisor: whatever ends a session (error, cancel, compaction, silence) leads to a new client, a new list with a
+// diff, and a new watch. What is read right after a loss is suspect until a second list agrees.
+// It must not know layouts. Invariant: the mirror never goes back: an event at or below its revision is not applied.
+import type { Etcd3 } from 'etcd3';
+import type { Degraded } from '../../model/snapshot.ts';
+import { createBackoff } from '../../util/backoff.ts';
+import { errorText } from '../../util/errors.ts';
+import { createBell } from '../bell.ts';
+import type { SourceDeps } from '../source-deps.ts';
+import { type EtcdAccess, openClient } from './access.ts';
+import { type KeyList, type KeyValue, listKeys, prefixRange } from './key-range.ts';
+import { type KeyEvent, openWatch, type WatchEnd } from './watch-stream.ts';
+
+export interface KeyspaceOptions {
+  readonly name: string;
+  readonly access: EtcdAccess;
+  readonly prefix: string;
+  /** Between a suspect list and the second one; default 2 s. */
+  readonly confirmMs?: number;
+  /** Between two full reads that check the watch; default 60 s, with jitter. */
+  readonly relistMs?: number;
+  /** Between two questions to the cluster whether it answers; default 10 s. */
+  readonly probeMs?: number;
+}
+
+export interface KeyspaceState {
+  readonly entries: ReadonlyMap<string, KeyValue>;
+  /** Keys that may differ from the state told before. */
+  readonly changed: ReadonlySet<string>;
+  readonly revision: string;
+  readonly complete: boolean;
+  readonly degraded?: Degraded;
+}
+
+/** Leased keys that vanish together make the answer suspect: at least so many, and at least half of all. */
+const massExpiryKeys = 3;
+const massExpiryWindowMs = 2000;
+/** How long events may be on their way before a difference counts as missed. */
+const inFlightMs = 1000;
+
+export async function runKeyspace(
+  deps: SourceDeps,
+  options: KeyspaceOptions,
+  { signal, tell }: { readonly signal: AbortSignal; readonly tell: (state: KeyspaceState) => void },
+): Promise<void> {
+  const { clock, random } = deps;
+  const log = deps.log.child('etcd');
+  const { confirmMs = 2000, relistMs = 60_000, probeMs = 10_000 } = options;
+  const missed = deps.metrics.counter(
+    'etcd_missed_events_total',
+    'Keys that a periodic full read of etcd found different from what the watch had told',
+    ['source'],
+  );
+  const sessions = deps.metrics.counter('etcd_sessions_total', 'Sessions with etcd begun, by why the last one ended', [
+    'source',
+    'after',
+  ]);
+  const entries = new Map<string, KeyValue>();
+  const range = prefixRange(options.prefix);
+  const backoff = createBackoff(random, 100, 2000);
+  const bell = createBell(clock, signal);
+  let position = 0n;
+  let leased = 0;
+  let complete = false;
+  let degraded: Degraded | undefined;
+  let deletions: { readonly atMs: number; readonly keys: number }[] = [];
+
+  function say(changed: ReadonlySet<string>): void {
+    tell({
+      entries,
+      changed,
+      revision: position.toString(),
+      complete,
+      ...(degraded === undefined ? {} : { degraded }),
+    });
+  }
+
+  /** Keys that a list has newer than the mirror, or without which it is. */
+  function difference(list: KeyList): Set<string> {
+    const keys = new Set<string>();
+    for (const [key, value] of list.values) {
+      const own = entries.get(key);
+      if (own === undefined || own.modified < value.modified) keys.add(key);
+    }
+    for (const [key, own] of entries) if (!list.values.has(key) && own.modified <= list.revision) keys.add(key);
+    return keys;
+  }
+
+  function set(key: string, value: KeyValue | undefined): void {
+    leased += (value?.leased === true ? 1 : 0) - (entries.get(key)?.leased === true ? 1 : 0);
+    if (value === undefined) entries.delete(key);
+    else entries.set(key, value);
+  }
+
+  /** The store as it is now, whatever the mirror had: also after its revision went back (restored from a backup). */
+  function replaceAll(list: KeyList): Set<string> {
+    const changed = new Set<string>();
+    for (const key of entries.keys()) if (!list.values.has(key)) changed.add(key);
+    for (const [key, value] of list.values) {
+      const own = entries.get(key);
+      if (own?.modified !== value.modified || own.created !== value.created || own.value !== value.value)
+        changed.add(key);
+    }
+    for (const key of changed) set(key, list.values.get(key));
+    position = list.revision;
+    return changed;
+  }
+
+  /** Applies events; true when so many leased keys vanished that it looks like a fault of leases. */
+  function applyEvents(events: readonly KeyEvent[], reached: bigint): { changed: Set<string>; mass: boolean } {
+    const changed = new Set<string>();
+    const before = leased;
+    let gone = 0;
+    for (const { key, value, modified } of events) {
+      if (modified <= position || modified <= (entries.get(key)?.modified ?? 0n)) continue;
+      if (value === undefined && entries.get(key)?.leased === true) gone++;
+      set(key, value);
+      changed.add(key);
+    }
+    if (reached > position) position = reached;
+    const nowMs = clock.now();
+    deletions = deletions.filter(({ atMs }) => nowMs - atMs < massExpiryWindowMs);
+    if (gone > 0) deletions.push({ atMs: nowMs, keys: gone });
+    const recent = deletions.reduce((sum, { keys }) => sum + keys, 0);
+    return { changed, mass: gone > 0 && recent >= massExpiryKeys && recent * 2 >= before + recent - gone };
+  }
+
+  async function session(after: string): Promise<WatchEnd> {
+    sessions.add({ source: options.name, after });
+    const client = await openClient(options.access, clock);
+    let end: WatchEnd | undefined;
+    let closeWatch: (() => void) | undefined;
+    let confirmAt = Number.POSITIVE_INFINITY;
+    try {
+      const list = await unlessAborted(listKeys(client, options.prefix), signal);
+      if (list === undefined) return { reason: 'aborted', compacted: false };
+      const changed = replaceAll(list);
+      degraded =
+        complete && after === 'loss'
+          ? { kind: 'suspect', reason: 'first answer after the connection was lost; waiting for a second one' }
+          : undefined;
+      complete = true;
+      say(changed);
+      closeWatch = await openWatch(
+        client,
+        { prefix: options.prefix, range, start: list.revision + 1n },
+        {
+          onEvents(events, reached) {
+            const applied = applyEvents(events, reached);
+            if (applied.mass) {
+              degraded = { kind: 'suspect', reason: 'many leases ended at once; waiting for a second answer' };
+              confirmAt = clock.now() + confirmMs;
+              bell.ring();
+            }
+            if (applied.changed.size > 0) say(applied.changed);
+          },
+          onEnd(why) {
+            end = why;
+            bell.ring();
+          },
+        },
+      );
+      backoff.reset();
+      if (degraded !== undefined) confirmAt = clock.now() + confirmMs;
+      let probeAt = clock.now() + probeMs;
+      let relistAt = clock.now() + relistMs * (0.75 + random() / 2);
+      for (;;) {
+        await bell.wait(Math.max(0, Math.min(confirmAt, probeAt, relistAt) - clock.now()));
+        if (end !== undefined) return end;
+        if (signal.aborted) return { reason: 'aborted', compacted: false };
+        const nowMs = clock.now();
+        if (nowMs >= confirmAt) {
+          confirmAt = Number.POSITIVE_INFINITY;
+          await check(client);
+          if (end !== undefined || signal.aborted || confirmAt !== Number.POSITIVE_INFINITY) continue;
+          degraded = undefined;
+          say(new Set());
+        }
+        if (nowMs >= relistAt) {
+          await check(client);
+          relistAt = clock.now() + relistMs * (0.75 + random() / 2);
+        } else if (nowMs >= probeAt) {
+          await unlessAborted(client.kv.range({ key: range.start, limit: 1, count_only: true }), signal);
+        }
+        if (nowMs >= probeAt) probeAt = clock.now() + probeMs;
+      }
+    } finally {
+      closeWatch?.();
+      client.close();
+    }
+  }
+
+  /**
+   * The safety net: what two lists agree on and the watch has not told in the time between them is taken, and counted.
+   * (One list alone proves nothing: events may be on their way, or the mirror may be ahead of it.)
+   */
+  async function check(client: Etcd3): Promise<void> {
+    const first = await unlessAborted(listKeys(client, options.prefix), signal);
+    if (first === undefined || difference(first).size === 0) return;
+    await clock.sleep(inFlightMs, signal);
+    const second = await unlessAborted(listKeys(client, options.prefix), signal);
+    if (second === undefined) return;
+    const before = difference(first);
+    const differing = [...difference(second)].filter(
+      (key) => before.has(key) && first.values.get(key)?.modified === second.values.get(key)?.modified,
+    );
+    if (differing.length === 0) return;
+    missed.add({ source: options.name }, differing.length);
+    log.warn('the watch of etcd had missed changes; they were taken from a full read', { keys: differing.length });
+    for (const key of differing) set(key, second.values.get(key));
+    say(new Set(differing));
+  }
+
+  let after = 'start';
+  while (!signal.aborted) {
+    let end: WatchEnd;
+    try {
+      end = await session(after);
+    } catch (error) {
+      end = { reason: errorText(error), compacted: false };
+    }
+    if (signal.aborted) return;
+    if (end.compacted) {
+      after = 'compaction';
+      log.info('the revision watched was compacted; reading everything anew', { reason: end.reason });
+      await clock.sleep(random() * 100, signal);
+      continue;
+    }
+    after = 'loss';
+    degraded = { kind: 'unreachable', reason: end.reason };
+    say(new Set());
+    await clock.sleep(backoff.next(), signal);
+  }
+}
+
+/** The promise's value, or undefined as soon as `signal` aborts; what it does afterwards is ignored. */
+async function unlessAborted<T>(promise: Promise<T>, signal: AbortSignal): Promise<T | undefined> {
+  const { promise: aborted, resolve } = Promise.withResolvers<undefined>();
+  const stop = (): void => resolve(undefined);
+  signal.addEventListener('abort', stop, { once: true });
+  if (signal.aborted) stop();
+  try {
+    return await Promise.race([promise, aborted]);
+  } finally {
+    signal.removeEventListener('abort', stop);
+    promise.catch(() => undefined);
+  }
+}
