@@ -1,0 +1,62 @@
+// The next delta response of a type: what changed, what was asked for, what is gone.
+// It must not know wire formats. Invariant: no name is in both lists (R4); every subscribed name is answered, with its
+// content or as removed (R29, R31); a removal waits until nothing the client holds needs it.
+import type { Resource } from '../resources/resource.ts';
+import { type StreamState, send } from './stream-state.ts';
+import { mayBreak, ready } from './transition.ts';
+import { covers, holds, type TypeState } from './type-state.ts';
+import { nextTrial } from './verdict.ts';
+import { wanted } from './wanted.ts';
+
+/** Sends the next response, if there is anything to say and it may be said now. Marks that must wait stay. */
+export function evaluateDelta(stream: StreamState, state: TypeState): void {
+  while (state.trials.length > 0) {
+    if (emit(stream, state, { names: state.trials[0] ?? [], trial: true })) return;
+    nextTrial(state);
+  }
+  emit(stream, state, { names: new Set([...state.forced, ...state.dirty]), trial: false });
+}
+
+function emit(
+  stream: StreamState,
+  state: TypeState,
+  { names, trial }: { readonly names: Iterable<string>; readonly trial: boolean },
+): boolean {
+  const upserts: Resource[] = [];
+  const removed: string[] = [];
+  let waits = false;
+  for (const name of names) {
+    const verdict = covers(state, name) ? judge(stream, state, name) : undefined;
+    if (verdict === 'wait') {
+      waits = true;
+      if (trial) state.dirty.add(name);
+      continue;
+    }
+    state.dirty.delete(name);
+    state.forced.delete(name);
+    if (verdict === 'remove') removed.push(name);
+    else if (verdict !== undefined) upserts.push(verdict);
+  }
+  // A first wildcard request is answered even if there is nothing (R36), unless content only waits for its gate.
+  const due = state.respond && !trial && !waits;
+  if (upserts.length === 0 && removed.length === 0 && !due) return false;
+  if (!trial) state.respond = false;
+  upserts.sort((a, b) => (a.name < b.name ? -1 : 1));
+  removed.sort();
+  const message = stream.options.messages.delta({ type: state.type, resources: upserts, removed }, state.lastSequence);
+  send(stream, state, { message, touched: upserts.map(({ name }) => name), trial });
+  return true;
+}
+
+/** The content to send, `remove`, `wait` for a gate, or undefined: nothing to say. */
+function judge(stream: StreamState, state: TypeState, name: string): Resource | 'remove' | 'wait' | undefined {
+  const resource = wanted(stream.view, state, name);
+  const forced = state.forced.has(name);
+  if (resource === undefined) {
+    if (forced) return 'remove';
+    if (!holds(state, name) || state.pinned.has(name)) return undefined;
+    return mayBreak(stream, state, name) ? 'remove' : 'wait';
+  }
+  if (!forced && !state.unsure.has(name) && state.acked.get(name)?.version === resource.version) return undefined;
+  return ready(stream, state, resource) ? resource : 'wait';
+}

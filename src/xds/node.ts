@@ -1,0 +1,109 @@
+// Decodes config.core.v3.Node of a stream's first message into plain claims. Everything in it is the client's word only.
+// It must not know views. Invariant: depth and size are bounded; metadata objects have no prototype.
+import type { ClientInfo } from './contract.ts';
+import { eachField, WireError } from './wire.ts';
+
+export type NodeClaims = Omit<ClientInfo, 'streamId' | 'peer'>;
+
+type Json = unknown;
+type Range = readonly [number, number];
+
+const maxDepth = 32;
+const maxValues = 20_000;
+
+/** Reads a Node message. Throws WireError. */
+export function decodeNode(bytes: Buffer): NodeClaims {
+  let nodeId = '';
+  let nodeCluster = '';
+  let metadata: Record<string, Json> = emptyObject();
+  let locality = { region: '', zone: '', subZone: '' };
+  let userAgentName = '';
+  let userAgentVersion = '';
+  const clientFeatures: string[] = [];
+  const budget = { left: maxValues };
+  eachField(bytes, [0, bytes.length], ({ number, wireType, start, end }) => {
+    if (wireType !== 2) return;
+    if (number === 1) nodeId = bytes.toString('utf8', start, end);
+    else if (number === 2) nodeCluster = bytes.toString('utf8', start, end);
+    else if (number === 3) metadata = decodeStruct(bytes, [start, end], { budget, depth: 0 });
+    else if (number === 4) locality = decodeLocality(bytes, [start, end]);
+    else if (number === 6) userAgentName = bytes.toString('utf8', start, end);
+    else if (number === 7) userAgentVersion = bytes.toString('utf8', start, end);
+    else if (number === 8) userAgentVersion = decodeBuildVersion(bytes, [start, end]);
+    else if (number === 10 && clientFeatures.length < 1000) clientFeatures.push(bytes.toString('utf8', start, end));
+  });
+  return { nodeId, nodeCluster, metadata, locality, userAgentName, userAgentVersion, clientFeatures };
+}
+
+function emptyObject(): Record<string, Json> {
+  return Object.create(null) as Record<string, Json>;
+}
+
+function decodeLocality(bytes: Buffer, range: Range): { region: string; zone: string; subZone: string } {
+  const parts: string[] = ['', '', ''];
+  eachField(bytes, range, ({ number, wireType, start, end }) => {
+    if (wireType === 2 && number <= 3) parts[number - 1] = bytes.toString('utf8', start, end);
+  });
+  return { region: parts[0] ?? '', zone: parts[1] ?? '', subZone: parts[2] ?? '' };
+}
+
+/** BuildVersion.version: type.v3.SemanticVersion. */
+function decodeBuildVersion(bytes: Buffer, range: Range): string {
+  const numbers = [0, 0, 0];
+  eachField(bytes, range, (build) => {
+    if (build.number !== 1 || build.wireType !== 2) return;
+    eachField(bytes, [build.start, build.end], ({ number, wireType, value }) => {
+      if (wireType === 0 && number <= 3) numbers[number - 1] = value;
+    });
+  });
+  return numbers.join('.');
+}
+
+interface Bounds {
+  readonly budget: { left: number };
+  readonly depth: number;
+}
+
+function deeper(bounds: Bounds): Bounds {
+  if (bounds.depth >= maxDepth) throw new WireError(`node metadata is nested deeper than ${maxDepth}`);
+  if (--bounds.budget.left < 0) throw new WireError(`node metadata has more than ${maxValues} values`);
+  return { budget: bounds.budget, depth: bounds.depth + 1 };
+}
+
+function decodeStruct(bytes: Buffer, range: Range, bounds: Bounds): Record<string, Json> {
+  const inner = deeper(bounds);
+  const result = emptyObject();
+  eachField(bytes, range, (entry) => {
+    if (entry.number !== 1 || entry.wireType !== 2) return;
+    let key = '';
+    let value: Json = null;
+    eachField(bytes, [entry.start, entry.end], ({ number, wireType, start, end }) => {
+      if (wireType !== 2) return;
+      if (number === 1) key = bytes.toString('utf8', start, end);
+      else if (number === 2) value = decodeValue(bytes, [start, end], inner);
+    });
+    result[key] = value;
+  });
+  return result;
+}
+
+function decodeValue(bytes: Buffer, range: Range, bounds: Bounds): Json {
+  const inner = deeper(bounds);
+  let result: Json = null;
+  eachField(bytes, range, ({ number, wireType, value, start, end }) => {
+    if (number === 2 && wireType === 1) result = value;
+    else if (number === 3 && wireType === 2) result = bytes.toString('utf8', start, end);
+    else if (number === 4 && wireType === 0) result = value !== 0;
+    else if (number === 5 && wireType === 2) result = decodeStruct(bytes, [start, end], inner);
+    else if (number === 6 && wireType === 2) result = decodeList(bytes, [start, end], inner);
+  });
+  return result;
+}
+
+function decodeList(bytes: Buffer, range: Range, bounds: Bounds): Json[] {
+  const result: Json[] = [];
+  eachField(bytes, range, ({ number, wireType, start, end }) => {
+    if (number === 1 && wireType === 2) result.push(decodeValue(bytes, [start, end], bounds));
+  });
+  return result;
+}

@@ -1,0 +1,115 @@
+// What a request does to a stream: ACK or NACK by its nonce, then its subscription changes, whatever the nonce was.
+// It must not know how answers are made. Invariant: version_info counts in the first request of a type only (R15).
+import type { Resource } from '../resources/resource.ts';
+import { type TypeUrl, typeUrls } from '../resources/type-urls.ts';
+import type { DeltaRequest, DiscoveryRequest, SotwRequest } from './requests.ts';
+import { setVersion } from './responses.ts';
+import type { StreamState } from './stream-state.ts';
+import { applyDelta, applySotw, type SubscriptionChange } from './subscription.ts';
+import { createTypeState, forget, type TypeState } from './type-state.ts';
+import { accept, reject } from './verdict.ts';
+
+const legacyWildcardTypes: ReadonlySet<TypeUrl> = new Set([typeUrls.cluster, typeUrls.listener, typeUrls.scopedRoutes]);
+
+/** Applies one request to the stream's state; the caller drains afterwards. */
+export function receive(stream: StreamState, type: TypeUrl, request: DiscoveryRequest): void {
+  let state = stream.types.get(type);
+  const first = state === undefined;
+  if (state === undefined) {
+    state = createTypeState(type);
+    stream.types.set(type, state);
+    // A nonce of an earlier stream means nothing here, but must not be given out again (R6).
+    state.lastSequence = stream.options.messages.sequenceOf(request.nonce);
+  } else answer(stream, state, request);
+  const legacy = stream.options.legacyWildcard && legacyWildcardTypes.has(type);
+  const change =
+    request.variant === 'sotw'
+      ? applySotw(state.subscription, request.names, legacy)
+      : applyDelta(state.subscription, request, { first, legacy });
+  applyChange(stream, state, change);
+  if (first && request.variant === 'delta') resumeDelta(stream, state, request);
+  if (first && request.variant === 'sotw') resumeSotw(stream, state, request);
+  const changed = change.answer.length > 0 || change.dropped.length > 0;
+  if (first || changed || change.wildcardAsked || change.wildcardDropped) {
+    const { names, wildcard } = state.subscription;
+    stream.effects.push({
+      kind: 'notice',
+      notice: { kind: 'subscribe', type, names: names.size, wildcard },
+    });
+  }
+}
+
+/** Takes the nonce: the message it answers is acknowledged or rejected; a stale one says nothing (R19, R20). */
+function answer(stream: StreamState, state: TypeState, { nonce, error }: DiscoveryRequest): void {
+  if (nonce === '') return;
+  const { flight, overdue } = state;
+  const late = overdue !== undefined && overdue.message.nonce === nonce;
+  if (flight?.message.nonce !== nonce && !late) return;
+  const answered = late ? overdue : flight;
+  if (answered === undefined) return;
+  if (late) state.overdue = undefined;
+  else {
+    state.flight = undefined;
+    if (state.ackTimer) {
+      state.ackTimer = false;
+      stream.effects.push({ kind: 'stop-timer', timer: state.type });
+    }
+  }
+  if (error === undefined) {
+    // A late ACK was counted as landed when its time ran out.
+    if (!late) accept(state, answered);
+    stream.effects.push({ kind: 'notice', notice: { kind: 'ack', type: state.type, nonce } });
+    return;
+  }
+  reject(state, answered, { error, full: stream.options.variant === 'sotw' });
+  const { versions: resources } = answered.message;
+  stream.effects.push({
+    kind: 'notice',
+    notice: { kind: 'nack', type: state.type, nonce, message: error.message, resources },
+  });
+}
+
+function applyChange(stream: StreamState, state: TypeState, change: SubscriptionChange): void {
+  forget(state, change.dropped);
+  if (change.wildcardDropped) forget(state, [...state.acked.keys(), ...state.unsure, ...state.dirty, ...state.forced]);
+  for (const name of change.answer) state.forced.add(name);
+  if (change.wildcardAsked) {
+    state.respond = true;
+    // Asked for again while on: the client may have dropped everything in between (R29).
+    for (const name of stream.view.names(state.type))
+      if (state.answered) state.forced.add(name);
+      else state.dirty.add(name);
+  }
+}
+
+/** initial_resource_versions: equal ones are known, unequal or vanished ones are settled by the first response (R38, R39). */
+function resumeDelta(stream: StreamState, state: TypeState, request: DeltaRequest): void {
+  if (request.versions.size === 0) return;
+  state.resumed = true;
+  for (const [name, version] of request.versions) {
+    if (!state.subscription.wildcard && !state.subscription.names.has(name)) continue;
+    const resource = stream.view.get(state.type, name);
+    if (resource?.version === version) state.acked.set(name, resource);
+    else {
+      state.unsure.add(name);
+      state.dirty.add(name);
+    }
+  }
+  // It has its resources: nothing has to be said if nothing differs.
+  state.respond = false;
+}
+
+/** version_info of an earlier stream: trusted only for a lone wildcard over a complete set (R41). */
+function resumeSotw(stream: StreamState, state: TypeState, request: SotwRequest): void {
+  if (request.versionInfo === '') return;
+  state.resumed = true;
+  const { wildcard, names } = state.subscription;
+  if (!wildcard || names.size > 0) return;
+  const all: Resource[] = [...stream.view.names(state.type)]
+    .sort()
+    .flatMap((name) => stream.view.get(state.type, name) ?? []);
+  if (all.length === 0 || setVersion(all) !== request.versionInfo) return;
+  for (const resource of all) state.acked.set(resource.name, resource);
+  state.dirty.clear();
+  state.respond = false;
+}

@@ -1,0 +1,125 @@
+// Decodes DiscoveryRequest and DeltaDiscoveryRequest (envoy/service/discovery/v3/discovery.proto) by hand.
+// It must not know subscriptions or streams. Unknown fields, locators and dynamic parameters are skipped (R56).
+// Invariant: bounded work; what is not a message throws WireError.
+import { eachField, WireError } from './wire.ts';
+
+/** google.rpc.Status of a NACK. */
+export interface ErrorDetail {
+  readonly code: number;
+  readonly message: string;
+}
+
+export interface SotwRequest {
+  readonly variant: 'sotw';
+  readonly typeUrl: string;
+  readonly nonce: string;
+  readonly error: ErrorDetail | undefined;
+  /** The encoded Node, if the message has one. */
+  readonly node: Buffer | undefined;
+  readonly versionInfo: string;
+  /** The whole subscription, each name once. */
+  readonly names: readonly string[];
+}
+
+export interface DeltaRequest {
+  readonly variant: 'delta';
+  readonly typeUrl: string;
+  readonly nonce: string;
+  readonly error: ErrorDetail | undefined;
+  readonly node: Buffer | undefined;
+  readonly subscribe: readonly string[];
+  readonly unsubscribe: readonly string[];
+  /** initial_resource_versions: name -> version. */
+  readonly versions: ReadonlyMap<string, string>;
+}
+
+export type DiscoveryRequest = SotwRequest | DeltaRequest;
+
+/** Names one message may carry, over all its lists. */
+const maxNames = 200_000;
+/** An Envoy quotes whole rejected configurations; more than this helps nobody. */
+const maxErrorText = 8192;
+
+/** Reads a DiscoveryRequest. Throws WireError. */
+export function decodeSotw(bytes: Buffer): SotwRequest {
+  let typeUrl = '';
+  let nonce = '';
+  let versionInfo = '';
+  let node: Buffer | undefined;
+  let error: ErrorDetail | undefined;
+  const names = new Set<string>();
+  let count = 0;
+  eachField(bytes, [0, bytes.length], ({ number, wireType, start, end }) => {
+    if (wireType !== 2) return;
+    if (number === 1) versionInfo = bytes.toString('utf8', start, end);
+    else if (number === 2) node = bytes.subarray(start, end);
+    else if (number === 3) {
+      names.add(bytes.toString('utf8', start, end));
+      checkCount(++count);
+    } else if (number === 4) typeUrl = bytes.toString('utf8', start, end);
+    else if (number === 5) nonce = bytes.toString('utf8', start, end);
+    else if (number === 6) error = decodeStatus(bytes, start, end);
+  });
+  return { variant: 'sotw', typeUrl, nonce, error, node, versionInfo, names: [...names] };
+}
+
+/** Reads a DeltaDiscoveryRequest. Throws WireError. */
+export function decodeDelta(bytes: Buffer): DeltaRequest {
+  let typeUrl = '';
+  let nonce = '';
+  let node: Buffer | undefined;
+  let error: ErrorDetail | undefined;
+  const subscribe = new Set<string>();
+  const unsubscribe = new Set<string>();
+  const versions = new Map<string, string>();
+  let count = 0;
+  eachField(bytes, [0, bytes.length], ({ number, wireType, start, end }) => {
+    if (wireType !== 2) return;
+    if (number >= 3 && number <= 5) checkCount(++count);
+    if (number === 1) node = bytes.subarray(start, end);
+    else if (number === 2) typeUrl = bytes.toString('utf8', start, end);
+    else if (number === 3) subscribe.add(bytes.toString('utf8', start, end));
+    else if (number === 4) unsubscribe.add(bytes.toString('utf8', start, end));
+    else if (number === 5) {
+      const [name, version] = decodeEntry(bytes, start, end);
+      versions.set(name, version);
+    } else if (number === 6) nonce = bytes.toString('utf8', start, end);
+    else if (number === 7) error = decodeStatus(bytes, start, end);
+  });
+  return {
+    variant: 'delta',
+    typeUrl,
+    nonce,
+    error,
+    node,
+    subscribe: [...subscribe],
+    unsubscribe: [...unsubscribe],
+    versions,
+  };
+}
+
+function checkCount(count: number): void {
+  if (count > maxNames) throw new WireError(`more than ${maxNames} names in one message`);
+}
+
+function decodeEntry(bytes: Buffer, start: number, end: number): [string, string] {
+  let key = '';
+  let value = '';
+  eachField(bytes, [start, end], (field) => {
+    if (field.wireType !== 2) return;
+    if (field.number === 1) key = bytes.toString('utf8', field.start, field.end);
+    else if (field.number === 2) value = bytes.toString('utf8', field.start, field.end);
+  });
+  return [key, value];
+}
+
+function decodeStatus(bytes: Buffer, start: number, end: number): ErrorDetail {
+  let code = 0;
+  let message = '';
+  eachField(bytes, [start, end], (field) => {
+    if (field.number === 1 && field.wireType === 0) code = field.value;
+    else if (field.number === 2 && field.wireType === 2)
+      message = bytes.toString('utf8', field.start, Math.min(field.end, field.start + maxErrorText));
+  });
+  return { code, message };
+}

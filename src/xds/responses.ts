@@ -1,0 +1,189 @@
+// Assembles DiscoveryResponse and DeltaDiscoveryResponse by splicing the resources' bytes, and shares equal messages.
+// It must not know streams. The nonce is the number of the message, so one Buffer serves every stream that wants it.
+// Invariant: a message is never changed after assembly; two messages never have the same nonce.
+import type { Resource } from '../resources/resource.ts';
+import { type TypeUrl, typeUrls } from '../resources/type-urls.ts';
+import { contentHash } from '../util/hash.ts';
+import { textField, varintSize, writeVarint } from './wire.ts';
+
+export interface Message {
+  readonly type: TypeUrl;
+  readonly nonce: string;
+  readonly sequence: number;
+  readonly bytes: Buffer;
+  readonly resources: ReadonlyMap<string, Resource>;
+  /** name -> version of `resources`. */
+  readonly versions: ReadonlyMap<string, string>;
+  readonly removed: readonly string[];
+  /** SotW: version_info. */
+  readonly version: string;
+}
+
+export interface MessageContent {
+  readonly type: TypeUrl;
+  /** Each name once, sorted. */
+  readonly resources: readonly Resource[];
+  /** Delta only: disjoint from `resources`, sorted. */
+  readonly removed: readonly string[];
+}
+
+export interface Messages {
+  /** A response with this content, and a sequence greater than `after`: a shared one where there is one. */
+  sotw(content: MessageContent, after: number): Message;
+  delta(content: MessageContent, after: number): Message;
+  /** The sequence in a nonce of this server, 0 for a foreign one. */
+  sequenceOf(nonce: string): number;
+}
+
+const maxShared = 512;
+const maxSharedBytes = 32 * 1024 * 1024;
+
+/**
+ * `identifier` is control_plane.identifier (R10). `epoch` tells the nonces of this process from those of others (R6);
+ * it holds no '-'.
+ */
+export function createMessages(identifier: string, epoch: string): Messages {
+  const controlPlane = textField(1, identifier);
+  const shared = new Map<string, Message>();
+  let sharedBytes = 0;
+  let sequence = 0;
+
+  function share(key: string, message: Message): void {
+    const old = shared.get(key);
+    if (old !== undefined) {
+      sharedBytes -= old.bytes.length;
+      shared.delete(key);
+    }
+    shared.set(key, message);
+    sharedBytes += message.bytes.length;
+    for (const [oldest, { bytes }] of shared) {
+      if (shared.size <= maxShared && sharedBytes <= maxSharedBytes) break;
+      shared.delete(oldest);
+      sharedBytes -= bytes.length;
+    }
+  }
+
+  function obtain(variant: 'sotw' | 'delta', content: MessageContent, after: number): Message {
+    const version = setVersion(content.resources);
+    const key = [variant, content.type, version, ...content.removed].join('\n');
+    const known = shared.get(key);
+    if (known !== undefined && known.sequence > after) return known;
+    sequence++;
+    const nonce = `${epoch}-${sequence}`;
+    const head = { version, nonce, controlPlane };
+    const message: Message = {
+      type: content.type,
+      nonce,
+      sequence,
+      bytes: variant === 'sotw' ? encodeSotw(content, head) : encodeDelta(content, head),
+      resources: known?.resources ?? new Map(content.resources.map((resource) => [resource.name, resource])),
+      versions: known?.versions ?? new Map(content.resources.map(({ name, version: own }) => [name, own])),
+      removed: content.removed,
+      version,
+    };
+    share(key, message);
+    return message;
+  }
+
+  return {
+    sotw: (content, after) => obtain('sotw', content, after),
+    delta: (content, after) => obtain('delta', content, after),
+    sequenceOf: (nonce) => (nonce.startsWith(`${epoch}-`) ? Number(nonce.slice(epoch.length + 1)) || 0 : 0),
+  };
+}
+
+/** version_info of a set: equal on every replica for equal sets (R7). `resources` are sorted by name. */
+export function setVersion(resources: readonly Resource[]): string {
+  return contentHash(resources.map(({ name, version }) => `${name}\n${version}\n`).join(''));
+}
+
+/** A ClusterLoadAssignment that has a name and no endpoints (R40). */
+export function emptyAssignment(name: string): Resource {
+  const bytes = textField(1, name);
+  return { type: typeUrls.endpoints, name, version: contentHash(bytes), bytes, deps: [], provenance: [] };
+}
+
+interface Head {
+  readonly version: string;
+  readonly nonce: string;
+  readonly controlPlane: Buffer;
+}
+
+/** Any { 1 type_url, 2 value }: size of its body. */
+function anySize(typeField: Buffer, bytes: Uint8Array): number {
+  return typeField.length + 1 + varintSize(bytes.length) + bytes.length;
+}
+
+function writeAny(target: Buffer, at: number, [typeField, bytes]: readonly [Buffer, Uint8Array]): number {
+  let position = at + typeField.copy(target, at);
+  target[position++] = 2 * 8 + 2;
+  position = writeVarint(target, position, bytes.length);
+  target.set(bytes, position);
+  return position + bytes.length;
+}
+
+/** DiscoveryResponse { 1 version_info, 2 resources, 4 type_url, 5 nonce, 6 control_plane }. */
+function encodeSotw({ type, resources }: MessageContent, head: Head): Buffer {
+  const anyType = textField(1, type);
+  const before = [textField(1, head.version)];
+  const after = [
+    textField(4, type),
+    textField(5, head.nonce),
+    lengthOf(6, head.controlPlane.length),
+    head.controlPlane,
+  ];
+  const sizes = resources.map(({ bytes }) => anySize(anyType, bytes));
+  const total = sizes.reduce((sum, size) => sum + 1 + varintSize(size) + size, byteSum(before) + byteSum(after));
+  const target = Buffer.allocUnsafe(total);
+  let at = put(target, 0, before);
+  resources.forEach(({ bytes }, index) => {
+    target[at++] = 2 * 8 + 2;
+    at = writeVarint(target, at, sizes[index] ?? 0);
+    at = writeAny(target, at, [anyType, bytes]);
+  });
+  put(target, at, after);
+  return target;
+}
+
+/** DeltaDiscoveryResponse { 2 resources {1 version, 2 resource, 3 name}, 4 type_url, 5 nonce, 6 removed, 7 control_plane }. */
+function encodeDelta({ type, resources, removed }: MessageContent, head: Head): Buffer {
+  const anyType = textField(1, type);
+  const parts = resources.map(({ name, version, bytes }) => {
+    const any = anySize(anyType, bytes);
+    const leading = [textField(1, version), textField(3, name), lengthOf(2, any)];
+    return { leading, size: byteSum(leading) + any, bytes };
+  });
+  const after = [
+    textField(4, type),
+    textField(5, head.nonce),
+    ...removed.map((name) => textField(6, name)),
+    lengthOf(7, head.controlPlane.length),
+    head.controlPlane,
+  ];
+  const total = parts.reduce((sum, { size }) => sum + 1 + varintSize(size) + size, byteSum(after));
+  const target = Buffer.allocUnsafe(total);
+  let at = 0;
+  for (const { leading, size, bytes } of parts) {
+    target[at++] = 2 * 8 + 2;
+    at = put(target, writeVarint(target, at, size), leading);
+    at = writeAny(target, at, [anyType, bytes]);
+  }
+  put(target, at, after);
+  return target;
+}
+
+/** Tag and length of a field whose body follows. */
+function lengthOf(number: number, size: number): Buffer {
+  const target = Buffer.allocUnsafe(1 + varintSize(size));
+  target[0] = number * 8 + 2;
+  writeVarint(target, 1, size);
+  return target;
+}
+
+function byteSum(parts: readonly Buffer[]): number {
+  return parts.reduce((sum, part) => sum + part.length, 0);
+}
+
+function put(target: Buffer, at: number, parts: readonly Buffer[]): number {
+  return parts.reduce((position, part) => position + part.copy(target, position), at);
+}

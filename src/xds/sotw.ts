@@ -1,0 +1,108 @@
+// The next state-of-the-world response of a type: the complete set for clusters and listeners, else what is new.
+// It must not know wire formats. Invariant: in a complete set absence is deletion (R23), so what must not go yet, because a
+// route still needs it or its new content was refused, is in the set as the client holds it (R45).
+import type { Resource } from '../resources/resource.ts';
+import { typeUrls } from '../resources/type-urls.ts';
+import { emptyAssignment } from './responses.ts';
+import { type StreamState, send } from './stream-state.ts';
+import { isEmpty } from './subscription.ts';
+import { mayBreak, ready } from './transition.ts';
+import { covers, isFullType, type TypeState } from './type-state.ts';
+import { awaitingTrial, nextTrial } from './verdict.ts';
+import { wanted } from './wanted.ts';
+
+/** Sends the next response, if there is anything to say and it may be said now. Marks that must wait stay. */
+export function evaluateSotw(stream: StreamState, state: TypeState): void {
+  if (isEmpty(state.subscription)) {
+    state.dirty.clear();
+    state.forced.clear();
+    state.trials = [];
+    state.respond = false;
+    return;
+  }
+  while (state.trials.length > 0) {
+    const names = state.trials[0] ?? [];
+    if (isFullType(state.type) ? emitFull(stream, state, true) : emitPart(stream, state, { names, trial: true }))
+      return;
+    nextTrial(state);
+  }
+  if (isFullType(state.type)) emitFull(stream, state, false);
+  else emitPart(stream, state, { names: new Set([...state.forced, ...state.dirty]), trial: false });
+}
+
+/** The complete set: what is wanted, and what the client keeps for now. */
+function emitFull(stream: StreamState, state: TypeState, trial: boolean): boolean {
+  const resources: Resource[] = [];
+  const touched: string[] = [];
+  const waiting: string[] = [];
+  const awaiting = awaitingTrial(state);
+  const names = new Set(state.subscription.names);
+  if (state.subscription.wildcard) for (const name of stream.view.names(state.type)) names.add(name);
+  for (const name of state.acked.keys()) if (covers(state, name)) names.add(name);
+  for (const name of [...names].sort()) {
+    const held = state.acked.get(name);
+    let resource = awaiting.has(name) ? held : wanted(stream.view, state, name);
+    if (resource === undefined && held !== undefined && !state.pinned.has(name) && !mayBreak(stream, state, name)) {
+      waiting.push(name);
+      resource = held;
+    } else if (resource !== undefined && resource.version !== held?.version && !ready(stream, state, resource)) {
+      waiting.push(name);
+      resource = held;
+    }
+    if (resource === undefined) continue;
+    resources.push(resource);
+    if (resource.version !== held?.version) touched.push(name);
+  }
+  const due = state.forced.size > 0 || state.respond;
+  state.forced.clear();
+  state.dirty.clear();
+  for (const name of waiting) state.dirty.add(name);
+  if (!due && touched.length === 0 && resources.length === state.acked.size) return false;
+  // A first answer that would be empty only because its content waits is no answer yet.
+  if (resources.length === 0 && waiting.length > 0) {
+    state.respond = due;
+    return false;
+  }
+  state.respond = false;
+  const kept = new Set(resources.map(({ name }) => name));
+  const removed = [...state.acked.keys()].filter((name) => !kept.has(name));
+  const message = stream.options.messages.sotw({ type: state.type, resources, removed }, state.lastSequence);
+  send(stream, state, { message, touched, trial });
+  return true;
+}
+
+/** Only what is new, changed or asked for; deletion happens through the parent. */
+function emitPart(
+  stream: StreamState,
+  state: TypeState,
+  { names, trial }: { readonly names: Iterable<string>; readonly trial: boolean },
+): boolean {
+  const resources: Resource[] = [];
+  for (const name of names) {
+    const resource = covers(state, name) ? part(stream, state, name) : undefined;
+    if (resource === 'wait') {
+      if (trial) state.dirty.add(name);
+      continue;
+    }
+    state.dirty.delete(name);
+    state.forced.delete(name);
+    if (resource !== undefined) resources.push(resource);
+  }
+  if (!trial) state.respond = false;
+  if (resources.length === 0) return false;
+  resources.sort((a, b) => (a.name < b.name ? -1 : 1));
+  const message = stream.options.messages.sotw({ type: state.type, resources, removed: [] }, state.lastSequence);
+  send(stream, state, { message, touched: resources.map(({ name }) => name), trial });
+  return true;
+}
+
+function part(stream: StreamState, state: TypeState, name: string): Resource | 'wait' | undefined {
+  const resource = wanted(stream.view, state, name);
+  const forced = state.forced.has(name);
+  if (resource === undefined) {
+    // An EDS request left unanswered keeps its cluster from ever warming (R40).
+    return forced && state.type === typeUrls.endpoints ? emptyAssignment(name) : undefined;
+  }
+  if (!forced && !state.unsure.has(name) && state.acked.get(name)?.version === resource.version) return undefined;
+  return ready(stream, state, resource) ? resource : 'wait';
+}

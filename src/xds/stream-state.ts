@@ -1,0 +1,107 @@
+// One xDS stream's state, the events it takes and the effects it gives, and the one way a message goes out.
+// It must not know when anything is sent. Invariant: effects are data: sends, timers, notices and an end.
+import type { ResourceRef, View } from '../resources/resource.ts';
+import { type TypeUrl, typeUrls } from '../resources/type-urls.ts';
+import type { XdsEvent } from './contract.ts';
+import type { Gates } from './gates.ts';
+import type { DiscoveryRequest } from './requests.ts';
+import type { Message, Messages } from './responses.ts';
+import { covers, type Flight, type TypeState } from './type-state.ts';
+
+type WithoutStream<T> = T extends { readonly streamId: number } ? Omit<T, 'streamId'> : never;
+/** What control is told, without the stream's number, which the adapter knows. */
+export type Notice = WithoutStream<Exclude<XdsEvent, { kind: 'open' | 'close' }>>;
+
+/** `make`: gate A, waits for clusters. `break`: gate B, holds removals. Others: the answer to a type's message. */
+export type TimerKey = 'make' | 'break' | TypeUrl;
+
+export type StreamEvent =
+  | { readonly kind: 'request'; readonly request: DiscoveryRequest }
+  /** The view changed in these names; marks only, nothing is sent before `drain`. */
+  | { readonly kind: 'changed'; readonly view: View; readonly changed: readonly ResourceRef[] }
+  | { readonly kind: 'drain' }
+  | { readonly kind: 'timeout'; readonly timer: TimerKey }
+  /** The transport takes no more for now. */
+  | { readonly kind: 'blocked' }
+  | { readonly kind: 'writable' };
+
+export type Effect =
+  | { readonly kind: 'send'; readonly message: Message }
+  | { readonly kind: 'start-timer'; readonly timer: TimerKey; readonly ms: number }
+  | { readonly kind: 'stop-timer'; readonly timer: TimerKey }
+  | { readonly kind: 'notice'; readonly notice: Notice }
+  /** A type we do not serve: left unanswered, the stream stays. */
+  | { readonly kind: 'ignored'; readonly typeUrl: string }
+  | { readonly kind: 'end'; readonly code: 'invalid-argument'; readonly message: string };
+
+export interface StreamLimits {
+  /** Longest wait for a CDS ACK before routes go; above Envoy's initial_fetch_timeout of 15 s. */
+  readonly makeMs: number;
+  /** Longest time removals wait for listeners and routes. */
+  readonly breakMs: number;
+  /** Removals of clusters on a stream that carries only clusters wait this long, as its ACKs say nothing of routes. */
+  readonly separateBreakMs: number;
+  /** Longest wait for an answer while newer content waits. */
+  readonly ackMs: number;
+}
+
+export const defaultLimits: StreamLimits = { makeMs: 20_000, breakMs: 20_000, separateBreakMs: 3_000, ackMs: 30_000 };
+
+export interface StreamOptions {
+  readonly variant: 'sotw' | 'delta';
+  readonly aggregated: boolean;
+  /** An empty first list means everything (R34): Envoy yes, gRPC clients no. */
+  readonly legacyWildcard: boolean;
+  readonly view: View;
+  readonly messages: Messages;
+  readonly limits: StreamLimits;
+}
+
+export interface StreamState {
+  readonly options: StreamOptions;
+  view: View;
+  readonly types: Map<TypeUrl, TypeState>;
+  readonly gates: Gates;
+  paused: boolean;
+  /** Collects the effects of the current step. */
+  effects: Effect[];
+}
+
+/** Puts a message on its way. */
+export function send(stream: StreamState, state: TypeState, flight: Flight): void {
+  const { message } = flight;
+  state.flight = flight;
+  state.overdue = undefined;
+  state.lastSequence = message.sequence;
+  state.lastNonce = message.nonce;
+  state.answered = true;
+  stream.effects.push(
+    { kind: 'send', message },
+    {
+      kind: 'notice',
+      notice: {
+        kind: 'sent',
+        type: state.type,
+        nonce: message.nonce,
+        resources: message.versions,
+        removed: message.removed,
+        bytes: message.bytes.length,
+      },
+    },
+  );
+  if (state.type === typeUrls.cluster || state.type === typeUrls.listener) resendChildren(stream, flight);
+}
+
+/**
+ * The client drops or re-warms what belongs to a cluster or listener it just got: endpoints, secrets and routes that it
+ * subscribes to are sent again, unasked (R46 to R49).
+ */
+function resendChildren(stream: StreamState, { message, touched }: Flight): void {
+  for (const name of touched) {
+    for (const dep of message.resources.get(name)?.deps ?? []) {
+      const child = stream.types.get(dep.type);
+      if (child === undefined || dep.type === typeUrls.cluster || !covers(child, dep.name)) continue;
+      if (stream.view.get(dep.type, dep.name) !== undefined) child.forced.add(dep.name);
+    }
+  }
+}

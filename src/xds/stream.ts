@@ -1,0 +1,108 @@
+// One xDS stream as a reducer: `step(stream, event)` returns effects as data. The state belongs to the one stream and is
+// changed in place for speed; equal event sequences give equal effects, so a test drives it step by step without I/O.
+// It must not know sockets, time or services. Invariant: effects are only sends, timers, notices and an end.
+import { isTypeUrl, type TypeUrl, typeUrls } from '../resources/type-urls.ts';
+import { evaluateDelta } from './delta.ts';
+import { createGates } from './gates.ts';
+import { receive } from './request-handling.ts';
+import { evaluateSotw } from './sotw.ts';
+import type { Effect, StreamEvent, StreamOptions, StreamState, TimerKey } from './stream-state.ts';
+import { expireBreak, expireMake, settleGates } from './transition.ts';
+import { covers, hasMarks } from './type-state.ts';
+import { landed } from './verdict.ts';
+
+/** Order of one change (R43): what is needed before what needs it. */
+const sendOrder: readonly TypeUrl[] = [
+  typeUrls.cluster,
+  typeUrls.endpoints,
+  typeUrls.secret,
+  typeUrls.runtime,
+  typeUrls.extension,
+  typeUrls.listener,
+  typeUrls.routes,
+];
+
+export function createStream(options: StreamOptions): StreamState {
+  return { options, view: options.view, types: new Map(), gates: createGates(), paused: false, effects: [] };
+}
+
+/** Takes one event and returns what is to be done, in order. */
+export function step(stream: StreamState, event: StreamEvent): readonly Effect[] {
+  stream.effects = [];
+  switch (event.kind) {
+    case 'request':
+      if (!isTypeUrl(event.request.typeUrl) || !sendOrder.includes(event.request.typeUrl)) {
+        stream.effects.push(
+          event.request.typeUrl === ''
+            ? { kind: 'end', code: 'invalid-argument', message: 'type_url is required on an aggregated stream' }
+            : { kind: 'ignored', typeUrl: event.request.typeUrl },
+        );
+        return stream.effects;
+      }
+      receive(stream, event.request.typeUrl, event.request);
+      break;
+    case 'changed':
+      stream.view = event.view;
+      for (const { type, name } of event.changed) {
+        const state = stream.types.get(type);
+        if (state !== undefined && covers(state, name)) state.dirty.add(name);
+      }
+      return stream.effects;
+    case 'timeout':
+      timeout(stream, event.timer);
+      break;
+    case 'blocked':
+      stream.paused = true;
+      return stream.effects;
+    case 'writable':
+      stream.paused = false;
+      break;
+    case 'drain':
+      break;
+  }
+  drain(stream);
+  return stream.effects;
+}
+
+function timeout(stream: StreamState, timer: TimerKey): void {
+  if (timer === 'make') expireMake(stream);
+  else if (timer === 'break') expireBreak(stream);
+  else expireAnswer(stream, timer);
+}
+
+function expireAnswer(stream: StreamState, type: TypeUrl): void {
+  const state = stream.types.get(type);
+  if (state === undefined) return;
+  state.ackTimer = false;
+  const flight = state.flight;
+  if (flight === undefined) return;
+  // No answer ever (R16), or a very late one: go on as if it had been taken, but remember it for a late NACK.
+  landed(state, flight);
+  state.flight = undefined;
+  state.overdue = flight;
+}
+
+/** Sends what may be sent now, in order, one message a type at most. */
+function drain(stream: StreamState): void {
+  if (stream.paused) return;
+  const { gates } = stream;
+  gates.makeWaits = false;
+  gates.breakWaits = false;
+  for (const type of sendOrder) {
+    const state = stream.types.get(type);
+    if (state === undefined || !hasMarks(state)) continue;
+    if (state.flight === undefined) {
+      if (stream.options.variant === 'delta') evaluateDelta(stream, state);
+      else evaluateSotw(stream, state);
+    } else {
+      // Not judged in this pass: what it waited for, it still waits for.
+      gates.makeWaits ||= gates.makeRunning;
+      gates.breakWaits ||= gates.breakRunning;
+    }
+    if (state.flight !== undefined && hasMarks(state) && !state.ackTimer) {
+      state.ackTimer = true;
+      stream.effects.push({ kind: 'start-timer', timer: type, ms: stream.options.limits.ackMs });
+    }
+  }
+  settleGates(stream);
+}

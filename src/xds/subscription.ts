@@ -1,0 +1,85 @@
+// What one client wants of one type on one stream: the wildcard state machine of the xDS protocol, for both variants.
+// It must not know resources. Invariant: `[""]` is a name like any other; "*" is the only wildcard (R34).
+
+export interface Subscription {
+  /** Explicit names, without "*". */
+  readonly names: Set<string>;
+  wildcard: boolean;
+  /** An explicit name or "*" was sent before: an empty list then means nothing, not everything. */
+  named: boolean;
+}
+
+export interface SubscriptionChange {
+  /** Names to be answered, whatever the client has (R24, R25, R29, R35). */
+  readonly answer: readonly string[];
+  /** Explicit names no longer wanted. */
+  readonly dropped: readonly string[];
+  /** The wildcard was switched on, or asked for anew. */
+  readonly wildcardAsked: boolean;
+  readonly wildcardDropped: boolean;
+}
+
+export function createSubscription(): Subscription {
+  return { names: new Set(), wildcard: false, named: false };
+}
+
+/** True if nothing is wanted: such a type is never sent to (R16). */
+export function isEmpty(subscription: Subscription): boolean {
+  return !subscription.wildcard && subscription.names.size === 0;
+}
+
+/**
+ * Applies the complete list of a SotW request (R22). `legacy`: an empty list before any explicit name means everything.
+ */
+export function applySotw(subscription: Subscription, names: readonly string[], legacy: boolean): SubscriptionChange {
+  const before = subscription.wildcard;
+  if (names.length === 0 && !subscription.named) {
+    subscription.wildcard = legacy;
+    return { answer: [], dropped: [], wildcardAsked: legacy && !before, wildcardDropped: false };
+  }
+  subscription.named = true;
+  const wanted = new Set(names);
+  const wildcard = wanted.delete('*');
+  const answer = [...wanted].filter((name) => !subscription.names.has(name));
+  const dropped = [...subscription.names].filter((name) => !wanted.has(name));
+  for (const name of answer) subscription.names.add(name);
+  for (const name of dropped) subscription.names.delete(name);
+  subscription.wildcard = wildcard;
+  return { answer, dropped, wildcardAsked: wildcard && !before, wildcardDropped: before && !wildcard };
+}
+
+/**
+ * Applies the increments of a delta request (R28 to R30, R35). `first`: the first request of the type on the stream;
+ * `legacy`: an empty first subscribe means everything.
+ */
+export function applyDelta(
+  subscription: Subscription,
+  change: { readonly subscribe: readonly string[]; readonly unsubscribe: readonly string[] },
+  { first, legacy }: { readonly first: boolean; readonly legacy: boolean },
+): SubscriptionChange {
+  const before = subscription.wildcard;
+  const answer = new Set<string>();
+  const dropped: string[] = [];
+  let asked = false;
+  if (first && change.subscribe.length === 0 && legacy) {
+    subscription.wildcard = true;
+    asked = true;
+  }
+  for (const name of change.unsubscribe) {
+    if (name === '*') subscription.wildcard = false;
+    else if (subscription.names.delete(name)) dropped.push(name);
+  }
+  for (const name of change.subscribe) {
+    subscription.named = true;
+    if (name === '*') {
+      subscription.wildcard = true;
+      asked = true;
+    } else {
+      subscription.names.add(name);
+      answer.add(name);
+    }
+  }
+  // A name that was explicit beside the wildcard: the client cannot know what it is to have now, so tell (R35).
+  if (subscription.wildcard) for (const name of dropped) answer.add(name);
+  return { answer: [...answer], dropped, wildcardAsked: asked, wildcardDropped: before && !subscription.wildcard };
+}

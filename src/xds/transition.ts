@@ -1,0 +1,173 @@
+// Make before break on one stream: when a listener or route may go (gate A) and when a removal may (gate B).
+// Decided from the dependencies of what the client holds and is to hold, not from fixed phases, so a newer view simply
+// changes the answers. It must not know message formats. Invariants: no gate ever holds endpoints or secrets; every gate
+// ends by time, except that what a rejected branch still needs is kept.
+import type { Resource } from '../resources/resource.ts';
+import { type TypeUrl, typeUrls } from '../resources/type-urls.ts';
+import type { StreamState } from './stream-state.ts';
+import { covers, hasMarks, type TypeState } from './type-state.ts';
+
+/** Gate A: true if the client has, warm, every cluster that this new content of a listener or route needs (R17, R44). */
+export function ready(stream: StreamState, state: TypeState, resource: Resource): boolean {
+  if (state.type !== typeUrls.listener && state.type !== typeUrls.routes) return true;
+  if (!stream.options.aggregated) return true;
+  // The first answer on a fresh client has nothing to break.
+  if (!state.answered && !state.resumed) return true;
+  // Content the client has already cannot break anything: it is only confirmed.
+  if (state.acked.get(resource.name)?.version === resource.version) return true;
+  const key = `${state.type} ${resource.name}`;
+  let stopped = false;
+  let waits = false;
+  for (const name of clustersOf(stream, resource)) {
+    const condition = clusterCondition(stream, state, name);
+    // A route the client never had is sent without the rejected cluster: its other rules work.
+    if (condition === 'rejected' && state.acked.has(resource.name)) stopped = true;
+    if (condition === 'coming') waits = true;
+  }
+  if (stopped) stream.gates.stoppedBranches.add(key);
+  else stream.gates.stoppedBranches.delete(key);
+  if (waits) stream.gates.makeWaits = true;
+  return !stopped && !waits;
+}
+
+/** Clusters a listener or route names, through its route configurations. */
+function* clustersOf(stream: StreamState, resource: Resource): Iterable<string> {
+  for (const dep of resource.deps) {
+    if (dep.type === typeUrls.cluster) yield dep.name;
+    else if (dep.type === typeUrls.routes && resource.type === typeUrls.listener)
+      for (const inner of stream.view.get(dep.type, dep.name)?.deps ?? [])
+        if (inner.type === typeUrls.cluster) yield inner.name;
+  }
+}
+
+function clusterCondition(stream: StreamState, asking: TypeState, name: string): 'there' | 'coming' | 'rejected' {
+  const wantedCluster = stream.view.get(typeUrls.cluster, name);
+  if (wantedCluster === undefined) return 'there';
+  const clusters = stream.types.get(typeUrls.cluster);
+  if (clusters === undefined) {
+    // On reconnect types come in any order: clusters will be asked for, unless one is still warming (R40).
+    return asking.resumed && !stream.gates.clustersNeverAsked ? 'coming' : 'there';
+  }
+  if (!covers(clusters, name)) return 'there';
+  const held = clusters.acked.get(name);
+  if (clusters.pinned.get(name) === wantedCluster.version) return held === undefined ? 'rejected' : 'there';
+  if (held?.version === wantedCluster.version && !clusters.unsure.has(name)) return 'there';
+  return stream.gates.overdueClusters.has(`${name} ${wantedCluster.version}`) ? 'there' : 'coming';
+}
+
+const parents: Readonly<Partial<Record<TypeUrl, readonly TypeUrl[]>>> = {
+  [typeUrls.cluster]: [typeUrls.listener, typeUrls.routes],
+  [typeUrls.endpoints]: [typeUrls.cluster],
+  [typeUrls.secret]: [typeUrls.cluster, typeUrls.listener],
+  [typeUrls.routes]: [typeUrls.listener],
+  [typeUrls.extension]: [typeUrls.listener, typeUrls.routes],
+};
+
+/** Gate B: true if nothing the client holds or is about to hold needs the name any more (R43, R45, R52). */
+export function mayBreak(stream: StreamState, state: TypeState, name: string): boolean {
+  const users = parents[state.type];
+  if (users === undefined) return true;
+  const key = `${state.type} ${name}`;
+  const overdue = stream.gates.overdueRemovals.has(key);
+  const alone = !stream.options.aggregated && state.type === typeUrls.cluster;
+  const waits = alone || usedBy(stream, users, { type: state.type, name }) || !settled(stream, state.type);
+  if (!waits || (overdue && !stoppedUser(stream, users, { type: state.type, name }))) {
+    stream.gates.heldRemovals.delete(key);
+    stream.gates.overdueRemovals.delete(key);
+    return true;
+  }
+  stream.gates.heldRemovals.add(key);
+  if (!overdue) stream.gates.breakWaits = true;
+  return false;
+}
+
+interface Target {
+  readonly type: TypeUrl;
+  readonly name: string;
+}
+
+function names(resource: Resource | undefined, { type, name }: Target): boolean {
+  return resource?.deps.some((dep) => dep.type === type && dep.name === name) ?? false;
+}
+
+function usedBy(stream: StreamState, users: readonly TypeUrl[], target: Target): boolean {
+  for (const type of users) {
+    const state = stream.types.get(type);
+    if (state === undefined) continue;
+    for (const resource of state.acked.values()) if (names(resource, target)) return true;
+    for (const resource of state.flight?.message.resources.values() ?? []) if (names(resource, target)) return true;
+  }
+  return false;
+}
+
+/** True if a user of the target is kept at an old version because its new one, or a cluster of it, was rejected. */
+function stoppedUser(stream: StreamState, users: readonly TypeUrl[], target: Target): boolean {
+  for (const type of users) {
+    const state = stream.types.get(type);
+    for (const [name, resource] of state?.acked ?? []) {
+      if (!names(resource, target)) continue;
+      const rejected = state?.pinned.get(name);
+      if (rejected !== undefined && rejected === stream.view.get(type, name)?.version) return true;
+      if (stream.gates.stoppedBranches.has(`${type} ${name}`)) return true;
+    }
+  }
+  return false;
+}
+
+/** For clusters: listeners and routes of the new view are all acknowledged, so no old one is in use unseen. */
+function settled(stream: StreamState, type: TypeUrl): boolean {
+  if (type !== typeUrls.cluster) return true;
+  const listeners = stream.types.get(typeUrls.listener);
+  const routes = stream.types.get(typeUrls.routes);
+  if (listeners === undefined) return stream.types.get(type)?.resumed !== true;
+  for (const state of [listeners, routes])
+    if (state !== undefined && (state.flight !== undefined || hasMarks(state))) return false;
+  for (const listener of listeners.acked.values())
+    for (const dep of listener.deps) {
+      if (dep.type !== typeUrls.routes) continue;
+      const target = stream.view.get(dep.type, dep.name);
+      if (target === undefined || routes?.pinned.has(dep.name) === true) continue;
+      if (routes?.acked.get(dep.name)?.version !== target.version) return false;
+    }
+  return true;
+}
+
+/** Starts or stops the time limits after a pass over all types. */
+export function settleGates(stream: StreamState): void {
+  const { gates, options } = stream;
+  const breakMs = options.aggregated ? options.limits.breakMs : options.limits.separateBreakMs;
+  if (gates.makeWaits !== gates.makeRunning) {
+    gates.makeRunning = gates.makeWaits;
+    stream.effects.push(
+      gates.makeWaits
+        ? { kind: 'start-timer', timer: 'make', ms: options.limits.makeMs }
+        : { kind: 'stop-timer', timer: 'make' },
+    );
+  }
+  if (gates.breakWaits !== gates.breakRunning) {
+    gates.breakRunning = gates.breakWaits;
+    stream.effects.push(
+      gates.breakWaits ? { kind: 'start-timer', timer: 'break', ms: breakMs } : { kind: 'stop-timer', timer: 'break' },
+    );
+  }
+  if (!gates.makeWaits) gates.overdueClusters.clear();
+}
+
+/** The limit of gate A: clusters not acknowledged by now are not waited for. */
+export function expireMake(stream: StreamState): void {
+  stream.gates.makeRunning = false;
+  stream.gates.clustersNeverAsked = true;
+  const clusters = stream.types.get(typeUrls.cluster);
+  if (clusters === undefined) return;
+  for (const name of stream.view.names(typeUrls.cluster)) {
+    const version = stream.view.get(typeUrls.cluster, name)?.version;
+    if (version !== undefined && clusters.acked.get(name)?.version !== version)
+      stream.gates.overdueClusters.add(`${name} ${version}`);
+  }
+}
+
+/** The limit of gate B: what is held now goes, unless a rejected branch needs it. */
+export function expireBreak(stream: StreamState): void {
+  stream.gates.breakRunning = false;
+  for (const key of stream.gates.heldRemovals) stream.gates.overdueRemovals.add(key);
+}

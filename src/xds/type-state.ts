@@ -1,0 +1,98 @@
+// What one stream knows of one type: what is wanted, what the client holds, what is on its way, what it refused.
+// It must not know the message formats. Invariant: at most one un-acknowledged message (`flight`); the maps hold
+// references to shared Resource records, never copies.
+import type { Resource } from '../resources/resource.ts';
+import { type TypeUrl, typeUrls } from '../resources/type-urls.ts';
+import type { Message } from './responses.ts';
+import { createSubscription, type Subscription } from './subscription.ts';
+
+export interface Flight {
+  readonly message: Message;
+  /** Names whose content the client did not have before. */
+  readonly touched: readonly string[];
+  /** It tries the first group of `trials`. */
+  readonly trial: boolean;
+}
+
+export interface TypeState {
+  readonly type: TypeUrl;
+  readonly subscription: Subscription;
+  /** Last content the client acknowledged, by name. */
+  readonly acked: Map<string, Resource>;
+  /** Names the client may hold in a version we do not know (R14, R38). */
+  readonly unsure: Set<string>;
+  /** Names to be compared with the view. */
+  readonly dirty: Set<string>;
+  /** Names to be sent even if unchanged. */
+  readonly forced: Set<string>;
+  /** Rejected version by name: held at last good until the content changes (R13). */
+  readonly pinned: Map<string, string>;
+  /** Groups of a rejected message, sent one by one to find the bad resource. */
+  trials: string[][];
+  flight: Flight | undefined;
+  /** A message whose answer took too long; a late NACK still counts. */
+  overdue: Flight | undefined;
+  /** Nonces of later messages have a greater sequence (R6). */
+  lastSequence: number;
+  lastNonce: string;
+  /** A response is due even if it is empty (R36), or equal (SotW, new names). */
+  respond: boolean;
+  /** The client came with state from an earlier stream. */
+  resumed: boolean;
+  /** At least one response was sent on this stream. */
+  answered: boolean;
+  ackTimer: boolean;
+}
+
+export function createTypeState(type: TypeUrl): TypeState {
+  return {
+    type,
+    subscription: createSubscription(),
+    acked: new Map(),
+    unsure: new Set(),
+    dirty: new Set(),
+    forced: new Set(),
+    pinned: new Map(),
+    trials: [],
+    flight: undefined,
+    overdue: undefined,
+    lastSequence: 0,
+    lastNonce: '',
+    respond: false,
+    resumed: false,
+    answered: false,
+    ackTimer: false,
+  };
+}
+
+/** Types whose SotW response is the complete set (R23). */
+export function isFullType(type: TypeUrl): boolean {
+  return type === typeUrls.cluster || type === typeUrls.listener || type === typeUrls.scopedRoutes;
+}
+
+/** True if the subscription covers the name. The wildcard covers every name of the type. */
+export function covers({ subscription }: TypeState, name: string): boolean {
+  return subscription.wildcard || subscription.names.has(name);
+}
+
+/** True if the client has, or may have, the name. */
+export function holds(state: TypeState, name: string): boolean {
+  return state.acked.has(name) || state.unsure.has(name);
+}
+
+/** True if something waits to be compared or sent. */
+export function hasMarks(state: TypeState): boolean {
+  return state.dirty.size > 0 || state.forced.size > 0 || state.respond || state.trials.length > 0;
+}
+
+/** Forgets what a client that dropped these names holds (R25). */
+export function forget(state: TypeState, names: Iterable<string>): void {
+  for (const name of names) {
+    if (covers(state, name)) continue;
+    state.acked.delete(name);
+    state.unsure.delete(name);
+    state.dirty.delete(name);
+    state.forced.delete(name);
+    state.pinned.delete(name);
+  }
+}

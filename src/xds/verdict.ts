@@ -1,0 +1,77 @@
+// What an ACK or NACK says of the resources in a message, and how a bad one is found among many.
+// It must not know when things are sent. Invariant: after a NACK the same message is never sent again; each rejected group
+// is halved until one resource is left, which is pinned at its last good version: at most 2n messages for n resources.
+import type { ErrorDetail } from './requests.ts';
+import { covers, type Flight, isFullType, type TypeState } from './type-state.ts';
+
+/** The client has the message's content. */
+export function accept(state: TypeState, flight: Flight): void {
+  landed(state, flight);
+  if (flight.trial) nextTrial(state);
+}
+
+/** Records the message's content as held. */
+export function landed(state: TypeState, { message }: Flight): void {
+  for (const [name, resource] of message.resources) {
+    if (!covers(state, name)) continue;
+    state.acked.set(name, resource);
+    state.unsure.delete(name);
+  }
+  for (const name of message.removed) {
+    if (message.resources.has(name)) continue;
+    state.acked.delete(name);
+    state.unsure.delete(name);
+  }
+}
+
+/**
+ * Draws the consequences of a NACK (R13, R14). `full` on SotW streams, where only what the message changed is suspect.
+ * Names the client quotes in its error are tried apart from the others.
+ */
+export function reject(
+  state: TypeState,
+  flight: Flight,
+  { error, full }: { readonly error: ErrorDetail; readonly full: boolean },
+): void {
+  const { message } = flight;
+  if (flight.trial) state.trials.shift();
+  const complete = full && isFullType(state.type);
+  const suspects = (complete ? flight.touched : [...message.resources.keys()]).filter((name) => covers(state, name));
+  const bad = suspects.length === 1 ? suspects[0] : undefined;
+  for (const name of suspects) {
+    // Taken for held when its time ran out, or sent again unchanged: it is no last good one any more.
+    if (state.acked.get(name)?.version === message.versions.get(name)) state.acked.delete(name);
+    if (name !== bad) state.unsure.add(name);
+  }
+  if (bad !== undefined) {
+    state.pinned.set(bad, message.versions.get(bad) ?? '');
+    state.unsure.delete(bad);
+    state.forced.delete(bad);
+    // A complete set without the bad one is due if it says anything new.
+    state.dirty.add(bad);
+  } else if (suspects.length > 1) {
+    const [left, right] = split(suspects, error.message);
+    state.trials.unshift(left, right);
+  }
+  if (complete) return;
+  if (suspects.length === 0) for (const name of message.removed) state.acked.delete(name);
+  else for (const name of message.removed) if (covers(state, name)) state.dirty.add(name);
+}
+
+function split(suspects: readonly string[], message: string): [string[], string[]] {
+  const quoted = suspects.filter((name) => message.includes(name));
+  if (quoted.length > 0 && quoted.length < suspects.length)
+    return [suspects.filter((name) => !quoted.includes(name)), quoted];
+  const middle = Math.ceil(suspects.length / 2);
+  return [suspects.slice(0, middle), suspects.slice(middle)];
+}
+
+/** The group tried first is settled; the next one is due. */
+export function nextTrial(state: TypeState): void {
+  state.trials.shift();
+}
+
+/** Names that wait for their trial: until then the client keeps what it had. */
+export function awaitingTrial(state: TypeState): ReadonlySet<string> {
+  return new Set(state.trials.slice(1).flat());
+}

@@ -1,0 +1,14 @@
+// Which content of a name the client is to have now: the view's, or its last good one where that was refused.
+// It must not know phases or message formats. Invariant: rejected content is never returned.
+import type { Resource, View } from '../resources/resource.ts';
+import type { TypeState } from './type-state.ts';
+
+/** The content to send for the name; undefined if the view has none, or only rejected content and no last good. */
+export function wanted(view: View, state: TypeState, name: string): Resource | undefined {
+  const resource = view.get(state.type, name);
+  const rejected = state.pinned.get(name);
+  if (rejected === undefined) return resource;
+  if (resource !== undefined && resource.version === rejected) return state.acked.get(name);
+  state.pinned.delete(name);
+  return resource;
+}

@@ -1,0 +1,86 @@
+// Real Envoys, newest and oldest supported, take their whole configuration from our server in each variant:
+// traffic flows, changes lose no request, and a restart of the server re-sends nothing that did not change.
+import { expect, it } from 'vitest';
+import { typeUrls } from '../../../src/resources/type-urls.ts';
+import { startBackend } from '../../support/backends.ts';
+import { ask, startLoad } from '../../support/load.ts';
+import { describeWith, eventually, eventuallyPasses, freePort, startEnvoy } from '../../support/real-parts.ts';
+import { bootstrap, type Channel, world } from './envoy-world.ts';
+import { runServer } from './running-server.ts';
+import { createStaticViews } from './static-views.ts';
+
+const channels: readonly Channel[] = [
+  { variant: 'delta', aggregated: true },
+  { variant: 'sotw', aggregated: true },
+  { variant: 'delta', aggregated: false },
+  { variant: 'sotw', aggregated: false },
+];
+
+describeWith(['envoy', 'envoy-oldest'], 'a real Envoy', () => {
+  for (const bin of ['newest', 'oldest'] as const) {
+    for (const channel of channels) {
+      const name = `${bin}, ${channel.variant}, ${channel.aggregated ? 'ADS' : 'separate streams'}`;
+      it(`takes configuration, changes and a restart without a failed request: ${name}`, {
+        timeout: 60_000,
+      }, async () => {
+        await using a = await startBackend('a');
+        await using b = await startBackend('b');
+        const listenPort = await freePort();
+        const base = { channel, listenPort };
+        const first = world({ ...base, clusters: { a: [a.port] }, route: 'a' });
+        const views = createStaticViews(first);
+        const limits = { separateBreakMs: 300 };
+        const one = await runServer(views, { limits });
+        const options = bin === 'oldest' ? { bin: 'oldest' } : {};
+        await using envoy = await startEnvoy(bootstrap(channel, one.port), options);
+        await eventuallyPasses(async () => {
+          expect((await ask({ port: listenPort })).headers['x-backend']).toBe('a');
+        });
+        const load = startLoad({ port: listenPort, perSecond: 200, maxSeconds: 50 });
+
+        // Separate streams know nothing of each other, so order is up to the publisher: the cluster first, then the route.
+        if (!channel.aggregated) {
+          views.publish(world({ ...base, clusters: { a: [a.port], b: [b.port] }, route: 'a' }));
+          await eventuallyPasses(async () => expect(await envoy.adminGet('/clusters')).toContain('b::127.0.0.1'));
+        }
+        // A cluster is added and the route moves to it; the old one is removed in the same change.
+        views.publish(world({ ...base, clusters: { b: [b.port] }, route: 'b' }));
+        await eventuallyPasses(async () => {
+          expect((await ask({ port: listenPort })).headers['x-backend']).toBe('b');
+          expect(await envoy.adminGet('/clusters')).not.toContain('a::');
+        });
+        // The cluster's own settings change while its endpoints stay as they are (R46).
+        views.publish(world({ ...base, clusters: { b: [b.port] }, route: 'b', connectTimeout: '2s' }));
+        await eventuallyPasses(async () => {
+          expect(await envoy.stat('cluster_manager.cluster_modified')).toBeGreaterThan(0);
+          expect(await envoy.stat('cluster_manager.warming_clusters')).toBe(0);
+        });
+        // An endpoint joins.
+        const last = world({ ...base, clusters: { b: [b.port, a.port] }, route: 'b', connectTimeout: '2s' });
+        views.publish(last);
+        await eventually(async () => (await ask({ port: listenPort })).headers['x-backend'] === 'a');
+
+        // Another process takes over the port; content is equal, so versions are.
+        await one.stop();
+        const modified = await envoy.stat('cluster_manager.cluster_modified');
+        await using two = await runServer(createStaticViews(last), { limits, port: one.port }, { seed: 2 });
+        await eventually(() => two.events.some((event) => event.kind === 'ack' && event.type === typeUrls.endpoints), {
+          deadlineMs: 20_000,
+        });
+        const result = await load.stop();
+        expect(result.failures).toEqual({});
+        expect(result.sent).toBeGreaterThan(20);
+        const sent = two.events.filter((event) => event.kind === 'sent').map((event) => event.type);
+        if (channel.variant === 'delta') {
+          expect(sent).not.toContain(typeUrls.cluster);
+          expect(sent).not.toContain(typeUrls.listener);
+        }
+        expect(await envoy.stat('cluster_manager.cluster_modified')).toBe(modified);
+        expect(await envoy.stat('listener_manager.listener_modified')).toBe(0);
+        expect(await envoy.stat('listener_manager.total_listeners_draining')).toBe(0);
+        expect(await envoy.stat('cluster_manager.cds.update_rejected')).toBe(0);
+        expect(await envoy.stat('listener_manager.lds.update_rejected')).toBe(0);
+      });
+    }
+  }
+});

@@ -1,0 +1,45 @@
+// Runs an xDS server on loopback for a test, with every event kept.
+// Invariant: disposing it stops it and waits.
+
+import { silentLogger } from '../../../src/util/log.ts';
+import { noMetrics } from '../../../src/util/metrics.ts';
+import { createSeededRandom } from '../../../src/util/random.ts';
+import { createSystemClock } from '../../../src/util/system-clock.ts';
+import type { ViewProvider, XdsEvent } from '../../../src/xds/contract.ts';
+import { createXdsServer, type XdsServerDeps, type XdsServerOptions } from '../../../src/xds/grpc/server.ts';
+
+export interface RunningServer extends AsyncDisposable {
+  readonly port: number;
+  readonly events: readonly XdsEvent[];
+  stop(): Promise<void>;
+}
+
+/** `seed` differs between replicas, as their randomness does. */
+export async function runServer(
+  provider: ViewProvider,
+  options: Partial<XdsServerOptions> = {},
+  deps: Partial<XdsServerDeps> & { readonly seed?: number } = {},
+): Promise<RunningServer> {
+  const events: XdsEvent[] = [];
+  const server = createXdsServer(
+    {
+      clock: createSystemClock(),
+      random: createSeededRandom(deps.seed ?? 1),
+      log: silentLogger,
+      metrics: noMetrics,
+      provider,
+      onEvent: (event) => events.push(event),
+      identifier: 'test-replica',
+      ...deps,
+    },
+    { address: '127.0.0.1', port: 0, drainMs: 500, ...options },
+  );
+  const abort = new AbortController();
+  const done = server.run(abort.signal);
+  const { port } = await Promise.race([server.listening, done.then(() => Promise.reject(new Error('it ended')))]);
+  const stop = async (): Promise<void> => {
+    abort.abort();
+    await done;
+  };
+  return { port, events, stop, [Symbol.asyncDispose]: stop };
+}

@@ -1,0 +1,79 @@
+// A ViewProvider over resources a test sets by hand, for the xDS server and the reducer.
+// Invariant: a published view is never changed; onChange names exactly what differs.
+import type { Resource, ResourceRef, View } from '../../../src/resources/resource.ts';
+import type { TypeUrl } from '../../../src/resources/type-urls.ts';
+import { contentHash } from '../../../src/util/hash.ts';
+import type { ClientInfo, Refusal, ViewProvider } from '../../../src/xds/contract.ts';
+
+export interface StaticViews extends ViewProvider {
+  /** Replaces everything and tells open clients what differs. */
+  publish(resources: readonly Resource[]): void;
+  /** Every following open is refused; undefined: taken again. */
+  refuse(refusal: Refusal | undefined): void;
+  readonly clients: ReadonlySet<ClientInfo>;
+}
+
+/** A resource with bytes of its own and a version of its content. */
+export function resource(
+  type: TypeUrl,
+  name: string,
+  { content = '', bytes, deps = [] }: { content?: string; bytes?: Uint8Array; deps?: readonly ResourceRef[] } = {},
+): Resource {
+  const body = bytes ?? Buffer.from(`${name}:${content}`);
+  return { type, name, version: contentHash(body), bytes: body, deps, provenance: [] };
+}
+
+export function viewOf(resources: readonly Resource[], id = 'view'): View {
+  const types = new Map<TypeUrl, Map<string, Resource>>();
+  for (const item of resources) {
+    const byName = types.get(item.type) ?? new Map<string, Resource>();
+    byName.set(item.name, item);
+    types.set(item.type, byName);
+  }
+  return { id, get: (type, name) => types.get(type)?.get(name), names: (type) => types.get(type)?.keys() ?? [] };
+}
+
+/** What differs between two sets of resources. */
+export function differences(before: readonly Resource[], after: readonly Resource[]): ResourceRef[] {
+  const key = ({ type, name }: ResourceRef): string => `${type} ${name}`;
+  const old = new Map(before.map((item) => [key(item), item]));
+  const changed: ResourceRef[] = [];
+  for (const item of after) {
+    if (old.get(key(item))?.version !== item.version) changed.push({ type: item.type, name: item.name });
+    old.delete(key(item));
+  }
+  for (const { type, name } of old.values()) changed.push({ type, name });
+  return changed;
+}
+
+export function createStaticViews(initial: readonly Resource[] = []): StaticViews {
+  let current = initial;
+  let view = viewOf(initial);
+  let refusal: Refusal | undefined;
+  const clients = new Set<ClientInfo>();
+  const listeners = new Map<ClientInfo, (changed: readonly ResourceRef[]) => void>();
+  return {
+    clients,
+    refuse(next) {
+      refusal = next;
+    },
+    publish(resources) {
+      const changed = differences(current, resources);
+      current = resources;
+      view = viewOf(resources);
+      for (const onChange of listeners.values()) onChange(changed);
+    },
+    open(client, onChange) {
+      if (refusal !== undefined) return refusal;
+      clients.add(client);
+      listeners.set(client, onChange);
+      return {
+        view: () => view,
+        close() {
+          clients.delete(client);
+          listeners.delete(client);
+        },
+      };
+    },
+  };
+}
