@@ -26,6 +26,8 @@ async function worldOf(io: Io, path: string): Promise<Offline> {
   return { world: createWorldBuilder().next({ registries: [], objects: [objects] }), files: texts.length };
 }
 
+const count = (number: number, word: string): string => `${number} ${word}${number === 1 ? '' : 's'}`;
+
 export function lintCommand(context: CommandContext): Command {
   const { io } = context;
   return command(
@@ -42,7 +44,7 @@ export function lintCommand(context: CommandContext): Command {
         else {
           reportProblems(io, world.problems);
           io.out(
-            `${files} ${files === 1 ? 'file' : 'files'}, ${errors} errors, ${world.problems.length - errors} warnings\n`,
+            `${count(files, 'file')}, ${count(errors, 'error')}, ${count(world.problems.length - errors, 'warning')}\n`,
           );
         }
         return errors > 0 ? exitCodes.invalid : exitCodes.fine;
