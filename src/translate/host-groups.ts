@@ -2,11 +2,11 @@
 // Made once for the whole World; views only filter it. It must not know Envoy.
 // Invariant: a group whose claims, and whose destinations, did not change is the same object as in the World before.
 import type { ServiceId } from '../model/names.ts';
-import type { Route } from '../model/route.ts';
+import { requestNames } from '../model/request-names.ts';
+import type { Retry, Route } from '../model/route.ts';
 import type { Service } from '../model/service.ts';
 import type { World } from '../model/world.ts';
 import { sameItems } from './memo.ts';
-import { requestNames } from './request-names.ts';
 
 export interface HostGroup {
   /** The first of its hosts. */
@@ -22,6 +22,8 @@ export interface HostGroup {
   readonly callers: ReadonlySet<ServiceId>;
   /** True when some Route is not for everywhere. */
   readonly limited: boolean;
+  /** The mesh's default, for rules without their own; undefined: the safe one. */
+  readonly retry?: Retry;
 }
 
 export interface HostGroups {
@@ -43,7 +45,7 @@ const namesOf = new WeakMap<Service, { domain: string; names: readonly string[] 
 export function namesOfService(service: Service, domain: string): readonly string[] {
   const known = namesOf.get(service);
   if (known?.domain === domain) return known.names;
-  const names = requestNames(service, domain);
+  const names = requestNames(service, { domain });
   namesOf.set(service, { domain, names });
   return names;
 }
@@ -99,6 +101,7 @@ export function groupOf(
     ...(service === undefined ? {} : { service }),
     ...reach(routes, world),
     limited: routes.some((route) => route.gateways !== undefined),
+    ...(world.mesh.retry === undefined ? {} : { retry: world.mesh.retry }),
   };
 }
 
@@ -106,6 +109,7 @@ export function groupOf(
 export function unchanged(before: HostGroup, after: HostGroup): boolean {
   return (
     before.service === after.service &&
+    before.retry === after.retry &&
     sameItems(before.hosts, after.hosts) &&
     sameItems(before.routes, after.routes) &&
     sameItems([...before.targets.values()], [...after.targets.values()])

@@ -40,12 +40,12 @@ function own(object: string): Provenance {
   return { source: '', file: '', line: 0, column: 0, object };
 }
 
-/** `found` gives a gateway's listener, or reports why it has none. */
+/** Undefined: of a protocol that is not served. */
 function gatewayListener(
   world: World,
-  gateway: Gateway | undefined,
+  { key, gateway }: { readonly key: string; readonly gateway: Gateway | undefined },
   listener: GatewayListener,
-): PlannedListener | Problem {
+): PlannedListener | Problem | undefined {
   const { address, port } = listener;
   const at = listener.provenance ?? gateway?.provenance;
   const name = `gateway/${listener.name}`;
@@ -58,15 +58,15 @@ function gatewayListener(
       routing: { kind: 'hosts', hosts: listener.hosts },
       clusters: [],
     };
-  if (listener.protocol !== 'tcp')
-    return createProblem('CH1228', where, `listener "${listener.name}" asks for ${listener.protocol}`);
+  // The model has said already that it is not served yet.
+  if (listener.protocol !== 'tcp') return undefined;
   // Without TLS there is no name to choose by: a TCP listener takes the Routes written for its gateway.
   const routes = world.routes.filter(
     (route) =>
       route.protocol === 'tcp' &&
       (listener.hosts.length === 0 || route.hosts.some((host) => listener.hosts.includes(host))),
   );
-  const shares = tcpShares(routes, gateway?.name ?? '');
+  const shares = tcpShares(routes, key);
   if (shares === undefined)
     return createProblem('CH1227', where, `listener "${listener.name}" has no Route`, { severity: 'warning' });
   return {
@@ -81,7 +81,9 @@ function gatewayListeners(world: World, name: string): (PlannedListener | Proble
   const gateway = world.gateways.get(name);
   if (gateway === undefined && world.gateways.size > 0)
     return [createProblem('CH1206', own(`Gateway ${name}`), `a proxy asks for the listeners of gateway "${name}"`)];
-  return (gateway?.listeners ?? [defaultGatewayListener]).map((listener) => gatewayListener(world, gateway, listener));
+  return (gateway?.listeners ?? [defaultGatewayListener]).flatMap(
+    (listener) => gatewayListener(world, { key: name, gateway }, listener) ?? [],
+  );
 }
 
 function upstreamListener(

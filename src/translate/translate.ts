@@ -46,7 +46,7 @@ export function createTranslator({ protos }: { readonly protos: Protos }): Trans
 
   /** What all views of one World share. */
   function shared(world: World): Shared {
-    const inputs = [world.services, world.routes, world.mesh.domain];
+    const inputs = [world.services, world.routes, world.mesh.domain, world.mesh.retry];
     if (last === undefined || !sameItems(last.inputs, inputs)) {
       countRun(ran, 'host groups');
       routeTable.sweep();

@@ -4,7 +4,7 @@ import type { RouteJson, VirtualHostJson } from '../gen/envoy/config/route/v3/ro
 import type { ServiceId } from '../model/names.ts';
 import { createProblem, type Problem } from '../model/problem.ts';
 import type { Provenance } from '../model/provenance.ts';
-import type { Match, Route, Rule } from '../model/route.ts';
+import type { Match, Retry, Route, Rule } from '../model/route.ts';
 import type { Service } from '../model/service.ts';
 import { clusterName } from './cluster-names.ts';
 import type { HostGroup } from './host-groups.ts';
@@ -62,8 +62,9 @@ function entryRoutes({ rule, match, shares }: MergedEntry, group: HostGroup, fau
     return [{ ...base, match: routeMatch(match), ...answerAction(rule, match.path, fault) }];
   const targets = shares.flatMap(({ service }) => group.targets.get(service) ?? []);
   const action = forwardAction(rule, { shares, targets, path: match.path }, fault);
-  if (rule.retry !== undefined) {
-    const retryPolicy = userRetry(rule.retry);
+  const retry = rule.retry ?? group.retry;
+  if (retry !== undefined) {
+    const retryPolicy = userRetry(retry);
     return [
       {
         ...base,
@@ -88,9 +89,14 @@ export function withDefaultRetry(
   return [make(idempotentMethods, true), make([], false)];
 }
 
-function defaultRoutes(service: Service): RouteJson[] {
+function defaultRoutes(service: Service, retry: Retry | undefined): RouteJson[] {
   const shares: readonly Share[] = [{ service: service.id, weight: 1 }];
   const action = forwardAction({}, { shares, targets: [service], path: undefined }, () => {});
+  if (retry !== undefined) {
+    const retryPolicy = userRetry(retry);
+    const route = { ...action, ...(retryPolicy === undefined ? {} : { retryPolicy }) };
+    return [{ name: service.id, match: routeMatch(anyMatch), route }];
+  }
   return withDefaultRetry(anyMatch, (methods, idempotent) => ({
     name: service.id,
     match: routeMatch(anyMatch, methods),
@@ -113,7 +119,7 @@ export function virtualHost(
     const { service } = group;
     if (service === undefined) return undefined;
     clusters.add(clusterName(service.id));
-    const made = defaultRoutes(service);
+    const made = defaultRoutes(service, group.retry);
     json.push(...made);
     origins.push(...made.map(() => provenanceOf(service)));
   }

@@ -127,7 +127,6 @@ export const errorCodes = {
     title: 'Nothing says where the listener leads',
     hint: 'Write a Route with `protocol: tcp` for this gateway; until then the listener is left out.',
   },
-  CH1228: { title: 'The protocol is not served yet', hint: 'Use `http` or `tcp` on this listener.' },
   // CH13xx: registries and object stores
   CH1301: {
     title: 'The registry cannot be reached',
