@@ -5,13 +5,11 @@ import { join } from 'node:path';
 import type { Control, ControlEvent } from '../control/contract.ts';
 import type { Config } from '../model/config.ts';
 import { configSchema } from '../model/config.ts';
-import { serviceId } from '../model/names.ts';
 import { createDevRegistry } from '../sources/dev-registry/dev-registry.ts';
 import { bootstrap } from '../translate/bootstrap.ts';
 import type { Clock } from '../util/clock.ts';
 import { AppError } from '../util/errors.ts';
 import { silentLogger } from '../util/log.ts';
-import { noMetrics } from '../util/metrics.ts';
 import type { Random } from '../util/random.ts';
 import { type Child, type Children, createChildren } from './children.ts';
 import { editedFile, gatewayText, routesText, seedText } from './demo-objects.ts';
@@ -178,10 +176,7 @@ async function startRegistry(
   port: number,
   stack: (() => Promise<void>)[],
 ): Promise<number> {
-  const server = createDevRegistry(
-    { clock, random, log: silentLogger, metrics: noMetrics },
-    { address: '127.0.0.1', port },
-  );
+  const server = createDevRegistry({ clock, random, log: silentLogger }, { address: '127.0.0.1', port });
   const abort = new AbortController();
   const done = server.run(abort.signal);
   const bound = await Promise.race([
@@ -267,7 +262,7 @@ async function startFleet(deps: StageDeps, plan: FleetPlan): Promise<readonly Fl
       service: application.service,
       instance: application.instance,
       outbound: local(outbound),
-      upstreams: upstream === undefined ? [] : [{ service: serviceId('default', 'api'), ...local(upstream) }],
+      upstreams: upstream === undefined ? [] : [{ service: 'api', ...local(upstream) }],
     });
   }
   return fleet;

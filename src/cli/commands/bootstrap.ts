@@ -1,7 +1,6 @@
 // `chancery bootstrap NODE`: a complete Envoy bootstrap on stdout. It reads options; the document is translate's.
 // Invariant: it needs no server, and no secret is inside what it prints.
 import type { Command } from 'commander';
-import { serviceId } from '../../model/names.ts';
 import { AppError } from '../../util/errors.ts';
 import { type CommandContext, command, formatOption, hostPort } from '../command.ts';
 import { exitCodes } from '../exit.ts';
@@ -60,22 +59,21 @@ function binding(option: string, text: string): { readonly address: string; read
   return bound;
 }
 
-function upstream(text: string, namespace: string) {
+function upstream(text: string) {
   const [, service, at] = /^([^=]+)=(.+)$/.exec(text) ?? [];
   if (service === undefined || at === undefined)
     throw new AppError('CH1601', `--upstream "${text}" is not SERVICE=HOST:PORT`);
-  return { service: serviceId(namespace, service), ...binding('--upstream', at) };
+  return { service, ...binding('--upstream', at) };
 }
 
 function roleOf(node: string, options: Options) {
   if (options.service === undefined) return { role: 'gateway', gateway: options.gateway ?? node } as const;
-  const namespace = options.namespace ?? 'default';
   return {
     role: 'sidecar',
     service: options.service,
     instance: options.instance ?? node,
-    upstreams: options.upstream.map((text) => upstream(text, namespace)),
-    ...(options.namespace === undefined ? {} : { namespace }),
+    upstreams: options.upstream.map(upstream),
+    ...(options.namespace === undefined ? {} : { namespace: options.namespace }),
     ...(options.outbound === undefined ? {} : { outbound: binding('--outbound', options.outbound) }),
   } as const;
 }
