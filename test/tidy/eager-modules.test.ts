@@ -40,7 +40,6 @@ describe('what is loaded at once', () => {
     expect(serve.packages).toEqual([
       '@bufbuild/protobuf',
       '@grpc/grpc-js',
-      '@grpc/proto-loader',
       'commander',
       'fastify',
       'pino',
