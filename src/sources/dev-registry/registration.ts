@@ -55,8 +55,8 @@ export function statusOf(value: string, absent: CheckStatus): CheckStatus {
   return value;
 }
 
-/** One or two registrations: the service, and the sidecar that `Connect.SidecarService` asks for. `freePort` picks its port. */
-export function readRegistration(json: unknown, freePort: () => number): readonly Registration[] {
+/** One or two registrations: the service, and the sidecar that `Connect.SidecarService` asks for. `portOf` gives the port of a sidecar id that names none. */
+export function readRegistration(json: unknown, portOf: (sidecarId: string) => number): readonly Registration[] {
   const body = bodyOf(json, 'the registration');
   const service = readService(body, {});
   const connect = bodyOf(body.get('connect'), 'Connect');
@@ -80,7 +80,7 @@ export function readRegistration(json: unknown, freePort: () => number): readonl
     Meta: service.Meta,
     Proxy: proxy,
   });
-  const complete = record.Port === 0 ? { ...record, Port: freePort() } : record;
+  const complete = record.Port === 0 ? { ...record, Port: portOf(record.ID) } : record;
   const given = readChecks(sidecar, complete);
   return [own, { service: complete, checks: given.length > 0 ? given : [aliasCheck(complete, service.ID)] }];
 }

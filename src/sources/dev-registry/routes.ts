@@ -97,25 +97,17 @@ function cas(request: DevRequest): number | undefined {
 }
 
 function register(state: DevState, request: DevRequest): DevAnswer {
-  const used = new Set(state.catalog.services().map(({ value }) => value.Port));
-  const freePort = (): number => {
+  const { catalog } = state;
+  /** A sidecar registered again without a port keeps the one it was given. */
+  const portOf = (sidecarId: string): number => {
+    const before = catalog.service(sidecarId)?.value;
+    if (before?.Kind === 'connect-proxy') return before.Port;
+    const used = new Set(catalog.services().map(({ value }) => value.Port));
     for (let port = sidecarPorts.first; port <= sidecarPorts.last; port++) if (!used.has(port)) return port;
     throw new RefusedError(500, 'no port is left for sidecars');
   };
-  for (const { service, checks } of readRegistration(json(request), freePort)) {
-    const before = state.catalog.service(service.ID)?.value;
-    // A sidecar registered again without a port keeps the one it was given.
-    const kept =
-      before?.Kind === 'connect-proxy' && service.Kind === 'connect-proxy' && given(service.Port)
-        ? { ...service, Port: before.Port }
-        : service;
-    state.catalog.putService(kept, checks);
-  }
+  for (const { service, checks } of readRegistration(json(request), portOf)) catalog.putService(service, checks);
   return done;
-
-  function given(port: number): boolean {
-    return port >= sidecarPorts.first && port <= sidecarPorts.last && !used.has(port);
-  }
 }
 
 function deregister(state: DevState, _request: DevRequest, id: string): DevAnswer {
