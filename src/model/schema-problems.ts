@@ -54,6 +54,9 @@ function problemsOf(issue: Issue, value: unknown, places: Places): readonly Prob
     return [make('CH1006', `${subject} is missing`)];
   switch (issue.code) {
     case 'invalid_type': {
+      // A field type with words of its own, such as a duration.
+      if (!issue.message.startsWith('Invalid input'))
+        return [make('CH1005', `${subject} ${issue.message}, not ${shown(given)}`)];
       const quote = issue.expected === 'string' && (typeof given === 'number' || typeof given === 'boolean');
       const extra = quote ? ` Put it in quotes: "${given}".` : '';
       return [make('CH1005', `${subject} must be ${article(issue.expected)}, not ${shown(given)}`, extra)];
@@ -67,9 +70,11 @@ function problemsOf(issue: Issue, value: unknown, places: Places): readonly Prob
       ];
     }
     case 'too_big':
-      return [make(sizeCode(issue.origin), `${subject} ${size(issue.origin, 'at most', issue.maximum)}`)];
+      return [
+        make(sizeCode(issue.origin), `${subject} ${size(issue.origin, 'at most', issue.maximum)}${number(given)}`),
+      ];
     case 'too_small':
-      return [make('CH1005', `${subject} ${size(issue.origin, 'at least', issue.minimum)}`)];
+      return [make('CH1005', `${subject} ${size(issue.origin, 'at least', issue.minimum)}${number(given)}`)];
     case 'custom': {
       const code = issue.params?.['code'] as ErrorCodeName | undefined;
       return [make(code ?? 'CH1005', `${subject} ${issue.message}`)];
@@ -127,9 +132,14 @@ function sizeCode(origin: string): ErrorCodeName {
 }
 
 function size(origin: string, bound: string, limit: number | bigint): string {
-  if (origin === 'string') return `must have ${bound} ${limit} characters`;
-  if (origin === 'array' || origin === 'set' || origin === 'map') return `must have ${bound} ${limit} entries`;
+  const one = Number(limit) === 1;
+  if (origin === 'string') return `must have ${bound} ${limit} ${one ? 'character' : 'characters'}`;
+  if (origin === 'array') return `must have ${bound} ${limit} ${one ? 'entry' : 'entries'}`;
   return `must be ${bound} ${limit}`;
+}
+
+function number(given: unknown): string {
+  return typeof given === 'number' ? `, not ${given}` : '';
 }
 
 /** A value as people wrote it, short. */

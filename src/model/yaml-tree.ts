@@ -1,7 +1,7 @@
 // One YAML document as plain data with the offset of every key and value. Syntax only.
 // It must not know kinds or problems. Invariant: never throws; what it returns without faults is plain JSON data
 // with own keys only, no deeper than 64 levels, and no alias expands beyond the library's bound.
-import { isAlias, isCollection, isMap, isPair, isScalar, isSeq, type Node, parseDocument } from 'yaml';
+import { isAlias, isCollection, isMap, isPair, isScalar, isSeq, type Node, parseDocument, visit } from 'yaml';
 
 export interface YamlFault {
   readonly kind: 'syntax' | 'duplicate' | 'forbidden' | 'size';
@@ -25,6 +25,7 @@ const maxAliasCount = 50;
 
 /** `base` is added to every offset. */
 export function yamlTree(text: string, base: number): YamlTree {
+  let aliasAt = 0;
   const failed = (kind: YamlFault['kind'], message: string, offset = 0): YamlTree => ({
     value: undefined,
     faults: [{ kind, message, offset: offset + base }],
@@ -43,7 +44,20 @@ export function yamlTree(text: string, base: number): YamlTree {
       message: message.charAt(0).toLowerCase() + message.slice(1),
       offset: pos[0] + base,
     }));
-    if (faults.length === 0 && contents !== null) check(contents, base, faults);
+    if (faults.length === 0 && contents !== null) {
+      check(contents, base, faults);
+      visit(document, {
+        Alias(_, node) {
+          aliasAt ||= start(node);
+          if (node.resolve(document) !== undefined) return;
+          faults.push({
+            kind: 'syntax',
+            message: `alias "${node.source}" has no anchor before it`,
+            offset: start(node) + base,
+          });
+        },
+      });
+    }
     const value: unknown = faults.length === 0 ? document.toJS({ maxAliasCount }) : undefined;
     return {
       value,
@@ -52,12 +66,9 @@ export function yamlTree(text: string, base: number): YamlTree {
       locateKey: (path) => base + offsetOf(contents, path, true),
     };
   } catch (error) {
-    // The library throws for aliases beyond the bound, unresolved aliases, and texts its recursion cannot hold.
-    const message = error instanceof Error ? error.message : String(error);
-    return failed(
-      error instanceof ReferenceError ? 'size' : 'syntax',
-      message.charAt(0).toLowerCase() + message.slice(1),
-    );
+    // The library throws for aliases beyond the bound, and for texts that its recursion cannot hold.
+    if (error instanceof ReferenceError) return failed('size', 'its aliases expand to too much', aliasAt);
+    return failed('syntax', `cannot be read: ${error instanceof Error ? error.message : String(error)}`);
   }
 }
 

@@ -108,7 +108,7 @@ function milliseconds(value: string): number {
 
 function durationOf(minMs: number, wanted: string) {
   return z
-    .string()
+    .string({ error: (given) => (given.input === undefined ? undefined : wanted) })
     .regex(durationPattern, { error: wanted })
     .refine((value) => milliseconds(value) >= minMs && milliseconds(value) <= maxDurationMs, { error: wanted })
     .transform(milliseconds);

@@ -62,7 +62,7 @@ export const serviceSpec = strict({
   const seen = new Set<string>();
   for (const [index, { name: subsetName }] of subsets.entries()) {
     if (seen.has(subsetName))
-      issue(context, 'CH1010', { path: ['subsets', index, 'name'], text: `"${subsetName}" is there twice` });
+      issue(context, 'CH1010', { path: ['subsets', index, 'name'], text: `is a second subset named "${subsetName}"` });
     seen.add(subsetName);
   }
 });
