@@ -10,7 +10,7 @@ import { createRegistryEmitter } from '../emitter.ts';
 import { createServiceTable } from '../service-table.ts';
 import type { SourceDeps } from '../source-deps.ts';
 import { instanceOfEndpoint } from './dns-answers.ts';
-import { type DnsResolver, type DnsService, type Lookup, lookUp } from './lookup.ts';
+import { type DnsResolver, type DnsService, type Lookup, lookUp, questionOf } from './lookup.ts';
 
 export interface DnsRegistryOptions {
   readonly name: string;
@@ -96,12 +96,14 @@ export function createDnsRegistry(deps: SourceDeps, options: DnsRegistryOptions)
           }),
         );
         for (const row of before) {
-          const target = table.get(row)?.metadata['target'];
-          const unknown = target !== undefined && lookup.failedTargets.has(target);
-          if (!rows.has(row) && !unknown) table.remove(row);
+          const old = table.get(row);
+          if (old === undefined || rows.has(row)) continue;
+          const reason = lookup.unanswered.get(questionOf(old.metadata['target'] ?? service.host, old.address));
+          if (reason === undefined) table.remove(row);
+          else state.failure ??= `${old.address}: ${reason}; it stays`;
         }
         for (const [row, instance] of rows) table.put(row, service.name, instance);
-        const vanished = records.length === 0 && before.length > 0 && lookup.failedTargets.size === 0 && !first;
+        const vanished = records.length === 0 && before.length > 0 && state.failure === undefined && !first;
         state.suspect = vanished;
         if (vanished) return confirmMs;
         const ttlMs = lookup.ttlMs ?? 0;

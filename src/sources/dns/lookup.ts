@@ -31,13 +31,23 @@ export interface DnsService {
 
 export interface Lookup {
   readonly answer: Answer<Endpoint>;
-  /** Parts that failed though others were answered, e.g. a target of an SRV record; by name. */
+  /** Targets of SRV records of which nothing is known, with the reason. */
   readonly failedTargets: ReadonlyMap<string, string>;
+  /** Why there is no knowledge of a host's addresses of a family, by `questionOf(host, family)`. */
+  readonly unanswered: ReadonlyMap<string, string>;
   /** Shortest time to live of the answers, where the resolver gives it, in milliseconds. */
   readonly ttlMs?: number;
 }
 
 const none: ReadonlyMap<string, string> = new Map();
+
+export type Family = 4 | 6;
+
+/** The question an address answers, for `Lookup.unanswered`. */
+export function questionOf(host: string, address: string | Family): string {
+  const family = typeof address === 'number' ? address : address.includes(':') ? 6 : 4;
+  return `${host}/${family}`;
+}
 
 async function ask<T>(question: Promise<readonly T[]>): Promise<Answer<T>> {
   try {
@@ -48,16 +58,20 @@ async function ask<T>(question: Promise<readonly T[]>): Promise<Answer<T>> {
   }
 }
 
-/** Addresses of both families. A failed family counts only when the other has nothing either: many servers know no AAAA. */
+/** A family that fails while the other has addresses is no failure by itself: many servers know no AAAA. */
 async function addresses(
   resolver: DnsResolver,
   host: string,
-  families: readonly (4 | 6)[],
+  { families, unanswered }: { readonly families: readonly Family[]; readonly unanswered: Map<string, string> },
 ): Promise<Answer<AddressRecord>> {
   const answers = await Promise.all(
-    families.map((family) =>
-      ask(family === 4 ? resolver.resolve4(host, { ttl: true }) : resolver.resolve6(host, { ttl: true })),
-    ),
+    families.map(async (family) => {
+      const answer = await ask(
+        family === 4 ? resolver.resolve4(host, { ttl: true }) : resolver.resolve6(host, { ttl: true }),
+      );
+      if (answer.kind === 'failed') unanswered.set(questionOf(host, family), answer.reason);
+      return answer;
+    }),
   );
   const records = answers.flatMap((answer) => (answer.kind === 'records' ? answer.records : []));
   if (records.length > 0) return { kind: 'records', records };
@@ -72,20 +86,23 @@ const ttlOf = (records: readonly AddressRecord[]): { ttlMs?: number } =>
   records.length === 0 ? {} : { ttlMs: Math.min(...records.map(({ ttl }) => ttl)) * 1000 };
 
 export async function lookUp(resolver: DnsResolver, service: DnsService): Promise<Lookup> {
+  const unanswered = new Map<string, string>();
   if (service.type !== 'SRV') {
-    const answer = await addresses(resolver, service.host, service.type === 'A' ? [4, 6] : [6]);
-    if (answer.kind !== 'records') return { answer, failedTargets: none };
+    const families: readonly Family[] = service.type === 'A' ? [4, 6] : [6];
+    const answer = await addresses(resolver, service.host, { families, unanswered });
+    if (answer.kind !== 'records') return { answer, failedTargets: none, unanswered };
     const port = service.port ?? 0;
     const records = answer.records.map(({ address }): Endpoint => ({ address, port, weight: 1 }));
-    return { answer: { kind: 'records', records }, failedTargets: none, ...ttlOf(answer.records) };
+    return { answer: { kind: 'records', records }, failedTargets: none, unanswered, ...ttlOf(answer.records) };
   }
   const answer = await ask(resolver.resolveSrv(service.host));
-  if (answer.kind !== 'records') return { answer, failedTargets: none };
+  if (answer.kind !== 'records') return { answer, failedTargets: none, unanswered };
   const used = preferred(answer.records);
   const largest = Math.max(0, ...used.map(({ weight }) => weight));
   const names = [...new Set(used.map(({ name }) => name))];
+  const ask46 = { families: [4, 6] as const, unanswered };
   const targets = new Map(
-    await Promise.all(names.map(async (name) => [name, await addresses(resolver, name, [4, 6])] as const)),
+    await Promise.all(names.map(async (name) => [name, await addresses(resolver, name, ask46)] as const)),
   );
   const failedTargets = new Map<string, string>();
   const records: Endpoint[] = [];
@@ -99,5 +116,5 @@ export async function lookUp(resolver: DnsResolver, service: DnsService): Promis
       records.push({ address, port, weight: srvWeight(weight, largest), target: name });
   }
   const whole: Answer<Endpoint> = records.length === 0 ? { kind: 'empty', exists: true } : { kind: 'records', records };
-  return { answer: whole, failedTargets, ...ttlOf(found) };
+  return { answer: whole, failedTargets, unanswered, ...ttlOf(found) };
 }
