@@ -7,7 +7,7 @@ export default defineConfig({
     include: ['test/**/*.test.ts'],
     // Soaks and large runs belong to `npm run test:long`.
     exclude:
-      process.env['CHANCERY_LONG'] === '1' ? configDefaults.exclude : [...configDefaults.exclude, 'test/long/**'],
+      process.env['TEST_LONG'] === '1' ? configDefaults.exclude : [...configDefaults.exclude, 'test/long/**'],
     isolate: false,
     pool: 'threads',
     testTimeout: 10_000,

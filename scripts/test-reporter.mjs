@@ -24,6 +24,6 @@ export default class SummaryReporter {
       }
     }
     for (const error of unhandledErrors) fail(`unhandled error: ${error.message ?? error}`);
-    if (process.env.CHANCERY_TEST_SUMMARY) writeFileSync(process.env.CHANCERY_TEST_SUMMARY, JSON.stringify(summary));
+    if (process.env.TEST_SUMMARY_FILE) writeFileSync(process.env.TEST_SUMMARY_FILE, JSON.stringify(summary));
   }
 }

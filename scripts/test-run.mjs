@@ -46,7 +46,7 @@ async function vitest(node, args, env) {
         ...['run', '--root', root, '--reporter', 'default', '--reporter', join(root, 'scripts/test-reporter.mjs')],
         ...['--passWithNoTests', ...args],
       ],
-      { env: { ...process.env, ...env, CHANCERY_TEST_SUMMARY: file } },
+      { env: { ...process.env, ...env, TEST_SUMMARY_FILE: file } },
     );
     const summary = existsSync(file)
       ? JSON.parse(readFileSync(file, 'utf8'))
@@ -75,7 +75,7 @@ async function ensureAll(names, problems) {
 export async function runTests(node, args, { long = false } = {}) {
   const problems = [];
   await ensureAll(['envoy', 'envoy-oldest'], problems);
-  const env = long ? { CHANCERY_LONG: '1' } : {};
+  const env = long ? { TEST_LONG: '1' } : {};
   const wanted = long && args.length === 0 ? ['test/long', 'test/property'] : args;
   const missing = SLOW.filter((name) => !isThere(name));
   const runs = [];

@@ -25,7 +25,7 @@ async function runWithoutParts(env: NodeJS.ProcessEnv): Promise<{ code: number |
       ...['run', '--root', projectRoot, '--reporter', join(projectRoot, 'scripts/test-reporter.mjs')],
       'test/conformance/real-parts.test.ts',
     ],
-    { cwd: dir.path, env: { HOME: dir.path, PATH: '', CHANCERY_CACHE: dir.path, CHANCERY_TEST_SUMMARY: file, ...env } },
+    { cwd: dir.path, env: { HOME: dir.path, PATH: '', CHANCERY_CACHE: dir.path, TEST_SUMMARY_FILE: file, ...env } },
   );
   const code = await run.ended();
   return { code, summary: JSON.parse(readFileSync(file, 'utf8')) as Summary };
