@@ -18,7 +18,7 @@ export interface FieldValue {
   readonly value: unknown;
 }
 
-const headerName = { strict: /^:?[0-9a-zA-Z!#$%&'*+\-.^_|~`]+$/, loose: /^[^\0\n\r]+$/ };
+const headerName = { strict: /^:?[0-9a-zA-Z!#$%&'*+\-.^_|~`]+$/, loose: /^[^\0\n\r]*$/ };
 // biome-ignore lint/suspicious/noControlCharactersInRegex: the rule is about control characters
 const headerValue = { strict: /^[^\x00-\x08\x0a-\x1f\x7f]*$/, loose: /^[^\0\n\r]*$/ };
 

@@ -1,0 +1,64 @@
+// A view as a bootstrap that needs no control plane: endpoints and routes written into clusters and listeners.
+// What Envoy says of it, it would say of the same resources over xDS.
+import type { Resource } from '../../src/resources/resource.ts';
+import { type TypeUrl, typeUrls } from '../../src/resources/type-urls.ts';
+import type { ViewContent } from '../../src/translate/contract.ts';
+import { testProtos } from './protos.ts';
+
+export type Json = Record<string, unknown>;
+
+/** Resources of one type as Envoy's own YAML names them, in the order of their names. */
+export function readable(resources: ReadonlyMap<string, Resource> | undefined): Json[] {
+  return [...(resources?.values() ?? [])]
+    .sort((a, b) => (a.name < b.name ? -1 : 1))
+    .map((resource) => testProtos().decode(resource.type, resource.bytes, { protoNames: true }) as Json);
+}
+
+export function ofType(content: ViewContent, type: TypeUrl): Json[] {
+  return readable(content.resources.get(type));
+}
+
+/** Endpoints that the view's clusters ask for. */
+export function endpointsOf(content: ViewContent, endpoints: ReadonlyMap<string, Resource>): Map<string, Resource> {
+  const wanted = new Map<string, Resource>();
+  for (const cluster of content.resources.get(typeUrls.cluster)?.values() ?? [])
+    for (const { type, name } of cluster.deps) {
+      const found = type === typeUrls.endpoints ? endpoints.get(name) : undefined;
+      if (found !== undefined) wanted.set(name, found);
+    }
+  return wanted;
+}
+
+/** Any value with `change` applied to every object in it, deepest first. */
+function mapObjects(value: unknown, change: (object: Json) => Json): unknown {
+  if (Array.isArray(value)) return value.map((item) => mapObjects(item, change));
+  if (value === null || typeof value !== 'object') return value;
+  return change(Object.fromEntries(Object.entries(value).map(([key, item]) => [key, mapObjects(item, change)])));
+}
+
+export function staticConfig(content: ViewContent, endpoints: ReadonlyMap<string, Resource>): Json {
+  const assignments = new Map(
+    readable(endpointsOf(content, endpoints)).map((assignment) => [assignment['cluster_name'], assignment]),
+  );
+  const routes = new Map(ofType(content, typeUrls.routes).map((routeConfig) => [routeConfig['name'], routeConfig]));
+  const clusters = ofType(content, typeUrls.cluster).map(({ eds_cluster_config: eds, ...cluster }) => {
+    if (eds === undefined) return cluster;
+    const assignment = assignments.get(cluster['name']);
+    if (assignment === undefined) throw new Error(`cluster ${String(cluster['name'])} has no endpoints`);
+    return { ...cluster, type: 'STATIC', load_assignment: assignment };
+  });
+  const listeners = ofType(content, typeUrls.listener).map((listener) =>
+    mapObjects(listener, ({ rds, ...rest }) => {
+      if (rds === undefined) return rest;
+      const { route_config_name: name } = rds as { route_config_name: string };
+      const routeConfig = routes.get(name);
+      if (routeConfig === undefined) throw new Error(`there is no route configuration ${name}`);
+      return { ...rest, route_config: routeConfig };
+    }),
+  );
+  return {
+    node: { id: 'static', cluster: 'static' },
+    static_resources: { clusters, listeners },
+    admin: { address: { socket_address: { address: '127.0.0.1', port_value: 0 } } },
+  };
+}
