@@ -166,6 +166,7 @@ const deps: CliDeps = {
         random,
         environment: process.env,
         signal: io.signal,
+        program: import.meta.url.endsWith('.ts') ? 'node bin/chancery.mjs' : 'chancery',
         say: (line) => io.out(`${line}\n`),
         onExit: (kill) => void process.on('exit', kill),
         startPlane: (config, { signal, log }) =>

@@ -1,7 +1,7 @@
 // The API's lines: health, metrics, discovery, and control's views and one-shot writes.
 // It decides nothing: every answer is control's, in JSON. Invariant: what names objects, proxies or services needs the token.
 import { z } from 'zod';
-import type { Control } from '../control/contract.ts';
+import type { ApplyResult, Control } from '../control/contract.ts';
 import type { Resource } from '../resources/resource.ts';
 import { shortNames, type TypeUrl, typeUrls } from '../resources/type-urls.ts';
 import type { Clock } from '../util/clock.ts';
@@ -48,6 +48,15 @@ const onLoopback = 'probes and scrapers carry no secret, and it listens on loopb
 
 const json = (body: unknown, status = 200): Reply => ({ body, status });
 
+/** An object with an error may still be stored (a route to a service yet to come); one that was not stored was refused. */
+function anyRefused({ objects, problems }: ApplyResult): boolean {
+  const stored = new Set(objects.flatMap(({ object, result }) => (result === 'refused' ? [] : [object])));
+  return (
+    objects.some(({ result }) => result === 'refused') ||
+    problems.some(({ severity, at }) => severity === 'error' && !stored.has(at.object))
+  );
+}
+
 export function createRoutes(deps: RoutesDeps): readonly RouteLine[] {
   const { control } = deps;
   const proxyOf = (params: unknown) => {
@@ -65,8 +74,7 @@ export function createRoutes(deps: RoutesDeps): readonly RouteLine[] {
     const { file, atomic, dryRun } = read(applyQuery, request.query);
     if (request.body.trim() === '') throw new Fault(400, 'CH1704', 'the body is empty');
     const result = await control.apply(request.body, { file, atomic: atomic === 'true', dryRun: dryRun === 'true' });
-    const refused = result.problems.some((problem) => problem.severity === 'error');
-    if (refused) throw new Fault(422, 'CH1615', 'objects were refused', { ...result });
+    if (anyRefused(result)) throw new Fault(422, 'CH1615', 'objects were refused', { ...result });
     return json(result);
   };
   const objectsBody = {
@@ -222,8 +230,7 @@ export function createRoutes(deps: RoutesDeps): readonly RouteLine[] {
           );
         if (known === undefined) throw new Fault(404, 'CH1616', `${kind} ${namespace}/${name} is not there`);
         const result = await control.remove(known.kind, namespace, name);
-        if (result.problems.some((problem) => problem.severity === 'error'))
-          throw new Fault(409, 'CH1615', 'the object was not deleted', { ...result });
+        if (anyRefused(result)) throw new Fault(409, 'CH1615', 'the object was not deleted', { ...result });
         return json(result);
       },
     },

@@ -29,7 +29,9 @@ export async function createRegistry(deps: PlaneDeps, registry: RegistryConfig):
     }
     case 'dns': {
       const { createDnsRegistry } = await import('../sources/dns/dns-registry.ts');
-      return createDnsRegistry(deps, given({ ...registry, name, intervalMs: registry.intervalSeconds * 1000 }));
+      const { services, servers, intervalSeconds } = registry;
+      const options = { name, servers, services: services.map(given), intervalMs: intervalSeconds * 1000 };
+      return createDnsRegistry(deps, given(options));
     }
     case 'dev':
       return createDevSource(deps, { ...registry, name });

@@ -27,3 +27,8 @@ export function durationMs(text: string): number | undefined {
   if (amount === undefined) return undefined;
   return Number(amount) * ({ ms: 1, s: 1000, m: 60_000, h: 3_600_000 }[unit] ?? 0);
 }
+
+/** `1 error`, `2 errors`. */
+export function counted(number: number, one: string, many = `${one}s`): string {
+  return `${number} ${number === 1 ? one : many}`;
+}

@@ -89,6 +89,8 @@ function rules({ edge, many }: Asking): readonly [string, () => Promise<string>]
       'split near 90/10',
       async () => {
         const answers = await many(splitRequests, () => edge('/api'));
+        const other = answers.find(({ json }) => json.service !== 'api');
+        expect(other === undefined, `answered by ${other?.body.trim()}`);
         const percent = (answers.filter(({ json }) => json.version === 'v2').length / answers.length) * 100;
         expect(percent >= splitBounds[0] && percent <= splitBounds[1], `v2 got ${percent.toFixed(1)} %`);
         return `v2 got ${percent.toFixed(1)} % of ${splitRequests}`;

@@ -34,7 +34,7 @@ export function createChronicle(clock: Clock, say: (line: string) => void): Chro
       if (!telling) return;
       switch (event.kind) {
         case 'world':
-          return say(`change ${event.revision}: ${event.changes.join('; ')}`);
+          return say(`change ${event.revision}: ${event.changes.join('; ') || 'nothing that a proxy sees'}`);
         case 'acked': {
           const nodes = acks.get(event.revision) ?? new Map<string, number>();
           nodes.set(event.node, event.afterMs);

@@ -21,6 +21,8 @@ export interface DemoDeps {
   readonly environment: Readonly<Record<string, string | undefined>>;
   readonly signal: AbortSignal;
   readonly say: (line: string) => void;
+  /** How this program is called, for the lines to try. */
+  readonly program: string;
   /** Starts a control plane that writes its log lines to `log`. */
   readonly startPlane: (
     config: Config,
@@ -66,7 +68,7 @@ export async function runDemo(deps: DemoDeps, options: DemoOptions): Promise<num
       if (failed > 0) say(`logs are kept in ${join(directory, 'logs')}`);
       return failed === 0 ? 0 : 1;
     }
-    for (const line of tryLines(stage)) say(line);
+    for (const line of tryLines(stage, deps.program)) say(line);
     chronicle.begin();
     if (!signal.aborted)
       await new Promise<void>((done) => signal.addEventListener('abort', () => done(), { once: true }));
@@ -96,7 +98,7 @@ function placeLines({ ports, proxies, applications, directory }: Stage): readonl
   ];
 }
 
-function tryLines(stage: Stage): readonly string[] {
+function tryLines(stage: Stage, program: string): readonly string[] {
   const { ports, spare, directory } = stage;
   const edge = `http://127.0.0.1:${ports.edge}`;
   const registry = `http://127.0.0.1:${ports.registry}/v1/agent`;
@@ -111,7 +113,7 @@ function tryLines(stage: Stage): readonly string[] {
     `  curl -X PUT ${registry}/service/register -d '${JSON.stringify(registration(spare))}'`,
     `  curl -X PUT ${registry}/check/fail/service:api-2      # critical: gets no more requests`,
     `  sed -i 's/weight: 90/weight: 50/; s/weight: 10/weight: 50/' ${join(directory, 'objects', editedFile)}`,
-    `  chancery status --server http://127.0.0.1:${ports.http} --token-file ${stage.tokenPath()}`,
+    `  ${program} status --server http://127.0.0.1:${ports.http} --token-file ${stage.tokenPath()}`,
     '',
     'what changes is told here, with the time until each proxy acknowledged; Ctrl-C ends it all',
   ];

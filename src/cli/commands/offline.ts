@@ -10,6 +10,7 @@ import { type CommandContext, command, formatOption } from '../command.ts';
 import { exitCodes, reportProblems } from '../exit.ts';
 import type { Io } from '../io.ts';
 import { asText } from '../print.ts';
+import { counted } from '../table.ts';
 import { readTexts } from '../texts.ts';
 
 interface Offline {
@@ -25,8 +26,6 @@ async function worldOf(io: Io, path: string): Promise<Offline> {
   const objects: ObjectSnapshot = { source: 'files', revision: '1', complete: true, documents };
   return { world: createWorldBuilder().next({ registries: [], objects: [objects] }), files: texts.length };
 }
-
-const count = (number: number, word: string): string => `${number} ${word}${number === 1 ? '' : 's'}`;
 
 export function lintCommand(context: CommandContext): Command {
   const { io } = context;
@@ -44,7 +43,7 @@ export function lintCommand(context: CommandContext): Command {
         else {
           reportProblems(io, world.problems);
           io.out(
-            `${count(files, 'file')}, ${count(errors, 'error')}, ${count(world.problems.length - errors, 'warning')}\n`,
+            `${counted(files, 'file')}, ${counted(errors, 'error')}, ${counted(world.problems.length - errors, 'warning')}\n`,
           );
         }
         return errors > 0 ? exitCodes.invalid : exitCodes.fine;

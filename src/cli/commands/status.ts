@@ -7,7 +7,7 @@ import { createClient } from '../client.ts';
 import { type CommandContext, command, type Format, formatOption, withServer } from '../command.ts';
 import { exitCodes } from '../exit.ts';
 import { asText } from '../print.ts';
-import { ago, durationMs, table } from '../table.ts';
+import { ago, counted, durationMs, table } from '../table.ts';
 
 const columns = ['CDS', 'EDS', 'LDS', 'RDS', 'SDS'] as const;
 const words = { none: '-', pending: 'wait', acked: 'ok', rejected: 'rej' } as const;
@@ -101,12 +101,13 @@ export function statusText(status: ControlStatus, nowMs: number): string {
           header,
           status.proxies.map((proxy) => row(proxy, nowMs)),
         ),
-    `${status.proxies.length} proxies${counts.length > 0 ? `: ${counts.join(', ')}` : ''}    snapshot ${status.revision} from ${sources.join(' + ') || 'nothing yet'}\n`,
+    `${counted(status.proxies.length, 'proxy', 'proxies')}${counts.length > 0 ? `: ${counts.join(', ')}` : ''}    snapshot ${status.revision} from ${sources.join(' + ') || 'nothing yet'}\n`,
   ];
   if (!status.ready) lines.push(`not ready: waiting for ${status.waitingFor.join(', ')}\n`);
   for (const { source, reason } of status.held) lines.push(`held at last good: ${source} (${reason})\n`);
   const errors = status.problems.filter(({ severity }) => severity === 'error').length;
+  const warnings = status.problems.length - errors;
   if (status.problems.length > 0)
-    lines.push(`${errors} errors, ${status.problems.length - errors} warnings: chancery problems\n`);
+    lines.push(`${counted(errors, 'error')}, ${counted(warnings, 'warning')}: run chancery problems\n`);
   return lines.join('');
 }

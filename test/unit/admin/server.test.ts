@@ -270,6 +270,20 @@ describe('writes', () => {
     ]);
   });
 
+  it('answers 200 for what was stored although something is still missing', async () => {
+    const problem = createProblem('CH1005', shop.provenance, 'no such service yet');
+    const result = { objects: [{ object: 'Route default/shop', result: 'created' as const }], problems: [problem] };
+    const { ask } = fixture({ result });
+    const answer = await ask('POST', '/api/v1/objects', { headers: bearer, payload: 'x' });
+    expect([answer.statusCode, answer.json()]).toMatchObject([200, { problems: [{ code: 'CH1005' }] }]);
+  });
+
+  it('answers 422 for an object that could not even be read', async () => {
+    const problem = createProblem('CH1006', { ...shop.provenance, object: '' }, 'no kind');
+    const { ask } = fixture({ result: { objects: [], problems: [problem] } });
+    expect((await ask('POST', '/api/v1/objects', { headers: bearer, payload: 'x' })).statusCode).toBe(422);
+  });
+
   it('deletes by kind, namespace and name', async () => {
     const { ask, control } = fixture();
     expect((await ask('DELETE', '/api/v1/objects/route/shop', { headers: bearer })).statusCode).toBe(200);

@@ -171,7 +171,7 @@ describe('the server side', () => {
     expect(code).toBe(0);
     expect(out).toContain('PROXY   SERVICE  STATE   CDS  EDS  LDS  RDS  SDS  VERSION  SINCE');
     expect(out).toMatch(/^edge-1 {2}edge +SYNCED {2}ok +- +- +- +- +42 /m);
-    expect(out).toContain('1 proxies: 1 synced    snapshot 42 from consul@8812');
+    expect(out).toContain('1 proxy: 1 synced    snapshot 42 from consul@8812');
   });
 
   it('tells refusals and absence apart', () => {
