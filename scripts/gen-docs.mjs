@@ -17,3 +17,5 @@ function write(path, text) {
 
 const { errorCodes } = await load('src/util/error-codes.ts');
 write('docs/errors.md', errorsPage(errorCodes));
+const { schemaText } = await load('src/model/json-schema.ts');
+write('schema/chancery.schema.json', schemaText());
