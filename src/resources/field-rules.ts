@@ -47,6 +47,8 @@ export function violation(rules: FieldRules, field: DescField, { set, value }: F
       if (!set && rule['required'] === true) return 'is required';
       // Messages (wrappers, durations) have rules for their value only where there is one.
       if (!set && field.message !== undefined) continue;
+      if (kind === 'enum' && rule['definedOnly'] === true && field.enum?.value[Number(value)] === undefined)
+        return `has no value ${String(value)}`;
       const wrong = scalar(kind, rule, value);
       if (wrong !== undefined) return wrong;
     }
