@@ -27,7 +27,7 @@ export interface ProxyStatus {
   readonly view: string;
   /** World revision that every subscribed type has acknowledged. */
   readonly revision: number;
-  /** Wall-clock milliseconds of the last change of state. */
+  /** Wall-clock milliseconds of the last push it answered, or of its going offline. */
   readonly sinceMs: number;
   /** By short type name: CDS, EDS, LDS, RDS, SDS, ... */
   readonly types: Readonly<Record<string, TypeStatus>>;

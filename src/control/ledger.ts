@@ -1,7 +1,7 @@
 // What each proxy has been sent, has taken and has refused. Fed by the xDS server's events, read by status and metrics.
 // It keeps counts and what is in flight, not copies of configuration; it never decides what is sent.
 // Invariant: a stream with nothing in flight has taken everything published up to `revision`.
-import type { ResourceRef } from '../resources/resource.ts';
+import type { ResourceRef, View } from '../resources/resource.ts';
 import { shortNames, type TypeUrl } from '../resources/type-urls.ts';
 import type { Clock } from '../util/clock.ts';
 import type { ClientInfo, XdsEvent } from '../xds/contract.ts';
@@ -15,8 +15,14 @@ export interface StreamRecord {
   revision: number;
   /** Monotonic milliseconds of the oldest publication not yet acknowledged whole. */
   unsettledSinceMs: number | undefined;
-  /** Wall milliseconds of the last change of state. */
+  /** Wall milliseconds of the last push it answered. */
   sinceMs: number;
+}
+
+interface Refused {
+  readonly version: string;
+  /** The proxy's own words. */
+  readonly message: string;
 }
 
 interface TypeRecord {
@@ -25,10 +31,9 @@ interface TypeRecord {
   pushes: number;
   rejections: number;
   lastAckMs: number | undefined;
-  /** Text of the refusal that stands; cleared by the next acknowledgement. */
-  refused: string | undefined;
-  readonly inFlight: Map<string, { readonly sentMs: number; readonly resources: number }>;
-  resources: number;
+  /** Resources whose refusal stands, by name; gone when a later version of the name is acknowledged. */
+  readonly refused: Map<string, Refused>;
+  readonly inFlight: Map<string, { readonly sentMs: number; readonly resources: ReadonlyMap<string, string> }>;
 }
 
 export interface OfflineProxy {
@@ -54,7 +59,8 @@ export interface Ledger {
   streams(): Iterable<StreamRecord>;
   /** Proxies seen before and gone, newest last, at most `maxOffline`. */
   offline(): Iterable<OfflineProxy>;
-  typeStatus(record: StreamRecord): Readonly<Record<string, TypeStatus>>;
+  /** `view`: what the stream is to have now; a refusal stands while that is what was refused. */
+  typeStatus(record: StreamRecord, view: View | undefined): Readonly<Record<string, TypeStatus>>;
 }
 
 const maxOffline = 1000;
@@ -66,9 +72,8 @@ function createType(): TypeRecord {
     pushes: 0,
     rejections: 0,
     lastAckMs: undefined,
-    refused: undefined,
+    refused: new Map(),
     inFlight: new Map(),
-    resources: 0,
   };
 }
 
@@ -136,7 +141,7 @@ export function createLedger(clock: Clock): Ledger {
         case 'sent': {
           const type = typeOf(event.streamId, event.type);
           type.pushes++;
-          type.inFlight.set(event.nonce, { sentMs: clock.now(), resources: event.resources.size });
+          type.inFlight.set(event.nonce, { sentMs: clock.now(), resources: event.resources });
           const record = streams.get(event.streamId);
           if (record !== undefined) record.unsettledSinceMs ??= clock.now();
           return undefined;
@@ -149,13 +154,14 @@ export function createLedger(clock: Clock): Ledger {
           const record = streams.get(event.streamId);
           if (event.kind === 'nack') {
             type.rejections++;
-            if (type.refused === undefined && record !== undefined) record.sinceMs = clock.wall();
-            type.refused = event.message;
-          } else {
-            if (type.refused !== undefined && record !== undefined) record.sinceMs = clock.wall();
-            type.refused = undefined;
-            if (sent !== undefined) type.lastAckMs = clock.now() - sent.sentMs;
+            for (const { name } of blamed(event.type, event.resources.keys(), event.message)) {
+              type.refused.set(name, { version: event.resources.get(name) ?? '', message: event.message });
+            }
+          } else if (sent !== undefined) {
+            for (const name of sent.resources.keys()) type.refused.delete(name);
+            type.lastAckMs = clock.now() - sent.sentMs;
           }
+          if (record !== undefined) record.sinceMs = clock.wall();
           return settle(record, revision);
         }
       }
@@ -168,17 +174,11 @@ export function createLedger(clock: Clock): Ledger {
     stream: (streamId) => streams.get(streamId),
     streams: () => streams.values(),
     offline: () => gone.values(),
-    typeStatus(record) {
+    typeStatus(record, view) {
       const status: Record<string, TypeStatus> = {};
       for (const [url, type] of record.types) {
-        const state =
-          type.refused !== undefined
-            ? 'rejected'
-            : type.inFlight.size > 0
-              ? 'pending'
-              : type.pushes > 0
-                ? 'acked'
-                : 'none';
+        const rejected = standing(url, type, view).length > 0;
+        const state = rejected ? 'rejected' : type.inFlight.size > 0 ? 'pending' : type.pushes > 0 ? 'acked' : 'none';
         status[shortNames[url]] = {
           state,
           resources: type.subscribed,
@@ -192,11 +192,22 @@ export function createLedger(clock: Clock): Ledger {
   };
 }
 
-/** The refusal texts that stand on a stream, by short type name. */
-export function refusals(record: StreamRecord): readonly { readonly type: string; readonly message: string }[] {
-  return [...record.types].flatMap(([url, type]) =>
-    type.refused === undefined ? [] : [{ type: shortNames[url], message: type.refused }],
+/** Refusals that stand: those of versions that the view still holds. */
+function standing(url: TypeUrl, type: TypeRecord, view: View | undefined): readonly Refused[] {
+  return [...type.refused].flatMap(([name, refused]) =>
+    view === undefined || view.get(url, name)?.version === refused.version ? [refused] : [],
   );
+}
+
+/** The refusal texts that stand on a stream, by short type name, each once. */
+export function refusals(
+  record: StreamRecord,
+  view: View | undefined,
+): readonly { readonly type: string; readonly message: string }[] {
+  return [...record.types].flatMap(([url, type]) => {
+    const messages = new Set(standing(url, type, view).map(({ message }) => message));
+    return [...messages].map((message) => ({ type: shortNames[url], message }));
+  });
 }
 
 /** The refused resources a message is about: those it names, else all of the response. */

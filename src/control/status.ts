@@ -21,27 +21,27 @@ export interface StatusInput {
   readonly holds: readonly Hold[];
 }
 
-function stateOf(records: readonly StreamRecord[], revision: number): ProxyStatus['state'] {
-  if (records.some((record) => refusals(record).length > 0)) return 'rejecting';
+function stateOf(records: readonly StreamRecord[], refused: boolean, revision: number): ProxyStatus['state'] {
+  if (refused) return 'rejecting';
   return records.every((record) => record.unsettledSinceMs === undefined && record.revision >= 0) && revision > 0
     ? 'synced'
     : 'pending';
 }
 
 function noteOf(
-  records: readonly StreamRecord[],
+  refused: readonly { readonly type: string; readonly message: string }[],
+  node: string,
   open: OpenView | undefined,
   claims: Claims,
   world: World | undefined,
 ): string {
-  const refused = records.flatMap(refusals);
   if (refused.length > 0) return refused.map(({ type, message }) => `${type}: ${message}`).join('; ');
   const profile = open?.profile;
   if (profile?.role !== 'sidecar') return '';
   if (world?.services.has(profile.service) === false)
     return `service "${profile.service}" is in no registry and no object`;
   if (profile.inbound.length === 0)
-    return `no sidecar is registered for instance "${claims.instance ?? records[0]?.client.nodeId ?? ''}", so it has no inbound listener`;
+    return `no sidecar is registered for instance "${claims.instance ?? node}", so it has no inbound listener`;
   return '';
 }
 
@@ -52,20 +52,21 @@ function proxyOf(node: string, records: readonly StreamRecord[], input: StatusIn
   const claims = readClaims(first.client);
   const revision = Math.min(...records.map((record) => record.revision));
   const profile = open?.profile;
+  const refused = records.flatMap((record) => refusals(record, open?.view));
   return {
     node,
     role: profile?.role ?? claims.role ?? 'gateway',
     service:
       profile === undefined ? first.client.nodeCluster : profile.role === 'gateway' ? profile.gateway : profile.service,
-    state: stateOf(records, revision),
+    state: stateOf(records, refused.length > 0, revision),
     envoyVersion: first.client.userAgentVersion,
     variant: first.variant,
     peer: first.client.peer,
     view: open?.view.id ?? '',
     revision,
     sinceMs: Math.max(...records.map((record) => record.sinceMs)),
-    types: Object.assign({}, ...records.map((record) => input.ledger.typeStatus(record))),
-    note: noteOf(records, open, claims, input.world),
+    types: Object.assign({}, ...records.map((record) => input.ledger.typeStatus(record, open?.view))),
+    note: noteOf(refused, node, open, claims, input.world),
     ...(claims.stats === undefined ? {} : { stats: claims.stats }),
   };
 }

@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { blamed, createLedger, refusals } from '../../../src/control/ledger.ts';
+import type { Resource } from '../../../src/resources/resource.ts';
 import { typeUrls } from '../../../src/resources/type-urls.ts';
 import { createFakeClock } from '../../support/fake-clock.ts';
 import { testClient } from '../../support/worlds.ts';
@@ -47,20 +48,23 @@ describe('ledger', () => {
     expect(ledger.take({ kind: 'ack', streamId: 1, type: typeUrls.cluster, nonce: '1' }, 2)?.afterMs).toBe(7);
   });
 
-  it('keeps a refusal standing until the next acknowledgement of the type', () => {
+  it('keeps a refusal standing until a later version of the name is acknowledged, or the view no longer holds it', () => {
     const { ledger } = opened();
+    const resources = new Map([['api', 'v1']]);
+    const view = (version: string) => ({ id: 'v', get: () => ({ version }) as Resource, names: () => ['api'] });
     ledger.take(sent('1'), 1);
-    ledger.take(
-      { kind: 'nack', streamId: 1, type: typeUrls.cluster, nonce: '1', message: 'bad', resources: new Map() },
-      1,
-    );
+    ledger.take({ kind: 'nack', streamId: 1, type: typeUrls.cluster, nonce: '1', message: 'bad', resources }, 1);
     const record = ledger.stream(1);
     if (record === undefined) throw new Error('no stream');
-    expect(refusals(record)).toEqual([{ type: 'CDS', message: 'bad' }]);
-    expect(ledger.typeStatus(record)['CDS']).toMatchObject({ state: 'rejected', rejections: 1, pushes: 1 });
-    ledger.take(sent('2'), 1);
+    expect(refusals(record, view('v1'))).toEqual([{ type: 'CDS', message: 'bad' }]);
+    expect(ledger.typeStatus(record, view('v1'))['CDS']).toMatchObject({ state: 'rejected', rejections: 1, pushes: 1 });
+    expect(refusals(record, view('v2'))).toEqual([]);
+    ledger.take({ ...sent('2'), resources: new Map([['web', 'v1']]) }, 1);
     ledger.take({ kind: 'ack', streamId: 1, type: typeUrls.cluster, nonce: '2' }, 1);
-    expect(refusals(record)).toEqual([]);
+    expect(refusals(record, view('v1')).length).toBe(1);
+    ledger.take({ ...sent('3'), resources: new Map([['api', 'v2']]) }, 1);
+    ledger.take({ kind: 'ack', streamId: 1, type: typeUrls.cluster, nonce: '3' }, 1);
+    expect(refusals(record, view('v1'))).toEqual([]);
   });
 
   it('remembers a proxy as offline only when its last stream has closed, and forgets it when it is back', () => {
