@@ -4,14 +4,16 @@ import { z } from 'zod';
 import type { Instance } from './instance.ts';
 
 const port = z.int().min(1).max(65_535);
+const hostName = /^[A-Za-z0-9_](?:[A-Za-z0-9_.-]*[A-Za-z0-9_.])?$/;
+const ipv6 = z.ipv6();
 const address = z
   .string()
-  .regex(
-    /^(?:[A-Za-z0-9_](?:[A-Za-z0-9_.-]*[A-Za-z0-9_.])?|\[?[0-9A-Fa-f:.]*:[0-9A-Fa-f:.]*\]?)$/,
-    'an IP address or a host name',
-  )
   .max(255)
-  .transform((text) => text.replace(/^\[|\]$/g, ''));
+  .transform((text) => text.replace(/^\[(.*)\]$/, '$1'))
+  .refine(
+    (text) => hostName.test(text) || ipv6.safeParse(text).success,
+    'an IP address or a host name, without a port',
+  );
 const label = z.union([z.string(), z.number(), z.boolean()]).transform(String);
 
 /** Every key of an instance record. */

@@ -31,7 +31,7 @@ function flowKeys(text: string): string {
 /** The shape of a whole file: `mixed` when its documents differ, `neither` when no document has a telling key. */
 export function fileShape(text: string): FileShape {
   const shapes = new Set<FileShape>();
-  for (const document of text.split(/^---(?:\s.*)?$/m)) {
+  for (const document of text.split(/^---(?:[ \t].*)?\r?$/m)) {
     const keys = /^\s*\{/.test(document.replaceAll(/^\s*#.*$/gm, '')) ? flowKeys(document) : document;
     if (apiVersion.test(keys)) shapes.add('objects');
     else if (instances.test(keys)) shapes.add('instances');
