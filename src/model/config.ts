@@ -149,6 +149,18 @@ export interface ConfigKey {
   readonly choices?: readonly string[];
 }
 
+/** The options of one kind of registry or object store, by themselves. */
+export function optionKeys(section: 'registries' | 'objects', kind: string): readonly ConfigKey[] {
+  const options = (section === 'registries' ? registrySchema : objectsSchema).options;
+  const option = options.find((candidate) => candidate.shape.kind.value === kind);
+  return Object.entries(option?.shape ?? {}).flatMap(([key, field]) => {
+    const probe = (value: unknown): boolean => (field as z.ZodType).safeParse(value).success;
+    if (key === 'kind') return [];
+    const type = probe([]) || probe(['x']) ? 'list' : probe(true) ? 'boolean' : probe(1) ? 'number' : 'string';
+    return [{ path: [key], type, description: '' } as const];
+  });
+}
+
 interface SchemaNode {
   readonly type?: string;
   readonly enum?: readonly string[];

@@ -1,0 +1,105 @@
+// Mistakes in the configuration as Problems: what does not fit the schema, and what the schema alone cannot say.
+// It changes nothing. Invariant: a mistake in the file has its line and column; one from elsewhere names the variable or flag.
+import type { z } from 'zod';
+import { didYouMean } from '../util/near-miss.ts';
+import {
+  type Config,
+  configKeys,
+  configSchema,
+  environmentName,
+  flagName,
+  isLoopback,
+  objectsName,
+  optionKeys,
+  registryName,
+} from './config.ts';
+import { surroundings } from './config-environment.ts';
+import type { ConfigTree } from './config-file.ts';
+import { type Layers, nowhere, type Tree } from './config-tree.ts';
+import { createProblem, type Problem } from './problem.ts';
+import type { Provenance } from './provenance.ts';
+
+const missingHint = `Set CONSUL_HTTP_ADDR or ETCDCTL_ENDPOINTS, or write chancery.yaml, for example:
+  registries:
+    - {kind: consul, address: "http://127.0.0.1:8500"}
+  objects:
+    - {kind: directory, path: ./objects}
+`;
+
+export function issueProblems(
+  issues: readonly z.core.$ZodIssue[],
+  layers: Layers,
+  file: ConfigTree | undefined,
+): Problem[] {
+  return issues.flatMap((issue) => {
+    const where = (path: readonly PropertyKey[]): Provenance => {
+      const origin = layers.origins.get(path.join('.'));
+      return file !== undefined && (origin === undefined || origin.includes(':')) ? file.at(path) : nowhere;
+    };
+    const dotted = issue.path.join('.');
+    if (issue.code === 'unrecognized_keys')
+      return issue.keys.map((key) => {
+        const path = [...issue.path, key];
+        const hint = `Remove it or correct its spelling.${didYouMean(key, knownKeys(issue.path, layers.tree))}`;
+        return createProblem('CH1603', where(path), `key "${path.join('.')}" is not known`, { path: dotted, hint });
+      });
+    const origin = layers.origins.get(dotted);
+    const from = origin === undefined || origin.includes(':') ? '' : ` (from ${origin})`;
+    return [createProblem('CH1604', where(issue.path), `"${dotted}": ${issue.message}${from}`, { path: dotted })];
+  });
+}
+
+/** Keys allowed in the mapping at `path`, for "did you mean". */
+function knownKeys(path: readonly PropertyKey[], tree: Tree): readonly string[] {
+  const [section, index] = path;
+  if (section === undefined) return Object.keys(configSchema.shape);
+  if (section === 'registries' || section === 'objects') {
+    const item = (tree[section] as readonly Tree[] | undefined)?.[Number(index)];
+    return ['kind', ...optionKeys(section, String(item?.['kind'])).flatMap((key) => key.path)];
+  }
+  return configKeys().flatMap((key) => (key.path[0] === section && key.path[1] !== undefined ? [key.path[1]] : []));
+}
+
+/** What the shape alone cannot say. */
+export function meaningProblems(config: Config, layers: Layers, file: ConfigTree | undefined): Problem[] {
+  const problems: Problem[] = [];
+  const at = (path: readonly PropertyKey[]): Provenance =>
+    file !== undefined && layers.origins.get(path.join('.'))?.includes(':') ? file.at(path) : nowhere;
+  // Objects that someone configured may bring endpoints of their own; a folder that happens to be there is no intent.
+  if (
+    config.registries === undefined &&
+    (config.objects === undefined || layers.origins.get('objects.0.kind') === surroundings)
+  )
+    problems.push(createProblem('CH1605', nowhere, 'no registry is configured', { hint: missingHint }));
+  for (const section of ['xds', 'http'] as const) {
+    const { address, insecure } = config[section];
+    if (!insecure && !isLoopback(address))
+      problems.push(
+        createProblem(
+          'CH1613',
+          at([section, 'address']),
+          `${section}.address "${address}" is not loopback and TLS is not available yet`,
+          {
+            path: `${section}.address`,
+            hint: `Use 127.0.0.1, or accept plaintext knowingly with ${environmentName([section, 'insecure'])}=true, --${flagName([section, 'insecure'])} or --insecure.`,
+          },
+        ),
+      );
+  }
+  const names = new Map<string, string>();
+  const check = (name: string, path: string): void => {
+    const other = names.get(name);
+    if (other !== undefined)
+      problems.push(
+        createProblem('CH1604', at(path.split('.')), `"${path}" and "${other}" are both named "${name}"`, {
+          path,
+          hint: 'Give each its own `name`.',
+        }),
+      );
+    names.set(name, path);
+  };
+  for (const [index, registry] of (config.registries ?? []).entries())
+    check(registryName(registry), `registries.${index}`);
+  for (const [index, objects] of (config.objects ?? []).entries()) check(objectsName(objects), `objects.${index}`);
+  return problems;
+}
