@@ -35,6 +35,8 @@ export interface RouteLine {
     | { readonly stream: (response: ServerResponse, signal: AbortSignal) => void };
 }
 
+export const jsonReply = (body: unknown, status = 200): Reply => ({ body, status });
+
 /** The parsed input, or a 400 that names every fault. */
 export function read<T extends z.ZodType>(schema: T, value: unknown): z.output<T> {
   const parsed = schema.safeParse(value);

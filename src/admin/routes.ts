@@ -1,7 +1,7 @@
 // The API's lines: health, metrics, discovery, and control's views and one-shot writes.
 // It decides nothing: every answer is control's, in JSON. Invariant: what names objects, proxies or services needs the token.
 import { z } from 'zod';
-import type { ApplyResult, Control } from '../control/contract.ts';
+import type { Control } from '../control/contract.ts';
 import type { Resource } from '../resources/resource.ts';
 import { shortNames, type TypeUrl, typeUrls } from '../resources/type-urls.ts';
 import type { Clock } from '../util/clock.ts';
@@ -9,7 +9,8 @@ import type { LogLevel } from '../util/log.ts';
 import { streamEvents } from './event-stream.ts';
 import { Fault } from './fault.ts';
 import type { PromMetrics } from './metrics.ts';
-import { type Reply, type RouteLine, read } from './route.ts';
+import { createObjectRoutes } from './object-routes.ts';
+import { jsonReply, type RouteLine, read } from './route.ts';
 import { prometheusTargets } from './service-discovery.ts';
 
 export interface LogLevels {
@@ -30,32 +31,12 @@ export interface RoutesDeps {
   readonly node: string;
 }
 
-const flag = z.enum(['true', 'false']).default('false');
-const objectQuery = z.strictObject({
-  kind: z.string().optional(),
-  name: z.string().optional(),
-  namespace: z.string().optional(),
-});
-const applyQuery = z.strictObject({ file: z.string().default('request'), atomic: flag, dryRun: flag });
-const objectParams = z.strictObject({ kind: z.string(), name: z.string() });
-const removeQuery = z.strictObject({ namespace: z.string().default('default') });
 const nodeParams = z.strictObject({ node: z.string() });
 const levelBody = z.strictObject({
   level: z.enum(['debug', 'info', 'warn', 'error']),
   component: z.string().min(1).optional(),
 });
 const onLoopback = 'probes and scrapers carry no secret, and it listens on loopback unless told otherwise';
-
-const json = (body: unknown, status = 200): Reply => ({ body, status });
-
-/** An object with an error may still be stored (a route to a service yet to come); one that was not stored was refused. */
-function anyRefused({ objects, problems }: ApplyResult): boolean {
-  const stored = new Set(objects.flatMap(({ object, result }) => (result === 'refused' ? [] : [object])));
-  return (
-    objects.some(({ result }) => result === 'refused') ||
-    problems.some(({ severity, at }) => severity === 'error' && !stored.has(at.object))
-  );
-}
 
 export function createRoutes(deps: RoutesDeps): readonly RouteLine[] {
   const { control } = deps;
@@ -65,30 +46,13 @@ export function createRoutes(deps: RoutesDeps): readonly RouteLine[] {
     if (proxy === undefined) throw new Fault(404, 'CH1703', `proxy "${node}" has never connected`);
     return proxy;
   };
-  const synced = (): void => {
-    if (control.world() !== undefined) return;
-    throw new Fault(503, 'CH1706', `waiting for ${control.status().waitingFor.join(', ')}`);
-  };
-  const apply = async (request: { query: unknown; body: string }): Promise<Reply> => {
-    synced();
-    const { file, atomic, dryRun } = read(applyQuery, request.query);
-    if (request.body.trim() === '') throw new Fault(400, 'CH1704', 'the body is empty');
-    const result = await control.apply(request.body, { file, atomic: atomic === 'true', dryRun: dryRun === 'true' });
-    if (anyRefused(result)) throw new Fault(422, 'CH1615', 'objects were refused', { ...result });
-    return json(result);
-  };
-  const objectsBody = {
-    contentTypes: ['application/yaml', 'application/json'],
-    description: 'Objects: one or more YAML documents, or one JSON object',
-  };
-
   return [
     {
       method: 'GET',
       path: '/healthz',
       summary: 'The process is alive',
       open: onLoopback,
-      handle: () => json({ status: 'ok' }),
+      handle: () => jsonReply({ status: 'ok' }),
     },
     {
       method: 'GET',
@@ -97,7 +61,7 @@ export function createRoutes(deps: RoutesDeps): readonly RouteLine[] {
       open: onLoopback,
       handle: () => {
         const { ready, waitingFor } = control.status();
-        return json({ ready, waitingFor }, ready ? 200 : 503);
+        return jsonReply({ ready, waitingFor }, ready ? 200 : 503);
       },
     },
     {
@@ -112,34 +76,40 @@ export function createRoutes(deps: RoutesDeps): readonly RouteLine[] {
       path: '/sd/prometheus',
       summary: 'http_sd targets: this control plane and the stats listener of every connected proxy',
       open: onLoopback,
-      handle: ({ host }) => json(prometheusTargets({ self: host, node: deps.node, proxies: control.status().proxies })),
+      handle: ({ host }) =>
+        jsonReply(prometheusTargets({ self: host, node: deps.node, proxies: control.status().proxies })),
     },
     {
       method: 'GET',
       path: '/api/v1/version',
       summary: 'Version of the server',
       open: 'clients ask before they have a token',
-      handle: () => json({ version: deps.version, node: deps.node }),
+      handle: () => jsonReply({ version: deps.version, node: deps.node }),
     },
     {
       method: 'GET',
       path: '/api/v1/status',
       summary: 'Sources, services, proxies, rejections and problems',
-      handle: () => json(control.status()),
+      handle: () => jsonReply(control.status()),
     },
     {
       method: 'GET',
       path: '/api/v1/problems',
       summary: 'What is wrong in objects and registries',
-      handle: () => json(control.status().problems),
+      handle: () => jsonReply(control.status().problems),
     },
-    { method: 'GET', path: '/api/v1/proxies', summary: 'Every proxy', handle: () => json(control.status().proxies) },
+    {
+      method: 'GET',
+      path: '/api/v1/proxies',
+      summary: 'Every proxy',
+      handle: () => jsonReply(control.status().proxies),
+    },
     {
       method: 'GET',
       path: '/api/v1/proxies/:node',
       summary: 'One proxy',
       params: nodeParams,
-      handle: ({ params }) => json(proxyOf(params)),
+      handle: ({ params }) => jsonReply(proxyOf(params)),
     },
     {
       method: 'GET',
@@ -168,72 +138,10 @@ export function createRoutes(deps: RoutesDeps): readonly RouteLine[] {
         const named = [...view.names(typeUrls.cluster)].flatMap((name) => view.get(typeUrls.cluster, name)?.deps ?? []);
         for (const name of new Set(named.flatMap((dep) => (dep.type === typeUrls.endpoints ? [dep.name] : []))))
           add(typeUrls.endpoints, name);
-        return json({ node, view: view.id, resources });
+        return jsonReply({ node, view: view.id, resources });
       },
     },
-    {
-      method: 'GET',
-      path: '/api/v1/objects',
-      summary: 'Objects, by kind, name and namespace',
-      query: objectQuery,
-      handle: ({ query }) => {
-        synced();
-        const { kind, name, namespace } = read(objectQuery, query);
-        const wanted = kind?.toLowerCase();
-        return json(
-          control
-            .objects()
-            .filter(
-              (object) =>
-                (wanted === undefined ||
-                  object.kind.toLowerCase() === wanted ||
-                  `${object.kind.toLowerCase()}s` === wanted) &&
-                (name === undefined || object.name === name) &&
-                (namespace === undefined || object.namespace === namespace),
-            ),
-        );
-      },
-    },
-    {
-      method: 'POST',
-      path: '/api/v1/objects',
-      summary: 'Apply objects',
-      query: applyQuery,
-      body: objectsBody,
-      handle: apply,
-    },
-    {
-      method: 'PUT',
-      path: '/api/v1/objects',
-      summary: 'Apply objects',
-      query: applyQuery,
-      body: objectsBody,
-      handle: apply,
-    },
-    {
-      method: 'DELETE',
-      path: '/api/v1/objects/:kind/:name',
-      summary: 'Delete one object',
-      params: objectParams,
-      query: removeQuery,
-      handle: async ({ params, query }) => {
-        synced();
-        const { kind, name } = read(objectParams, params);
-        const { namespace } = read(removeQuery, query);
-        const known = control
-          .objects()
-          .find(
-            (object) =>
-              object.kind.toLowerCase() === kind.toLowerCase() &&
-              object.name === name &&
-              object.namespace === namespace,
-          );
-        if (known === undefined) throw new Fault(404, 'CH1616', `${kind} ${namespace}/${name} is not there`);
-        const result = await control.remove(known.kind, namespace, name);
-        if (anyRefused(result)) throw new Fault(409, 'CH1615', 'the object was not deleted', { ...result });
-        return json(result);
-      },
-    },
+    ...createObjectRoutes(control),
     {
       method: 'GET',
       path: '/api/v1/events',
@@ -244,7 +152,7 @@ export function createRoutes(deps: RoutesDeps): readonly RouteLine[] {
       method: 'GET',
       path: '/api/v1/log-level',
       summary: 'Log levels by component',
-      handle: () => json(deps.logLevels.levels()),
+      handle: () => jsonReply(deps.logLevels.levels()),
     },
     {
       method: 'PUT',
@@ -263,7 +171,7 @@ export function createRoutes(deps: RoutesDeps): readonly RouteLine[] {
         }
         const { level, component } = read(levelBody, parsed);
         deps.logLevels.setLevel(level, component);
-        return json(deps.logLevels.levels());
+        return jsonReply(deps.logLevels.levels());
       },
     },
   ];

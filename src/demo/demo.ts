@@ -12,8 +12,9 @@ import { runChecks } from './checks.ts';
 import { createChronicle } from './chronicle.ts';
 import { editedFile } from './demo-objects.ts';
 import { findEnvoy } from './envoy-binary.ts';
+import type { RunningPlane } from './plane-switch.ts';
 import { registration } from './registrations.ts';
-import { type RunningPlane, type Stage, startStage } from './stage.ts';
+import { type Stage, startStage } from './stage.ts';
 
 export interface DemoDeps {
   readonly clock: Clock;

@@ -2,44 +2,30 @@
 // The control plane can be stopped and started again on its own. Invariant: `stop` ends all that `start` began.
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import type { Control, ControlEvent } from '../control/contract.ts';
-import type { Config } from '../model/config.ts';
+import type { Control } from '../control/contract.ts';
 import { configSchema } from '../model/config.ts';
 import { createDevRegistry } from '../sources/dev-registry/dev-registry.ts';
-import { bootstrap } from '../translate/bootstrap.ts';
 import type { Clock } from '../util/clock.ts';
 import { AppError } from '../util/errors.ts';
 import { silentLogger } from '../util/log.ts';
 import type { Random } from '../util/random.ts';
-import { type Child, type Children, createChildren } from './children.ts';
+import { createChildren } from './children.ts';
 import { editedFile, gatewayText, routesText, seedText } from './demo-objects.ts';
-import { createPorts, type Ports } from './ports.ts';
+import { awaitSettled, type ProxyPlace, type SidecarPlan, startFleet } from './fleet.ts';
+import { createPlaneSwitch, type PlaneSwitchDeps } from './plane-switch.ts';
+import { createPorts } from './ports.ts';
 import { createRegistrations, type Registrations } from './registrations.ts';
 import { type Client, createClient } from './request.ts';
 import { type Application, startApplication } from './services.ts';
 
-export interface StageDeps {
+export interface StageDeps extends PlaneSwitchDeps {
   readonly clock: Clock;
   readonly random: Random;
   readonly envoy: string;
   readonly directory: string;
   /** First port to try for the edge; 0: far from the usual ones, so that several demos can run. */
   readonly firstPort: number;
-  readonly startPlane: (config: Config, signal: AbortSignal) => Promise<RunningPlane>;
   readonly onExit: (kill: () => void) => void;
-  readonly onEvent: (event: ControlEvent) => void;
-}
-
-export interface RunningPlane {
-  readonly control: Control;
-  readonly tokenPath: string;
-  readonly done: Promise<void>;
-}
-
-export interface ProxyPlace {
-  readonly node: string;
-  readonly admin: number;
-  readonly stats: number;
 }
 
 export interface Stage {
@@ -61,14 +47,6 @@ export interface Stage {
   stop(): Promise<void>;
 }
 
-interface SidecarPlan {
-  readonly application: Application;
-  readonly inbound: number;
-  readonly outbound: number;
-  readonly upstream?: number;
-}
-
-const settleDeadlineMs = 30_000;
 const farFirstPort = 11_000;
 
 export async function startStage(deps: StageDeps): Promise<Stage> {
@@ -151,8 +129,17 @@ async function build(
 
   const children = createChildren(clock, deps.onExit);
   stack.push(() => children.stop());
-  const fleet = await startFleet(deps, { children, ports, far, xds, logs, sidecars });
-  const settled = (): Promise<void> => awaitSettled(deps, { plane, fleet, logs });
+  const fleet = await startFleet({
+    envoy: deps.envoy,
+    directory,
+    children,
+    ports,
+    far,
+    xds,
+    logs,
+    sidecars,
+  });
+  const settled = (): Promise<void> => awaitSettled(clock, { status: () => plane.control().status(), fleet, logs });
   return {
     directory,
     ports: { edge, xds, http, registry },
@@ -188,108 +175,4 @@ async function startRegistry(
     await done;
   });
   return bound.port;
-}
-
-interface PlaneSwitch {
-  control(): Control;
-  start(): Promise<void>;
-  stop(): Promise<void>;
-}
-
-function createPlaneSwitch(deps: StageDeps, config: Config): PlaneSwitch {
-  let current: { readonly plane: RunningPlane; readonly abort: AbortController } | undefined;
-  return {
-    control() {
-      if (current === undefined) throw new Error('the control plane is stopped');
-      return current.plane.control;
-    },
-    async start() {
-      const abort = new AbortController();
-      const plane = await deps.startPlane(config, abort.signal);
-      plane.control.subscribe(deps.onEvent);
-      current = { plane, abort };
-    },
-    async stop() {
-      const last = current;
-      current = undefined;
-      last?.abort.abort();
-      await last?.plane.done;
-    },
-  };
-}
-
-interface FleetMember {
-  readonly place: ProxyPlace;
-  readonly child: Child;
-}
-
-interface FleetPlan {
-  readonly children: Children;
-  readonly ports: Ports;
-  readonly far: number;
-  readonly xds: number;
-  readonly logs: string;
-  readonly sidecars: readonly SidecarPlan[];
-}
-
-async function startFleet(deps: StageDeps, plan: FleetPlan): Promise<readonly FleetMember[]> {
-  const local = (port: number) => ({ address: '127.0.0.1', port });
-  const fleet: FleetMember[] = [];
-  const launch = async (node: string, role: object): Promise<void> => {
-    const stats = await plan.ports.take(plan.far + 400);
-    const admin = await plan.ports.take(plan.far + 500);
-    const document = bootstrap({
-      node,
-      ...role,
-      stats: local(stats),
-      admin: local(admin),
-      xds: local(plan.xds),
-    } as Parameters<typeof bootstrap>[0]);
-    const file = join(deps.directory, `${node}.json`);
-    await writeFile(file, JSON.stringify(document, null, 2));
-    const child = plan.children.start({
-      name: node,
-      path: deps.envoy,
-      args: ['-c', file, '--concurrency', '1', '--disable-hot-restart', '--log-level', 'warning'],
-      logFile: join(plan.logs, `${node}.log`),
-    });
-    fleet.push({ place: { node, stats, admin }, child });
-  };
-  await launch('edge-1', { role: 'gateway', gateway: 'edge' });
-  for (const { application, outbound, upstream } of plan.sidecars) {
-    await launch(application.instance, {
-      role: 'sidecar',
-      service: application.service,
-      instance: application.instance,
-      outbound: local(outbound),
-      upstreams: upstream === undefined ? [] : [{ service: 'api', ...local(upstream) }],
-    });
-  }
-  return fleet;
-}
-
-async function awaitSettled(
-  { clock }: StageDeps,
-  { plane, fleet, logs }: { plane: PlaneSwitch; fleet: readonly FleetMember[]; logs: string },
-): Promise<void> {
-  const deadline = clock.now() + settleDeadlineMs;
-  for (;;) {
-    const gone = fleet.find(({ child }) => child.ended() !== undefined);
-    if (gone !== undefined)
-      throw new AppError(
-        'CH1611',
-        `Envoy ${gone.place.node} ended: ${gone.child.ended()} (${join(logs, `${gone.place.node}.log`)})`,
-      );
-    const { proxies, revision } = plane.control().status();
-    const missing = fleet.filter(
-      ({ place }) =>
-        !proxies.some(
-          ({ node, state, revision: has }) => node === place.node && state === 'synced' && has === revision,
-        ),
-    );
-    if (missing.length === 0) return;
-    if (clock.now() > deadline)
-      throw new AppError('CH1611', `not in sync: ${missing.map(({ place }) => place.node).join(', ')} (${logs})`);
-    await clock.sleep(20);
-  }
 }

@@ -1,0 +1,110 @@
+// Objects over the API: read, applied, deleted. Control validates and stores; here are only parameters and statuses.
+// Invariant: before the first sync nothing is read or written, for what is there is not known yet.
+import { z } from 'zod';
+import type { ApplyResult, Control } from '../control/contract.ts';
+import { Fault } from './fault.ts';
+import { jsonReply, type Reply, type RouteLine, read } from './route.ts';
+
+const flag = z.enum(['true', 'false']).default('false');
+const objectQuery = z.strictObject({
+  kind: z.string().optional(),
+  name: z.string().optional(),
+  namespace: z.string().optional(),
+});
+const applyQuery = z.strictObject({ file: z.string().default('request'), atomic: flag, dryRun: flag });
+const objectParams = z.strictObject({ kind: z.string(), name: z.string() });
+const removeQuery = z.strictObject({ namespace: z.string().default('default') });
+
+/** An object with an error may still be stored (a route to a service yet to come); one that was not stored was refused. */
+function anyRefused({ objects, problems }: ApplyResult): boolean {
+  const stored = new Set(objects.flatMap(({ object, result }) => (result === 'refused' ? [] : [object])));
+  return (
+    objects.some(({ result }) => result === 'refused') ||
+    problems.some(({ severity, at }) => severity === 'error' && !stored.has(at.object))
+  );
+}
+
+export function createObjectRoutes(control: Control): readonly RouteLine[] {
+  const synced = (): void => {
+    if (control.world() !== undefined) return;
+    throw new Fault(503, 'CH1706', `waiting for ${control.status().waitingFor.join(', ')}`);
+  };
+  const apply = async (request: { query: unknown; body: string }): Promise<Reply> => {
+    synced();
+    const { file, atomic, dryRun } = read(applyQuery, request.query);
+    if (request.body.trim() === '') throw new Fault(400, 'CH1704', 'the body is empty');
+    const result = await control.apply(request.body, { file, atomic: atomic === 'true', dryRun: dryRun === 'true' });
+    if (anyRefused(result)) throw new Fault(422, 'CH1615', 'objects were refused', { ...result });
+    return jsonReply(result);
+  };
+  const objectsBody = {
+    contentTypes: ['application/yaml', 'application/json'],
+    description: 'Objects: one or more YAML documents, or one JSON object',
+  };
+
+  return [
+    {
+      method: 'GET',
+      path: '/api/v1/objects',
+      summary: 'Objects, by kind, name and namespace',
+      query: objectQuery,
+      handle: ({ query }) => {
+        synced();
+        const { kind, name, namespace } = read(objectQuery, query);
+        const wanted = kind?.toLowerCase();
+        return jsonReply(
+          control
+            .objects()
+            .filter(
+              (object) =>
+                (wanted === undefined ||
+                  object.kind.toLowerCase() === wanted ||
+                  `${object.kind.toLowerCase()}s` === wanted) &&
+                (name === undefined || object.name === name) &&
+                (namespace === undefined || object.namespace === namespace),
+            ),
+        );
+      },
+    },
+    {
+      method: 'POST',
+      path: '/api/v1/objects',
+      summary: 'Apply objects',
+      query: applyQuery,
+      body: objectsBody,
+      handle: apply,
+    },
+    {
+      method: 'PUT',
+      path: '/api/v1/objects',
+      summary: 'Apply objects',
+      query: applyQuery,
+      body: objectsBody,
+      handle: apply,
+    },
+    {
+      method: 'DELETE',
+      path: '/api/v1/objects/:kind/:name',
+      summary: 'Delete one object',
+      params: objectParams,
+      query: removeQuery,
+      handle: async ({ params, query }) => {
+        synced();
+        const { kind, name } = read(objectParams, params);
+        const { namespace } = read(removeQuery, query);
+        const known = control
+          .objects()
+          .find(
+            (object) =>
+              object.kind.toLowerCase() === kind.toLowerCase() &&
+              object.name === name &&
+              object.namespace === namespace,
+          );
+        if (known === undefined) throw new Fault(404, 'CH1616', `${kind} ${namespace}/${name} is not there`);
+        const result = await control.remove(known.kind, namespace, name);
+        if (anyRefused(result)) throw new Fault(409, 'CH1615', 'the object was not deleted', { ...result });
+        return jsonReply(result);
+      },
+    },
+  ];
+}
