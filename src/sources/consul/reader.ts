@@ -20,13 +20,15 @@ export interface ReaderOptions {
   readonly maxConnections: number;
 }
 
+/** At most so many, and at most a quarter of all. */
 const briefConnections = 16;
 
 export function createReader(deps: SourceDeps, options: ReaderOptions): Reader {
   const { client, source } = options;
   // Reads that do not wait have connections of their own, so that a new key never stands behind waiting ones.
-  const brief = createSlots(briefConnections);
-  const waiting = createSlots(Math.max(2, options.maxConnections - briefConnections));
+  const share = Math.min(briefConnections, Math.ceil(options.maxConnections / 4));
+  const brief = createSlots(share);
+  const waiting = createSlots(Math.max(1, options.maxConnections - share));
   const reads = deps.metrics.counter('source_reads_total', 'Answers and failures of a source', ['source', 'outcome']);
   const differences = deps.metrics.counter(
     'source_resync_differences_total',
