@@ -16,11 +16,16 @@ function stringMatcher(match: Exclude<StringMatch, { present: true }>): StringMa
   return 'regex' in match ? { safeRegex: { regex: match.regex } } : match;
 }
 
+/**
+ * A header that is not there is not the value either, so an inverted match holds for it; Envoy says so only when a missing
+ * header counts as an empty one (seen on 1.36 and 1.40).
+ */
 function header({ name, match, invert }: NamedMatch): HeaderMatcherJson {
   return {
     name,
     ...('present' in match ? { presentMatch: true } : { stringMatch: stringMatcher(match) }),
     ...(invert ? { invertMatch: true } : {}),
+    ...(invert && !('present' in match) ? { treatMissingHeaderAsEmpty: true } : {}),
   };
 }
 
