@@ -2,8 +2,6 @@
 // It must not know what the values mean. Invariant: a list is whole or it is an error.
 import type { Etcd3 } from 'etcd3';
 
-const pageKeys = 1000;
-
 export interface KeyValue {
   /** Below the prefix. */
   readonly key: string;
@@ -57,7 +55,7 @@ export function keyValue(raw: RawKeyValue, prefix: string): KeyValue {
 }
 
 /** Linearizable. Rejects when a page fails, also when the revision was compacted between two pages. */
-export async function listKeys(client: Etcd3, prefix: string): Promise<KeyList> {
+export async function listKeys(client: Pick<Etcd3, 'kv'>, prefix: string, pageKeys = 1000): Promise<KeyList> {
   const range = prefixRange(prefix);
   const values = new Map<string, KeyValue>();
   let key = range.start;

@@ -22,6 +22,8 @@ export interface KeyspaceOptions {
   readonly relistMs?: number;
   /** Between two questions to the cluster whether it answers; default 10 s. */
   readonly probeMs?: number;
+  /** Opens a client for one session; for tests. */
+  readonly open?: (access: EtcdAccess) => Promise<Etcd3>;
 }
 
 export interface KeyspaceState {
@@ -47,6 +49,7 @@ export async function runKeyspace(
   const { clock, random } = deps;
   const log = deps.log.child('etcd');
   const { confirmMs = 2000, relistMs = 60_000, probeMs = 10_000 } = options;
+  const open = options.open ?? ((access: EtcdAccess) => openClient(access, clock));
   const missed = deps.metrics.counter(
     'etcd_missed_events_total',
     'Keys that a periodic full read of etcd found different from what the watch had told',
@@ -128,18 +131,20 @@ export async function runKeyspace(
 
   async function session(after: string): Promise<WatchEnd> {
     sessions.add({ source: options.name, after });
-    const client = await openClient(options.access, clock);
+    const client = await open(options.access);
     let end: WatchEnd | undefined;
     let closeWatch: (() => void) | undefined;
     let confirmAt = Number.POSITIVE_INFINITY;
     try {
       const list = await unlessAborted(listKeys(client, options.prefix), signal);
-      if (list === undefined) return { reason: 'aborted', compacted: false };
+      if (list === undefined) return { reason: 'aborted', harmless: true };
       const changed = replaceAll(list);
-      degraded =
-        complete && after === 'loss'
-          ? { kind: 'suspect', reason: 'first answer after the connection was lost; waiting for a second one' }
-          : undefined;
+      const vanished = [...changed].filter((key) => !list.values.has(key)).length;
+      degraded = undefined;
+      if (complete && after === 'loss')
+        degraded = { kind: 'suspect', reason: 'first answer after the connection was lost; waiting for a second one' };
+      else if (vanished >= massExpiryKeys && vanished >= list.values.size)
+        degraded = { kind: 'suspect', reason: 'many keys vanished at once; waiting for a second answer' };
       complete = true;
       say(changed);
       closeWatch = await openWatch(
@@ -168,17 +173,19 @@ export async function runKeyspace(
       for (;;) {
         await bell.wait(Math.max(0, Math.min(confirmAt, probeAt, relistAt) - clock.now()));
         if (end !== undefined) return end;
-        if (signal.aborted) return { reason: 'aborted', compacted: false };
+        if (signal.aborted) return { reason: 'aborted', harmless: true };
         const nowMs = clock.now();
         if (nowMs >= confirmAt) {
           confirmAt = Number.POSITIVE_INFINITY;
-          await check(client);
+          const missing = await check(client);
+          if (missing !== undefined) return missing;
           if (end !== undefined || signal.aborted || confirmAt !== Number.POSITIVE_INFINITY) continue;
           degraded = undefined;
           say(new Set());
         }
         if (nowMs >= relistAt) {
-          await check(client);
+          const missing = await check(client);
+          if (missing !== undefined) return missing;
           relistAt = clock.now() + relistMs * (0.75 + random() / 2);
         } else if (nowMs >= probeAt) {
           await unlessAborted(client.kv.range({ key: range.start, limit: 1, count_only: true }), signal);
@@ -194,22 +201,21 @@ export async function runKeyspace(
   /**
    * The safety net: what two lists agree on and the watch has not told in the time between them is taken, and counted.
    * (One list alone proves nothing: events may be on their way, or the mirror may be ahead of it.)
+   * A watch that missed something is not trusted any further: the session is to end.
    */
-  async function check(client: Etcd3): Promise<void> {
+  async function check(client: Etcd3): Promise<WatchEnd | undefined> {
     const first = await unlessAborted(listKeys(client, options.prefix), signal);
-    if (first === undefined || difference(first).size === 0) return;
+    if (first === undefined || difference(first).size === 0) return undefined;
     await clock.sleep(inFlightMs, signal);
     const second = await unlessAborted(listKeys(client, options.prefix), signal);
-    if (second === undefined) return;
+    if (second === undefined) return undefined;
     const before = difference(first);
     const differing = [...difference(second)].filter(
       (key) => before.has(key) && first.values.get(key)?.modified === second.values.get(key)?.modified,
     );
-    if (differing.length === 0) return;
+    if (differing.length === 0) return undefined;
     missed.add({ source: options.name }, differing.length);
-    log.warn('the watch of etcd had missed changes; they were taken from a full read', { keys: differing.length });
-    for (const key of differing) set(key, second.values.get(key));
-    say(new Set(differing));
+    return { reason: `the watch had missed ${differing.length} changes`, harmless: true };
   }
 
   let after = 'start';
@@ -218,12 +224,12 @@ export async function runKeyspace(
     try {
       end = await session(after);
     } catch (error) {
-      end = { reason: errorText(error), compacted: false };
+      end = { reason: errorText(error), harmless: false };
     }
     if (signal.aborted) return;
-    if (end.compacted) {
-      after = 'compaction';
-      log.info('the revision watched was compacted; reading everything anew', { reason: end.reason });
+    if (end.harmless) {
+      after = 'relist';
+      log.info('reading everything under the prefix anew', { reason: end.reason });
       await clock.sleep(random() * 100, signal);
       continue;
     }

@@ -13,8 +13,8 @@ export interface KeyEvent {
 }
 
 export interface WatchEnd {
-  /** The revision asked for is gone: read everything anew. Nothing is wrong with the store. */
-  readonly compacted: boolean;
+  /** Nothing is wrong with the store (the revision asked for was compacted): read everything anew. */
+  readonly harmless: boolean;
   readonly reason: string;
 }
 
@@ -50,17 +50,21 @@ export function positionAfter(position: bigint, answer: WatchAnswer): bigint {
 const max = (a: bigint, b: bigint): bigint => (a > b ? a : b);
 
 /** Resolves with a function that ends the watch silently. */
-export async function openWatch(client: Etcd3, options: WatchOptions, handlers: WatchHandlers): Promise<() => void> {
+export async function openWatch(
+  client: Pick<Etcd3, 'watchClient'>,
+  options: WatchOptions,
+  handlers: WatchHandlers,
+): Promise<() => void> {
   const stream = await client.watchClient.watch();
   let open = true;
   let position = options.start - 1n;
   let pieces: KeyEvent[] = [];
 
-  function end(reason: string, compacted = false): void {
+  function end(reason: string, harmless = false): void {
     if (!open) return;
     open = false;
     stream.cancel();
-    handlers.onEnd({ reason, compacted });
+    handlers.onEnd({ reason, harmless });
   }
 
   function receive(answer: IWatchResponse): void {
