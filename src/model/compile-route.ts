@@ -69,6 +69,7 @@ function compileRule(rule: RuleSpec, context: RuleContext): Rule {
   const { object, index, mesh } = context;
   const at = ['spec', 'rules', index];
   const retry = rule.retry ?? mesh.retry;
+  warnOfRepeats(rule, context);
   const anything: Match = { headers: [], query: [], from: [], provenance: object.at(at) };
   return {
     name: `${object.namespace}/${object.name}#${rule.name ?? index}`,
@@ -89,6 +90,19 @@ function compileRule(rule: RuleSpec, context: RuleContext): Rule {
   };
 }
 
+/** Each of them makes Envoy retry after any reset, so also after a request that was already handled. */
+const repeating = ['5xx', 'gateway-error', 'reset'];
+const safeMethods = ['GET', 'HEAD', 'OPTIONS'];
+
+function warnOfRepeats(rule: RuleSpec, { object, index, problems }: RuleContext): void {
+  const at = rule.retry?.on?.findIndex((condition) => repeating.includes(condition)) ?? -1;
+  const safe = rule.match?.every(({ method }) => method !== undefined && safeMethods.includes(method)) ?? false;
+  if (at === -1 || safe || rule.retry?.attempts === 0) return;
+  const path = ['spec', 'rules', index, 'retry', 'on', at];
+  const message = `retry on "${rule.retry?.on?.[at]}" repeats requests of every method, POST included`;
+  problems.push(createProblem('CH1213', object.at(path), message, { severity: 'warning', path: dotted(path) }));
+}
+
 function compileAction(rule: RuleSpec, { object, index, problems }: RuleContext): Action {
   const at = ['spec', 'rules', index, 'to'];
   if (rule.redirect !== undefined)
@@ -99,6 +113,7 @@ function compileAction(rule: RuleSpec, { object, index, problems }: RuleContext)
     service: referredService(destination.service, object.namespace),
     weight: destination.weight ?? 1,
     provenance: object.at([...at, entry, 'service']),
+    path: dotted([...at, entry, 'service']),
     ...defined({ subset: destination.subset, port: destination.port }),
   }));
   if (to.some(({ weight }) => weight > 0)) return { kind: 'forward', to };
@@ -176,6 +191,7 @@ function compileLinkerd(object: Linkerd, mesh: MeshDefaults): CompiledRoute {
         service: referredService(service.name, object.namespace),
         weight: 1,
         provenance: object.at(['spec', 'routes', index, 'service', 'name']),
+        path: dotted(['spec', 'routes', index, 'service', 'name']),
         ...defined({ port: service.port }),
       })),
     },

@@ -1,7 +1,6 @@
 // What holds where a user says nothing: the safe defaults, and a Service's policies resolved over those of the Mesh.
 // Source: DESIGN "Safe by default"; Envoy's OutlierDetection, CircuitBreakers and CommonLbConfig documentation.
 // Invariant: nothing here depends on instances.
-import type { Defined } from './defined.ts';
 import { defined } from './defined.ts';
 import type { MeshSpec } from './kinds/mesh.ts';
 import type { ServiceSpec } from './kinds/service.ts';
@@ -94,7 +93,7 @@ function resolveOutlier(own: ServiceSpec, mesh: MeshDefaults): Service['outlier'
   };
   return {
     ...defaultOutlier,
-    ...(defined(counts) as Defined<typeof counts>),
+    ...defined(counts),
     ...defined({ intervalMs: interval, baseEjectionTimeMs: baseEjectionTime }),
   };
 }

@@ -1,8 +1,8 @@
 // All objects of all stores as routes, gateways, mesh settings and service definitions: the half of a World that
 // registries have no part in. Pure. Invariant: the result depends on the set of documents alone, never on their order;
 // what an unchanged document gave is the same object as before.
-import { compileGateway, compileMesh, type GatewayObject, gatewayName, type MeshSettings } from './compile-gateway.ts';
-import { compileRoute, type RouteObject } from './compile-route.ts';
+import { compileGateway, compileMesh, gatewayName } from './compile-gateway.ts';
+import { compileRoute } from './compile-route.ts';
 import type { MeshDefaults } from './defaults.ts';
 import type { Gateway } from './gateway.ts';
 import type { Mesh } from './mesh.ts';
@@ -11,7 +11,7 @@ import { type MeshObject, type ParsedDocument, parseDocument } from './parse.ts'
 import { createProblem, type Problem } from './problem.ts';
 import type { Route } from './route.ts';
 import { defineService, type ServiceDefinition, type ServiceObject } from './service-definition.ts';
-import { compareText, sameMembers, shared, sharedList, sharedMap } from './sharing.ts';
+import { compareText, frozen, sameMembers, shared, sharedList, sharedMap } from './sharing.ts';
 import type { ObjectSnapshot } from './snapshot.ts';
 
 export interface ObjectSet {
@@ -45,10 +45,10 @@ export function nextObjectSet(previous: ObjectSet | undefined, snapshots: readon
     const message = `"${meshes[0]?.name}" (${meshes[0]?.provenance.file}:${meshes[0]?.provenance.line}) is older and holds`;
     problems.push(createProblem('CH1106', extra.provenance, message));
   }
-  const compiledMesh = compileMesh(meshes[0] as MeshSettings | undefined);
+  const compiledMesh = compileMesh(meshes[0]);
   problems.push(...compiledMesh.problems);
-  const mesh = shared(previous?.mesh, compiledMesh.mesh);
-  const defaults = shared(previous?.defaults, (meshes[0] as MeshSettings | undefined)?.spec.defaults ?? noDefaults);
+  const mesh = shared(previous?.mesh, frozen(compiledMesh.mesh));
+  const defaults = shared(previous?.defaults, meshes[0]?.spec.defaults ?? noDefaults);
 
   const made = new Map<MeshObject, Made>();
   const reusable = previous !== undefined && previous.defaults === defaults ? previous.made : undefined;
@@ -56,7 +56,7 @@ export function nextObjectSet(previous: ObjectSet | undefined, snapshots: readon
     const [key] = of;
     if (key === undefined) return create();
     const known = reusable?.get(key);
-    const value = known !== undefined && sameMembers(known.of, of) ? (known.value as Value) : create();
+    const value = known !== undefined && sameMembers(known.of, of) ? (known.value as Value) : frozen(create());
     made.set(key, { of, value });
     return value;
   };
@@ -67,17 +67,17 @@ export function nextObjectSet(previous: ObjectSet | undefined, snapshots: readon
   const services = new Map<ServiceId, ServiceObject[]>();
   for (const object of objects) {
     if (object.kind === 'Route') {
-      const { route, problems: own } = make([object], () => compileRoute(object as RouteObject, defaults));
+      const { route, problems: own } = make([object], () => compileRoute(object, defaults));
       problems.push(...own);
       if (route !== undefined) routes.push(shared(oldRoutes.get(routeKey(route)), route));
     } else if (object.kind === 'Gateway') {
-      const { gateway, problems: own } = make([object], () => compileGateway(object as GatewayObject));
+      const { gateway, problems: own } = make([object], () => compileGateway(object));
       problems.push(...own);
       const name = gatewayName(gateway.namespace, gateway.name);
       gateways.set(name, shared(previous?.gateways.get(name), gateway));
     } else if (object.kind === 'Service') {
       const id = serviceId(object.namespace, object.name);
-      services.set(id, [...(services.get(id) ?? []), object as ServiceObject]);
+      services.set(id, [...(services.get(id) ?? []), object]);
     }
   }
   const definitions = new Map<ServiceId, ServiceDefinition>();

@@ -26,21 +26,23 @@ interface Finding {
   readonly code: ErrorCodeName;
   readonly at: Provenance;
   readonly message: string;
+  readonly path?: string | undefined;
   readonly near?: string;
   readonly severity?: ProblemOptions['severity'];
 }
 
-function problem({ code, at, message, near = '', severity = 'warning' }: Finding): Problem {
-  return createProblem(code, at, message, { severity, hint: `${errorCodes[code].hint}${near}` });
+function problem({ code, at, message, path = '', near = '', severity = 'warning' }: Finding): Problem {
+  return createProblem(code, at, message, { severity, path, hint: `${errorCodes[code].hint}${near}` });
 }
 
 export function checkReferences(input: Referable): readonly Problem[] {
   const problems: Problem[] = [];
   const hollow = new Set<ServiceId>();
-  for (const service of input.services.values()) checkService(service, { input, problems, hollow });
+  const checking: Checking = { input, problems, hollow, guess: guesser(input.services) };
+  for (const service of input.services.values()) checkService(service, checking);
   for (const route of input.routes) {
     checkGateways(route, input, problems);
-    for (const rule of route.rules) checkRule(rule, { input, problems, hollow });
+    for (const rule of route.rules) checkRule(rule, checking);
   }
   return problems;
 }
@@ -50,6 +52,22 @@ interface Checking {
   readonly problems: Problem[];
   /** Services without instances that were already named. */
   readonly hollow: Set<ServiceId>;
+  /** ` Did you mean ...` for the name of a service, or nothing. */
+  readonly guess: (name: string) => string;
+}
+
+/** Guessing costs a comparison with every service, so that only so many names of one check get it. */
+const maxGuesses = 32;
+
+function guesser(services: Referable['services']): Checking['guess'] {
+  const guesses = new Map<string, string>();
+  return (name) => {
+    const known = guesses.get(name);
+    if (known !== undefined || guesses.size >= maxGuesses) return known ?? '';
+    const guess = didYouMean(name, services.keys());
+    guesses.set(name, guess);
+    return guess;
+  };
 }
 
 function checkService(service: Service, { input, problems, hollow }: Checking): void {
@@ -69,47 +87,48 @@ function checkService(service: Service, { input, problems, hollow }: Checking): 
 }
 
 function checkRule(rule: Rule, checking: Checking): void {
-  const { input, problems } = checking;
-  for (const match of rule.matches) {
+  const { input, problems, guess } = checking;
+  for (const [index, match] of rule.matches.entries()) {
     for (const caller of match.from) {
       if (input.services.has(caller)) continue;
-      const near = didYouMean(caller, input.services.keys());
-      problems.push(
-        problem({ code: 'CH1207', at: match.provenance, message: `calling service "${caller}" is not known`, near }),
-      );
+      const path = `spec.rules[${rule.index}].match[${index}].from`;
+      const message = `calling service "${caller}" is not known`;
+      problems.push(problem({ code: 'CH1207', at: match.provenance, path, message, near: guess(caller) }));
     }
   }
   if (rule.action.kind !== 'forward') return;
   for (const destination of rule.action.to) checkDestination(destination, checking);
-  for (const { service, subset, provenance } of rule.action.to) {
+  for (const { service, subset, provenance: at, path } of rule.action.to) {
     if (subset !== undefined) continue;
     const beside = rule.action.to.find((other) => other.service === service && other.subset !== undefined);
     if (beside === undefined) continue;
     const message = `destination "${service}" without subset means every instance, those of subset "${beside.subset}" too`;
-    problems.push(problem({ code: 'CH1210', at: provenance, message }));
+    problems.push(problem({ code: 'CH1210', at, path, message }));
   }
 }
 
-function checkDestination(destination: Destination, { input, problems, hollow }: Checking): void {
-  const { service: id, subset, port, provenance: at } = destination;
+function checkDestination(destination: Destination, { input, problems, hollow, guess }: Checking): void {
+  const { service: id, subset, port, provenance: at, path } = destination;
   const service = input.services.get(id);
   if (service === undefined) {
     const unsure = input.registries.length === 0;
     const message = unsure ? `backend "${id}" is not among the objects` : `backend "${id}" is in no registry`;
-    const near = didYouMean(id, input.services.keys());
-    problems.push(problem({ code: 'CH1203', at, message, near, severity: unsure ? 'warning' : 'error' }));
+    const near = guess(id);
+    problems.push(problem({ code: 'CH1203', at, path, message, near, severity: unsure ? 'warning' : 'error' }));
     return;
   }
   if (subset !== undefined && !service.subsets.some(({ name }) => name === subset)) {
     const known = service.subsets.map(({ name }) => name);
     const message = `service "${id}" has no subset "${subset}"`;
-    problems.push(problem({ code: 'CH1204', at, message, near: didYouMean(subset, known), severity: 'error' }));
+    problems.push(problem({ code: 'CH1204', at, path, message, near: didYouMean(subset, known), severity: 'error' }));
   }
   if (port !== undefined && service.port !== undefined && port !== service.port)
-    problems.push(problem({ code: 'CH1205', at, message: `service "${id}" has port ${service.port}, not ${port}` }));
+    problems.push(
+      problem({ code: 'CH1205', at, path, message: `service "${id}" has port ${service.port}, not ${port}` }),
+    );
   if (input.registries.length > 0 && !input.endpoints.has(id) && !hollow.has(id)) {
     hollow.add(id);
-    problems.push(problem({ code: 'CH1212', at, message: `backend "${id}" has no instances` }));
+    problems.push(problem({ code: 'CH1212', at, path, message: `backend "${id}" has no instances` }));
   }
 }
 
@@ -121,7 +140,16 @@ function checkGateways(route: Route, { gateways }: Referable, problems: Problem[
   for (const name of named) {
     if (gateways.has(name)) continue;
     const near = didYouMean(name, [...gateways.keys(), 'mesh']);
-    problems.push(problem({ code: 'CH1206', at, message: `gateway "${name}" is not known`, near, severity: 'error' }));
+    problems.push(
+      problem({
+        code: 'CH1206',
+        at,
+        path: 'spec.gateways',
+        message: `gateway "${name}" is not known`,
+        near,
+        severity: 'error',
+      }),
+    );
   }
   if (route.gateways.includes('mesh')) return;
   const listeners = named.flatMap((name) => gateways.get(name)?.listeners ?? []);
@@ -129,7 +157,14 @@ function checkGateways(route: Route, { gateways }: Referable, problems: Problem[
   for (const host of route.hosts) {
     if (listeners.some(({ hosts }) => hosts.length === 0 || hosts.some((admitted) => overlaps(admitted, host))))
       continue;
-    problems.push(problem({ code: 'CH1209', at, message: `no listener of ${named.join(', ')} admits host "${host}"` }));
+    problems.push(
+      problem({
+        code: 'CH1209',
+        at,
+        path: 'spec.hosts',
+        message: `no listener of ${named.join(', ')} admits host "${host}"`,
+      }),
+    );
   }
 }
 

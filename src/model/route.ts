@@ -44,6 +44,8 @@ export interface Destination {
   /** Share among its siblings; at least one of them is above 0. */
   readonly weight: number;
   readonly provenance: Provenance;
+  /** Dotted path of `service` in its object, for Problems. */
+  readonly path?: string;
 }
 
 export interface HeaderEdits {

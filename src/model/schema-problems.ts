@@ -93,7 +93,7 @@ function unionProblems(issue: z.core.$ZodIssueInvalidUnion, value: unknown, plac
     branch.every((inner) => inner.path.length > 0 || inner.code === 'unrecognized_keys' || inner.code === 'custom'),
   );
   if (meant !== undefined)
-    return meant.flatMap((inner) => problemsOf({ ...inner, path: [...path, ...inner.path] } as Issue, value, places));
+    return meant.flatMap((inner) => problemsOf({ ...inner, path: [...path, ...inner.path] }, value, places));
   const wanted = issue.errors.flatMap((branch) =>
     branch.flatMap((inner) => {
       if (inner.code === 'invalid_value') return inner.values.map(String);

@@ -5,7 +5,7 @@ import { type MeshDefaults, resolvePolicies } from './defaults.ts';
 import { defined } from './defined.ts';
 import type { Instance } from './instance.ts';
 import type { ServiceSpec } from './kinds/service.ts';
-import { type ServiceId, serviceId } from './names.ts';
+import { serviceId } from './names.ts';
 import type { MeshObject } from './parse.ts';
 import { createProblem, type Problem } from './problem.ts';
 import type { Provenance } from './provenance.ts';
@@ -175,12 +175,12 @@ function position({ file, line, column }: Provenance): string {
 }
 
 function staticEndpoints(object: Extract<ServiceObject, { group: 'chancery' }>, service: Service): readonly Instance[] {
-  const instances = (object.spec.endpoints ?? []).map((endpoint, index): Instance => {
+  const instances = (object.spec.endpoints ?? []).map((endpoint): Instance => {
     const port = endpoint.port ?? service.targetPort ?? service.port ?? 0;
-    const id = `${service.name}-${index}`;
+    const id = `${endpoint.address}:${port}`;
     return {
       // Keyed by its address, so that a new neighbour in the list leaves it the same instance.
-      key: `objects/${service.id as ServiceId}/${endpoint.address}/${port}`,
+      key: `objects/${service.id}/${endpoint.address}/${port}`,
       id,
       address: endpoint.address,
       port,

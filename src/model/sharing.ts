@@ -1,4 +1,5 @@
 // Structural sharing: the old object where the new one says the same, so that identity means "unchanged" downstream.
+// It must not know what the objects mean. Invariant: what is shared is never changed, and frozen where it is ours.
 import { isDeepStrictEqual } from 'node:util';
 
 /** `before` if it is deeply equal, else `after`. */
@@ -30,4 +31,11 @@ export function sameMembers(a: readonly unknown[], b: readonly unknown[]): boole
 export function compareText(a: string, b: string): number {
   if (a === b) return 0;
   return a < b ? -1 : 1;
+}
+
+/** Freezes plain data through and through; returns it. */
+export function frozen<T>(value: T): T {
+  if (typeof value !== 'object' || value === null || Object.isFrozen(value)) return value;
+  for (const member of Object.values(value)) frozen(member);
+  return Object.freeze(value);
 }

@@ -9,7 +9,7 @@ export interface Piece {
 }
 
 const marker = /^(?:---|\.\.\.)(?=[ \t\r\n]|$)/gm;
-const content = /^(?![ \t]*(?:#|\r?$)|%|\ufeff?$)./m;
+const content = /^(?![ \t]*(?:#|\r?$)|%(?:YAML|TAG)[ \t]|\ufeff?$)./m;
 
 /** Every piece that holds more than comments, directives and white space. */
 export function yamlPieces(text: string): readonly Piece[] {

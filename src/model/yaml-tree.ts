@@ -20,7 +20,8 @@ export interface YamlTree {
 }
 
 const maxDepth = 64;
-const maxLength = 1_048_576;
+/** Characters of one object: a thousand rules fit, and the slowest text of that length takes two seconds. */
+const maxLength = 262_144;
 const maxAliasCount = 50;
 
 /** `base` is added to every offset. */
@@ -68,6 +69,7 @@ export function yamlTree(text: string, base: number): YamlTree {
   } catch (error) {
     // The library throws for aliases beyond the bound, and for texts that its recursion cannot hold.
     if (error instanceof ReferenceError) return failed('size', 'its aliases expand to too much', aliasAt);
+    if (error instanceof RangeError) return failed('size', 'is nested too deeply to be read');
     return failed('syntax', `cannot be read: ${error instanceof Error ? error.message : String(error)}`);
   }
 }

@@ -30,7 +30,7 @@ export function strict<Shape extends z.ZodRawShape>(shape: Shape) {
 export function oneOf<Shape extends z.ZodRawShape>(shape: Shape) {
   return strict(shape)
     .check((context) => {
-      const given = Object.keys(context.value as object);
+      const given = Object.keys(context.value);
       if (given.length !== 1) issue(context, 'CH1010', `needs exactly one of ${Object.keys(shape).join(', ')}`);
     })
     .meta({ minProperties: 1, maxProperties: 1 });
@@ -77,12 +77,6 @@ export const serviceRef = pattern(
   2 * bounds.name,
 );
 
-/** A host name, lower case; a leading `*.` where `wildcard`. */
-const hostPattern = /^(\*\.)?[A-Za-z0-9_]([A-Za-z0-9_.-]*[A-Za-z0-9_])?$/;
-export const host = pattern(
-  hostPattern,
-  'must be a host name without scheme, port or path; a leading "*." is allowed',
-).transform((value) => value.toLowerCase());
 export const hostOrAny = pattern(
   /^(\*|(\*\.)?[A-Za-z0-9_]([A-Za-z0-9_.-]*[A-Za-z0-9_])?)$/,
   'must be a host name without scheme, port or path; a leading "*." and "*" alone are allowed',
@@ -122,6 +116,21 @@ export const durationOrZero = durationOf(
   'must be a duration up to 24h, such as 500ms, 2s or 1m; 0s is without limit',
 );
 
+/** Upper bound of `expansion`; a UUID by counted repetitions has about 2,000. */
+const maxExpansion = 100_000;
+
+/** About how many instructions counted repetitions make of a regex: RE2 copies what is repeated. */
+function expansion(source: string): number {
+  let sum = 1;
+  let groups = 1;
+  for (const [, before = '', least = '0', most = ''] of source.matchAll(/(.)\{(\d{1,6})(?:,(\d{0,6}))?\}/gs)) {
+    const times = Math.max(1, Number(least), Number(most));
+    sum += times;
+    if (before === ')') groups *= times;
+  }
+  return source.length * sum * groups;
+}
+
 /** RE2 as Envoy runs it, whole value. */
 export const regex = z
   .string()
@@ -129,6 +138,10 @@ export const regex = z
   .max(bounds.regex)
   .check((context) => {
     if (context.value.length > bounds.regex) return;
+    if (expansion(context.value) > maxExpansion) {
+      issue(context, 'CH1009', 'repeats too much: its counted repetitions expand to a program too large');
+      return;
+    }
     try {
       RE2JS.compile(context.value);
     } catch (error) {

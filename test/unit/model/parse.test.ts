@@ -80,11 +80,11 @@ describe('parseDocument', () => {
   });
 
   it('bounds the size of a text, the depth and the number of keys without long work', () => {
-    const wide = `${Array.from({ length: 60_000 }, (_, index) => `k${index}: 1`).join('\n')}\n`;
+    const wide = `${Array.from({ length: 25_000 }, (_, index) => `k${index}: 1`).join('\n')}\n`;
     expect(parse(wide).problems).toHaveLength(1);
-    expect(parse('a'.repeat(1_100_000)).problems[0]?.code).toBe('CH1009');
+    expect(parse('a'.repeat(300_000)).problems[0]?.code).toBe('CH1009');
     expect(parse('['.repeat(500_000)).problems[0]?.code).toBe('CH1009');
-    expect(parse(`${'- '.repeat(200_000)}a`).problems).toHaveLength(1);
+    expect(parse(`${'- '.repeat(100_000)}a`).problems).toHaveLength(1);
     expect(parse(`${'a: {'.repeat(900)}${'}'.repeat(900)}`).problems).toHaveLength(1);
     const hosts = Array.from({ length: 300 }, (_, index) => `h${index}.example`).join(', ');
     const { problems } = parse(
