@@ -58,19 +58,15 @@ const registry = (source: string, network: number): fc.Arbitrary<RegistrySnapsho
   fc
     .dictionary(
       name,
-      fc
-        .uniqueArray(fc.integer({ min: 1, max: 4 }), { maxLength: 3 })
-        .map((ids) =>
-          ids
-            .sort()
-            .map((id) =>
-              testInstance(`${id}`, {
-                key: `${source}/${id}`,
-                address: `10.0.${network}.${id}`,
-                port: id === 1 ? 0 : 80,
-              }),
-            ),
+      fc.uniqueArray(fc.integer({ min: 1, max: 4 }), { maxLength: 3 }).map((ids) =>
+        ids.sort().map((id) =>
+          testInstance(`${id}`, {
+            key: `${source}/${id}`,
+            address: `10.0.${network}.${id}`,
+            port: id === 1 ? 0 : 80,
+          }),
         ),
+      ),
     )
     .map((services) => registrySnapshot(services, { source }));
 
