@@ -54,7 +54,8 @@ function judge(stream: StreamState, state: TypeState, name: string): Resource | 
   const forced = state.forced.has(name);
   if (resource === undefined) {
     if (forced) return 'remove';
-    if (!holds(state, name) || state.pinned.has(name)) return undefined;
+    // Rejected without a last good one is not gone.
+    if (!holds(state, name) || stream.view.get(state.type, name) !== undefined) return undefined;
     return mayBreak(stream, state, name) ? 'remove' : 'wait';
   }
   if (!forced && !state.unsure.has(name) && state.acked.get(name)?.version === resource.version) return undefined;

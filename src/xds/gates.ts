@@ -4,14 +4,16 @@
 export interface Gates {
   makeRunning: boolean;
   breakRunning: boolean;
-  /** Something waited for gate A in the current pass; for a rejected cluster if only `rejected`. */
+  /** Something waited for gate A, or gate B, in the current pass. */
   makeWaits: boolean;
   breakWaits: boolean;
+  /** `name version` of clusters waited for. */
+  readonly awaitedClusters: Set<string>;
   /** `name version` of clusters not waited for any longer. */
   readonly overdueClusters: Set<string>;
-  /** `type name` of removals not waited for any longer. */
+  /** Clusters whose removal does not wait any longer. */
   readonly overdueRemovals: Set<string>;
-  /** `type name` of removals that wait now. */
+  /** Clusters whose removal waits now. */
   readonly heldRemovals: Set<string>;
   /** `type name` of listeners and routes held because a cluster of theirs was rejected. */
   readonly stoppedBranches: Set<string>;
@@ -25,6 +27,7 @@ export function createGates(): Gates {
     breakRunning: false,
     makeWaits: false,
     breakWaits: false,
+    awaitedClusters: new Set(),
     overdueClusters: new Set(),
     overdueRemovals: new Set(),
     heldRemovals: new Set(),

@@ -42,7 +42,8 @@ function emitFull(stream: StreamState, state: TypeState, trial: boolean): boolea
   for (const name of [...names].sort()) {
     const held = state.acked.get(name);
     let resource = awaiting.has(name) ? held : wanted(stream.view, state, name);
-    if (resource === undefined && held !== undefined && !state.pinned.has(name) && !mayBreak(stream, state, name)) {
+    const gone = held !== undefined && stream.view.get(state.type, name) === undefined;
+    if (gone && resource === undefined && !mayBreak(stream, state, name)) {
       waiting.push(name);
       resource = held;
     } else if (resource !== undefined && resource.version !== held?.version && !ready(stream, state, resource)) {

@@ -9,7 +9,7 @@ import { evaluateSotw } from './sotw.ts';
 import type { Effect, StreamEvent, StreamOptions, StreamState, TimerKey } from './stream-state.ts';
 import { expireBreak, expireMake, settleGates } from './transition.ts';
 import { covers, hasMarks } from './type-state.ts';
-import { landed } from './verdict.ts';
+import { accept } from './verdict.ts';
 
 /** Order of one change (R43): what is needed before what needs it. */
 const sendOrder: readonly TypeUrl[] = [
@@ -77,9 +77,9 @@ function expireAnswer(stream: StreamState, type: TypeUrl): void {
   const flight = state.flight;
   if (flight === undefined) return;
   // No answer ever (R16), or a very late one: go on as if it had been taken, but remember it for a late NACK.
-  landed(state, flight);
+  accept(state, flight);
   state.flight = undefined;
-  state.overdue = flight;
+  state.overdue = { ...flight, trial: false };
 }
 
 /** Sends what may be sent now, in order, one message a type at most. */

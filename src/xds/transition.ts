@@ -22,7 +22,10 @@ export function ready(stream: StreamState, state: TypeState, resource: Resource)
     const condition = clusterCondition(stream, state, name);
     // A route the client never had is sent without the rejected cluster: its other rules work.
     if (condition === 'rejected' && state.acked.has(resource.name)) stopped = true;
-    if (condition === 'coming') waits = true;
+    if (condition === 'coming') {
+      waits = true;
+      stream.gates.awaitedClusters.add(clusterKey(stream, name));
+    }
   }
   if (stopped) stream.gates.stoppedBranches.add(key);
   else stream.gates.stoppedBranches.delete(key);
@@ -52,7 +55,11 @@ function clusterCondition(stream: StreamState, asking: TypeState, name: string):
   const held = clusters.acked.get(name);
   if (clusters.pinned.get(name) === wantedCluster.version) return held === undefined ? 'rejected' : 'there';
   if (held?.version === wantedCluster.version && !clusters.unsure.has(name)) return 'there';
-  return stream.gates.overdueClusters.has(`${name} ${wantedCluster.version}`) ? 'there' : 'coming';
+  return stream.gates.overdueClusters.has(clusterKey(stream, name)) ? 'there' : 'coming';
+}
+
+function clusterKey(stream: StreamState, name: string): string {
+  return `${name} ${stream.view.get(typeUrls.cluster, name)?.version ?? ''}`;
 }
 
 const parents: Readonly<Partial<Record<TypeUrl, readonly TypeUrl[]>>> = {
@@ -67,18 +74,26 @@ const parents: Readonly<Partial<Record<TypeUrl, readonly TypeUrl[]>>> = {
 export function mayBreak(stream: StreamState, state: TypeState, name: string): boolean {
   const users = parents[state.type];
   if (users === undefined) return true;
-  const key = `${state.type} ${name}`;
-  const overdue = stream.gates.overdueRemovals.has(key);
-  const alone = !stream.options.aggregated && state.type === typeUrls.cluster;
-  const waits = alone || usedBy(stream, users, { type: state.type, name }) || !settled(stream, state.type);
-  if (!waits || (overdue && !stoppedUser(stream, users, { type: state.type, name }))) {
-    stream.gates.heldRemovals.delete(key);
-    stream.gates.overdueRemovals.delete(key);
-    return true;
+  const { gates } = stream;
+  const target = { type: state.type, name };
+  const ofCluster = state.type === typeUrls.cluster;
+  const alone = ofCluster && !stream.options.aggregated;
+  const waits = alone || usedBy(stream, users, target) || (ofCluster && !settled(stream));
+  // Endpoints, secrets and routes go when what names them has gone: only clusters have a time limit of their own.
+  if (waits && !ofCluster) return false;
+  if (waits && stoppedUser(stream, users, target)) {
+    gates.heldRemovals.delete(name);
+    gates.overdueRemovals.delete(name);
+    return false;
   }
-  stream.gates.heldRemovals.add(key);
-  if (!overdue) stream.gates.breakWaits = true;
-  return false;
+  if (waits && !gates.overdueRemovals.has(name)) {
+    gates.heldRemovals.add(name);
+    gates.breakWaits = true;
+    return false;
+  }
+  gates.heldRemovals.delete(name);
+  gates.overdueRemovals.delete(name);
+  return true;
 }
 
 interface Target {
@@ -114,12 +129,11 @@ function stoppedUser(stream: StreamState, users: readonly TypeUrl[], target: Tar
   return false;
 }
 
-/** For clusters: listeners and routes of the new view are all acknowledged, so no old one is in use unseen. */
-function settled(stream: StreamState, type: TypeUrl): boolean {
-  if (type !== typeUrls.cluster) return true;
+/** Listeners and routes of the new view are all acknowledged, so no old one is in use unseen. */
+function settled(stream: StreamState): boolean {
   const listeners = stream.types.get(typeUrls.listener);
   const routes = stream.types.get(typeUrls.routes);
-  if (listeners === undefined) return stream.types.get(type)?.resumed !== true;
+  if (listeners === undefined) return stream.types.get(typeUrls.cluster)?.resumed !== true;
   for (const state of [listeners, routes])
     if (state !== undefined && (state.flight !== undefined || hasMarks(state))) return false;
   for (const listener of listeners.acked.values())
@@ -150,20 +164,17 @@ export function settleGates(stream: StreamState): void {
       gates.breakWaits ? { kind: 'start-timer', timer: 'break', ms: breakMs } : { kind: 'stop-timer', timer: 'break' },
     );
   }
-  if (!gates.makeWaits) gates.overdueClusters.clear();
+  if (!gates.makeWaits) {
+    gates.awaitedClusters.clear();
+    gates.overdueClusters.clear();
+  }
 }
 
 /** The limit of gate A: clusters not acknowledged by now are not waited for. */
 export function expireMake(stream: StreamState): void {
   stream.gates.makeRunning = false;
   stream.gates.clustersNeverAsked = true;
-  const clusters = stream.types.get(typeUrls.cluster);
-  if (clusters === undefined) return;
-  for (const name of stream.view.names(typeUrls.cluster)) {
-    const version = stream.view.get(typeUrls.cluster, name)?.version;
-    if (version !== undefined && clusters.acked.get(name)?.version !== version)
-      stream.gates.overdueClusters.add(`${name} ${version}`);
-  }
+  for (const key of stream.gates.awaitedClusters) stream.gates.overdueClusters.add(key);
 }
 
 /** The limit of gate B: what is held now goes, unless a rejected branch needs it. */

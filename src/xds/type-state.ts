@@ -93,6 +93,5 @@ export function forget(state: TypeState, names: Iterable<string>): void {
     state.unsure.delete(name);
     state.dirty.delete(name);
     state.forced.delete(name);
-    state.pinned.delete(name);
   }
 }

@@ -11,7 +11,7 @@ export function accept(state: TypeState, flight: Flight): void {
 }
 
 /** Records the message's content as held. */
-export function landed(state: TypeState, { message }: Flight): void {
+function landed(state: TypeState, { message }: Flight): void {
   for (const [name, resource] of message.resources) {
     if (!covers(state, name)) continue;
     state.acked.set(name, resource);
@@ -45,7 +45,6 @@ export function reject(
   }
   if (bad !== undefined) {
     state.pinned.set(bad, message.versions.get(bad) ?? '');
-    state.unsure.delete(bad);
     state.forced.delete(bad);
     // A complete set without the bad one is due if it says anything new.
     state.dirty.add(bad);

@@ -7,8 +7,9 @@ import type { TypeState } from './type-state.ts';
 export function wanted(view: View, state: TypeState, name: string): Resource | undefined {
   const resource = view.get(state.type, name);
   const rejected = state.pinned.get(name);
-  if (rejected === undefined) return resource;
-  if (resource !== undefined && resource.version === rejected) return state.acked.get(name);
+  // Gone for a while or not: the same content would be refused again.
+  if (rejected === undefined || resource === undefined) return resource;
+  if (resource.version === rejected) return state.acked.get(name);
   state.pinned.delete(name);
   return resource;
 }

@@ -4,7 +4,7 @@ import { readFileSync } from 'node:fs';
 import { createProtos } from '../../../src/resources/protos.ts';
 import type { Resource } from '../../../src/resources/resource.ts';
 import { type TypeUrl, typeUrls } from '../../../src/resources/type-urls.ts';
-import { resource } from './static-views.ts';
+import { resource } from '../../support/static-views.ts';
 
 const protos = createProtos(readFileSync(new URL('../../../src/gen/envoy.binpb', import.meta.url)));
 

@@ -5,9 +5,9 @@ import { typeUrls } from '../../../src/resources/type-urls.ts';
 import { startBackend } from '../../support/backends.ts';
 import { ask, startLoad } from '../../support/load.ts';
 import { describeWith, eventually, eventuallyPasses, freePort, startEnvoy } from '../../support/real-parts.ts';
+import { createStaticViews } from '../../support/static-views.ts';
 import { bootstrap, type Channel, world } from './envoy-world.ts';
 import { runServer } from './running-server.ts';
-import { createStaticViews } from './static-views.ts';
 
 const channels: readonly Channel[] = [
   { variant: 'delta', aggregated: true },

@@ -1,9 +1,9 @@
 // A ViewProvider over resources a test sets by hand, for the xDS server and the reducer.
 // Invariant: a published view is never changed; onChange names exactly what differs.
-import type { Resource, ResourceRef, View } from '../../../src/resources/resource.ts';
-import type { TypeUrl } from '../../../src/resources/type-urls.ts';
-import { contentHash } from '../../../src/util/hash.ts';
-import type { ClientInfo, Refusal, ViewProvider } from '../../../src/xds/contract.ts';
+import type { Resource, ResourceRef, View } from '../../src/resources/resource.ts';
+import type { TypeUrl } from '../../src/resources/type-urls.ts';
+import { contentHash } from '../../src/util/hash.ts';
+import type { ClientInfo, Refusal, ViewProvider } from '../../src/xds/contract.ts';
 
 export interface StaticViews extends ViewProvider {
   /** Replaces everything and tells open clients what differs. */
