@@ -122,6 +122,14 @@ describe('marks', () => {
     expect(silent).toEqual([]);
   });
 
+  it('of papers that a reader of this project does not have are not in the tree', () => {
+    const papers = new RegExp(
+      `\\b${word('DES', 'IGN')}\\b|\\b(${['xds', 'landscape', 'trust', 'ux', 'peers'].join('|')})\\.md\\b|\\b(later|another) issue\\b`,
+    );
+    const paths = text(['src', 'scripts', 'bin', 'bench', 'examples', 'docs', 'deploy']);
+    expect(linesMatching(paths, papers)).toEqual([]);
+  });
+
   it('of one machine or one registry host are not in the tree', () => {
     const hosts = [
       'registry.npm' + 'js.org',
