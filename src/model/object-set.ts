@@ -29,7 +29,13 @@ export interface ObjectSet {
 
 interface Made {
   readonly of: readonly MeshObject[];
-  readonly value: ReturnType<typeof compileRoute> | ReturnType<typeof compileGateway> | ServiceDefinition;
+  readonly value: MadeRoute | { readonly gateway: Gateway; readonly problems: readonly Problem[] } | ServiceDefinition;
+}
+
+interface MadeRoute {
+  readonly route: Route | undefined;
+  readonly key: string;
+  readonly problems: readonly Problem[];
 }
 
 const noDefaults: MeshDefaults = {};
@@ -52,55 +58,70 @@ export function nextObjectSet(previous: ObjectSet | undefined, snapshots: readon
 
   const made = new Map<MeshObject, Made>();
   const reusable = previous !== undefined && previous.defaults === defaults ? previous.made : undefined;
+  /** What the objects were made into before, else what `create` makes of them, shared with what stood there before. */
   const make = <Value extends Made['value']>(of: readonly MeshObject[], create: () => Value): Value => {
     const [key] = of;
     if (key === undefined) return create();
     const known = reusable?.get(key);
-    const value = known !== undefined && sameMembers(known.of, of) ? (known.value as Value) : frozen(create());
-    made.set(key, { of, value });
-    return value;
+    const entry = known !== undefined && sameMembers(known.of, of) ? known : { of, value: frozen(create()) };
+    made.set(key, entry);
+    problems.push(...entry.value.problems);
+    return entry.value as Value;
   };
 
-  const routes: Route[] = [];
-  const oldRoutes = new Map(previous?.routes.map((route) => [routeKey(route), route]));
+  const routes: { readonly key: string; readonly route: Route }[] = [];
+  const oldRoutes = once(() => new Map(previous?.routes.map((route) => [routeKey(route), route])));
   const gateways = new Map<string, Gateway>();
   const services = new Map<ServiceId, ServiceObject[]>();
   for (const object of objects) {
     if (object.kind === 'Route') {
-      const { route, problems: own } = make([object], () => compileRoute(object, defaults));
-      problems.push(...own);
-      if (route !== undefined) routes.push(shared(oldRoutes.get(routeKey(route)), route));
+      const { route, key } = make([object], () => {
+        const compiled = compileRoute(object, defaults);
+        const own = compiled.route === undefined ? '' : routeKey(compiled.route);
+        return { problems: compiled.problems, route: shared(oldRoutes().get(own), compiled.route), key: own };
+      });
+      if (route !== undefined) routes.push({ key, route });
     } else if (object.kind === 'Gateway') {
-      const { gateway, problems: own } = make([object], () => compileGateway(object));
-      problems.push(...own);
-      const name = gatewayName(gateway.namespace, gateway.name);
-      gateways.set(name, shared(previous?.gateways.get(name), gateway));
+      const name = gatewayName(object.namespace, object.name);
+      const { gateway } = make([object], () => {
+        const compiled = compileGateway(object);
+        return { problems: compiled.problems, gateway: shared(previous?.gateways.get(name), compiled.gateway) };
+      });
+      gateways.set(name, gateway);
     } else if (object.kind === 'Service') {
       const id = serviceId(object.namespace, object.name);
-      services.set(id, [...(services.get(id) ?? []), object]);
+      const siblings = services.get(id);
+      if (siblings === undefined) services.set(id, [object]);
+      else siblings.push(object);
     }
   }
   const definitions = new Map<ServiceId, ServiceDefinition>();
-  for (const [id, of] of [...services].sort(([a], [b]) => compareText(a, b))) {
-    const definition = shared(
-      previous?.definitions.get(id),
-      make(of, () => defineService(of, defaults)),
+  for (const [id, of] of [...services].sort(([a], [b]) => compareText(a, b)))
+    definitions.set(
+      id,
+      make(of, () => shared(previous?.definitions.get(id), defineService(of, defaults))),
     );
-    definitions.set(id, definition);
-    problems.push(...definition.problems);
-  }
+  routes.sort((a, b) => compareText(a.key, b.key));
   return {
     parsed,
     mesh,
     defaults,
     routes: sharedList(
       previous?.routes,
-      routes.sort((a, b) => compareText(routeKey(a), routeKey(b))),
+      routes.map(({ route }) => route),
     ),
     gateways: sharedMap(previous?.gateways, new Map([...gateways].sort(([a], [b]) => compareText(a, b)))),
     definitions: sharedMap(previous?.definitions, definitions),
     problems: shared<readonly Problem[]>(previous?.problems, problems),
     made,
+  };
+}
+
+function once<T>(create: () => T): () => T {
+  let made: { readonly value: T } | undefined;
+  return () => {
+    made ??= { value: create() };
+    return made.value;
   };
 }
 
@@ -140,11 +161,15 @@ function distinct(parsed: ObjectSet['parsed'], problems: Problem[]): readonly Me
   for (const documents of parsed.values()) {
     for (const { objects, problems: own } of documents.values()) {
       problems.push(...own);
-      for (const object of objects) byKey.set(object.key, [...(byKey.get(object.key) ?? []), object]);
+      for (const object of objects) {
+        const claimants = byKey.get(object.key);
+        if (claimants === undefined) byKey.set(object.key, [object]);
+        else claimants.push(object);
+      }
     }
   }
   return [...byKey.values()].map((claimants) => {
-    const [winner, ...losers] = claimants.toSorted(byAge);
+    const [winner, ...losers] = claimants.length === 1 ? claimants : claimants.sort(byAge);
     if (winner === undefined) throw new Error('a key without objects');
     for (const loser of losers) {
       const { file, line, column } = winner.provenance;
