@@ -4,6 +4,7 @@
 import { readFile } from 'node:fs/promises';
 import type { Etcd3, IOptions } from 'etcd3';
 import type { Clock } from '../../util/clock.ts';
+import { errorText } from '../../util/errors.ts';
 
 /** As in `registries[]` and `objects[]` of chancery.yaml. */
 export interface EtcdAccess {
@@ -67,4 +68,12 @@ async function readCredentials(access: EtcdAccess): Promise<IOptions['credential
     ...(certFile === undefined ? {} : { certChain: await readFile(certFile) }),
     ...(keyFile === undefined ? {} : { privateKey: await readFile(keyFile) }),
   };
+}
+
+/** Why etcd cannot be used, in words that stay the same from try to try: no times, ports of ours, or gRPC codes. */
+export function plainReason(error: unknown, endpoints: readonly string[]): string {
+  const text = errorText(error);
+  if (/\bUNAVAILABLE\b/.test(text) && !/etcdserver:/.test(text)) return `no connection to ${endpoints.join(', ')}`;
+  if (/\bDEADLINE_EXCEEDED\b/.test(text)) return `no answer from ${endpoints.join(', ')} in ${answerMs / 1000} s`;
+  return text.replace(/^\d+ [A-Z_]+: /, '').replace(/^etcdserver: /, '');
 }

@@ -2,10 +2,10 @@
 // Invariant: a document's `created` is its key's create revision: the order in which keys came to be, which a change keeps.
 import type { ObjectDocument, ObjectSnapshot } from '../../model/snapshot.ts';
 import type { ObjectStore } from '../../model/source.ts';
-import { AppError, errorText } from '../../util/errors.ts';
+import { AppError } from '../../util/errors.ts';
 import { createObjectEmitter } from '../emitter.ts';
 import type { SourceDeps } from '../source-deps.ts';
-import { type EtcdAccess, openClient } from './access.ts';
+import { type EtcdAccess, openClient, plainReason } from './access.ts';
 import { type KeyspaceOptions, type KeyspaceState, runKeyspace } from './keyspace.ts';
 
 export interface EtcdObjectsOptions extends EtcdAccess, Pick<KeyspaceOptions, 'confirmMs' | 'relistMs' | 'probeMs'> {
@@ -34,8 +34,8 @@ export function createEtcdObjects(deps: SourceDeps, options: EtcdObjectsOptions)
         });
       }
     } catch (error) {
-      const cause = errorText(error);
-      throw new AppError('CH1333', `etcd did not ${operation} "${prefix}${path}": ${cause}`, {
+      const reason = plainReason(error, options.endpoints);
+      throw new AppError('CH1333', `etcd did not ${operation} "${prefix}${path}": ${reason}`, {
         cause: error,
         retryable: true,
       });

@@ -8,7 +8,7 @@ import { createBackoff } from '../../util/backoff.ts';
 import { errorText } from '../../util/errors.ts';
 import { createBell } from '../bell.ts';
 import type { SourceDeps } from '../source-deps.ts';
-import { type EtcdAccess, openClient } from './access.ts';
+import { type EtcdAccess, openClient, plainReason } from './access.ts';
 import { type KeyList, type KeyValue, listKeys, prefixRange } from './key-range.ts';
 import { type KeyEvent, openWatch, type WatchEnd } from './watch-stream.ts';
 
@@ -234,7 +234,7 @@ export async function runKeyspace(
       continue;
     }
     after = 'loss';
-    degraded = { kind: 'unreachable', reason: end.reason };
+    degraded = { kind: 'unreachable', reason: plainReason(end.reason, options.access.endpoints) };
     say(new Set());
     await clock.sleep(backoff.next(), signal);
   }
