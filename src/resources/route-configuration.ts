@@ -8,11 +8,12 @@ const virtualHostsField = 2;
 /** ignore_port_in_host_matching = 14, true. */
 const ignorePort = Uint8Array.of(14 << 3, 1);
 
-/** `virtualHosts`: encoded messages, without field tags. */
+/** An encoded VirtualHost as a field of its configuration, ready to be copied. */
+export function virtualHostField(bytes: Uint8Array): Uint8Array {
+  return delimited(virtualHostsField, bytes);
+}
+
+/** `virtualHosts`: as `virtualHostField` gives them. */
 export function encodeRouteConfiguration(name: string, virtualHosts: readonly Uint8Array[]): Uint8Array {
-  return concat([
-    delimited(nameField, new TextEncoder().encode(name)),
-    ...virtualHosts.map((bytes) => delimited(virtualHostsField, bytes)),
-    ignorePort,
-  ]);
+  return concat([delimited(nameField, new TextEncoder().encode(name)), ...virtualHosts, ignorePort]);
 }

@@ -11,7 +11,7 @@ import type { Resource } from '../resources/resource.ts';
 import { typeUrls } from '../resources/type-urls.ts';
 import { clusterName } from './cluster-names.ts';
 import { type EndpointFacts, endpointFacts, localities } from './endpoints.ts';
-import { createKeyedMemo, type Ran, sameItems } from './memo.ts';
+import { countRun, type Ran, sameItems } from './memo.ts';
 
 export interface EndpointTable {
   readonly resources: ReadonlyMap<string, Resource>;
@@ -25,11 +25,19 @@ interface Row {
   readonly facts: EndpointFacts;
 }
 
+/** The table and what it was made from, service by service. */
+interface Making {
+  readonly world: World;
+  readonly services: readonly Service[];
+  readonly instances: readonly (readonly Instance[])[];
+  readonly rows: readonly Row[];
+  readonly table: EndpointTable;
+}
+
 const none: readonly Instance[] = [];
 
 export function createEndpointTable(encoder: Encoder, ran: Ran): (world: World) => EndpointTable {
-  const rows = createKeyedMemo<Row>(ran, 'endpoints');
-  let last: { world: World; rows: readonly Row[]; table: EndpointTable } | undefined;
+  let last: Making | undefined;
 
   function resource(service: Service, instances: readonly Instance[], subset?: Service['subsets'][number]): Resource {
     const name = clusterName(service.id, subset?.name);
@@ -44,43 +52,83 @@ export function createEndpointTable(encoder: Encoder, ran: Ran): (world: World) 
   }
 
   function row(service: Service, instances: readonly Instance[]): Row {
+    countRun(ran, 'endpoints');
     const facts = endpointFacts(service, instances);
     if (facts.byDns) return { resources: [], facts };
+    return { resources: [undefined, ...service.subsets].map((subset) => resource(service, instances, subset)), facts };
+  }
+
+  function whole(world: World, services: readonly Service[], rows: readonly Row[]): EndpointTable {
+    const before = last?.table;
+    const resources = new Map<string, Resource>();
+    const byDns = new Map<ServiceId, readonly Instance[]>();
+    for (const [index, { resources: items, facts }] of rows.entries()) {
+      const service = services[index];
+      for (const item of items) resources.set(item.name, item);
+      if (facts.byDns && service !== undefined) byDns.set(service.id, world.endpoints.get(service.id) ?? none);
+    }
+    const problems = rows.flatMap(({ facts }) => facts.problems);
     return {
-      resources: [undefined, ...service.subsets].map((subset) => resource(service, instances, subset)),
-      facts,
+      resources,
+      byDns: before !== undefined && sameItems([...before.byDns].flat(), [...byDns].flat()) ? before.byDns : byDns,
+      problems: before !== undefined && sameItems(before.problems, problems) ? before.problems : problems,
     };
   }
 
+  /** After a change of services: the rows of those that stayed are taken over. */
+  function rebuild(world: World): Making {
+    const known = new Map(last?.services.map((service, index) => [service, index]));
+    const services = [...world.services.values()];
+    const instances = services.map(({ id }) => world.endpoints.get(id) ?? none);
+    const rows = services.map((service, index) => {
+      const at = known.get(service);
+      const own = instances[index] ?? none;
+      const old = at !== undefined && last?.instances[at] === own ? last.rows[at] : undefined;
+      return old ?? row(service, own);
+    });
+    return { world, services, instances, rows, table: whole(world, services, rows) };
+  }
+
+  /** The hot path: the services are the same, some instances are not. */
+  function update(world: World, before: Making): Making {
+    const { services } = before;
+    let instances: (readonly Instance[])[] | undefined;
+    let rows: Row[] | undefined;
+    const changed: { readonly old: Row; readonly now: Row }[] = [];
+    for (let index = 0; index < services.length; index++) {
+      const service = services[index];
+      const old = before.rows[index];
+      if (service === undefined || old === undefined) continue;
+      const own = world.endpoints.get(service.id) ?? none;
+      if (own === before.instances[index]) continue;
+      instances ??= [...before.instances];
+      rows ??= [...before.rows];
+      const now = row(service, own);
+      instances[index] = own;
+      rows[index] = now;
+      changed.push({ old, now });
+    }
+    if (instances === undefined || rows === undefined) return { ...before, world };
+    const plain = changed.every(({ old, now }) => old.facts === now.facts && !now.facts.byDns);
+    const table = plain ? { ...before.table, resources: withRows(before, changed) } : whole(world, services, rows);
+    return { world, services, instances, rows, table };
+  }
+
   return (world) => {
-    if (last?.world === world) return last.table;
-    if (last !== undefined && last.world.services === world.services && last.world.endpoints === world.endpoints) {
-      last = { ...last, world };
-      return last.table;
+    if (last?.world !== world) {
+      const same = last !== undefined && last.world.services === world.services;
+      if (!same || last === undefined) last = rebuild(world);
+      else last = last.world.endpoints === world.endpoints ? { ...last, world } : update(world, last);
     }
-    if (last?.world.services !== world.services) rows.sweep();
-    const made: Row[] = [];
-    const byDns = new Map<ServiceId, readonly Instance[]>();
-    for (const service of world.services.values()) {
-      const instances = world.endpoints.get(service.id) ?? none;
-      const entry = rows.get(service.id, [service, instances], () => row(service, instances));
-      made.push(entry);
-      if (entry.facts.byDns) byDns.set(service.id, instances);
-    }
-    if (last !== undefined && sameItems(last.rows, made)) {
-      last = { ...last, world };
-      return last.table;
-    }
-    const resources = new Map<string, Resource>();
-    for (const entry of made) for (const item of entry.resources) resources.set(item.name, item);
-    const problems = made.flatMap((entry) => entry.facts.problems);
-    const table: EndpointTable = {
-      resources,
-      byDns:
-        last !== undefined && sameItems([...last.table.byDns].flat(), [...byDns].flat()) ? last.table.byDns : byDns,
-      problems: last !== undefined && sameItems(last.table.problems, problems) ? last.table.problems : problems,
-    };
-    last = { world, rows: made, table };
-    return table;
+    return last.table;
   };
+}
+
+/** The resources of before with the changed rows' in their places; the same map when every bytes stayed. */
+function withRows(before: Making, changed: readonly { readonly now: Row }[]): ReadonlyMap<string, Resource> {
+  const items = changed.flatMap(({ now }) => now.resources);
+  if (items.every((item) => before.table.resources.get(item.name) === item)) return before.table.resources;
+  const resources = new Map(before.table.resources);
+  for (const item of items) resources.set(item.name, item);
+  return resources;
 }

@@ -2,10 +2,10 @@
 // Made once for the whole World; views only filter it. It must not know Envoy.
 // Invariant: a group whose claims, and whose destinations, did not change is the same object as in the World before.
 import type { ServiceId } from '../model/names.ts';
-import { requestNames } from '../model/request-names.ts';
 import type { Retry, Route } from '../model/route.ts';
 import type { Service } from '../model/service.ts';
 import type { World } from '../model/world.ts';
+import { type HostOwners, hostOwners } from './host-owners.ts';
 import { sameItems } from './memo.ts';
 
 export interface HostGroup {
@@ -27,46 +27,17 @@ export interface HostGroup {
 }
 
 export interface HostGroups {
+  /** Sorted by name. */
   readonly all: readonly HostGroup[];
-  readonly byHost: ReadonlyMap<string, HostGroup>;
+  readonly byName: ReadonlyMap<string, HostGroup>;
+  /** Groups of the hosts that hold a `*`. */
+  readonly wildcards: ReadonlyMap<string, HostGroup>;
+  has(host: string): boolean;
   /** Of any group. */
   readonly callers: ReadonlySet<ServiceId>;
   readonly limited: boolean;
-}
-
-interface Claims {
-  readonly routes: Route[];
-  service: Service | undefined;
-}
-
-const namesOf = new WeakMap<Service, { domain: string; names: readonly string[] }>();
-
-/** `requestNames`, remembered. */
-export function namesOfService(service: Service, domain: string): readonly string[] {
-  const known = namesOf.get(service);
-  if (known?.domain === domain) return known.names;
-  const names = requestNames(service, { domain });
-  namesOf.set(service, { domain, names });
-  return names;
-}
-
-function collect(world: World): Map<string, Claims> {
-  const claims = new Map<string, Claims>();
-  const at = (host: string): Claims => {
-    let entry = claims.get(host);
-    if (entry === undefined) {
-      entry = { routes: [], service: undefined };
-      claims.set(host, entry);
-    }
-    return entry;
-  };
-  // A TCP service cannot be chosen by a Host header.
-  for (const service of world.services.values())
-    if (service.protocol !== 'tcp')
-      for (const host of namesOfService(service, world.mesh.domain)) at(host).service ??= service;
-  for (const route of world.routes)
-    if (route.protocol === 'http') for (const host of new Set(route.hosts)) at(host).routes.push(route);
-  return claims;
+  /** For the next World. */
+  readonly owners: HostOwners;
 }
 
 /** Everything `routes` lead to, and whom they ask for. */
@@ -84,16 +55,15 @@ function reach(routes: readonly Route[], world: World) {
   return { targets, callers };
 }
 
+export interface Claims {
+  readonly name: string;
+  readonly hosts: readonly string[];
+  readonly routes: readonly Route[];
+  readonly service?: Service | undefined;
+}
+
 /** The claims of some hosts as a group of its own, e.g. for the listener of one upstream. */
-export function groupOf(
-  world: World,
-  {
-    name,
-    hosts,
-    routes,
-    service,
-  }: { name: string; hosts: readonly string[]; routes: readonly Route[]; service?: Service | undefined },
-): HostGroup {
+export function groupOf(world: World, { name, hosts, routes, service }: Claims): HostGroup {
   return {
     name,
     hosts,
@@ -116,40 +86,73 @@ export function unchanged(before: HostGroup, after: HostGroup): boolean {
   );
 }
 
-export function hostGroups(world: World, before: HostGroups | undefined): HostGroups {
-  const ids = new Map<object, number>();
-  const id = (item: object | undefined): number => {
-    if (item === undefined) return -1;
-    let known = ids.get(item);
-    if (known === undefined) {
-      known = ids.size;
-      ids.set(item, known);
+/** Hosts that Routes claim, with what claims each. */
+function claimedByRoutes(world: World): ReadonlyMap<string, Route[]> {
+  const claimed = new Map<string, Route[]>();
+  for (const route of world.routes) {
+    if (route.protocol !== 'http') continue;
+    for (const host of new Set(route.hosts)) {
+      const routes = claimed.get(host);
+      if (routes === undefined) claimed.set(host, [route]);
+      else routes.push(route);
     }
+  }
+  return claimed;
+}
+
+function* groupClaims(owners: HostOwners, claimed: ReadonlyMap<string, Route[]>): Iterable<Claims> {
+  for (const [service, names] of owners.hosts) {
+    const free = names.some((host) => claimed.has(host)) ? names.filter((host) => !claimed.has(host)) : names;
+    const [name] = free;
+    if (name !== undefined) yield { name, hosts: free, routes: [], service };
+  }
+  const ids = new Map<object, number>();
+  const id = (item: object): number => {
+    const known = ids.get(item) ?? ids.size;
+    ids.set(item, known);
     return known;
   };
-  const groups = new Map<string, { hosts: string[]; claims: Claims }>();
-  for (const [host, claims] of collect(world)) {
-    const key = `${id(claims.service)}|${claims.routes.map(id).join(',')}`;
+  const groups = new Map<string, { hosts: string[]; routes: readonly Route[]; service: Service | undefined }>();
+  for (const [host, routes] of claimed) {
+    const service = owners.of.get(host);
+    const key = `${service?.id ?? ''} ${routes.map(id).join(' ')}`;
     const group = groups.get(key);
-    if (group === undefined) groups.set(key, { hosts: [host], claims });
+    if (group === undefined) groups.set(key, { hosts: [host], routes, service });
     else group.hosts.push(host);
   }
-  const all: HostGroup[] = [];
-  const byHost = new Map<string, HostGroup>();
-  for (const { hosts, claims } of groups.values()) {
+  for (const { hosts, ...claims } of groups.values()) {
     hosts.sort();
-    const name = hosts[0] ?? '';
-    const made = groupOf(world, { name, hosts, ...claims });
-    const old = before?.byHost.get(name);
-    const group = old !== undefined && unchanged(old, made) ? old : made;
-    all.push(group);
-    for (const host of hosts) byHost.set(host, group);
+    yield { name: hosts[0] ?? '', hosts, ...claims };
+  }
+}
+
+export function hostGroups(world: World, before: HostGroups | undefined): HostGroups {
+  const owners = hostOwners(world, before?.owners);
+  const claimed = claimedByRoutes(world);
+  const all: HostGroup[] = [];
+  for (const claims of groupClaims(owners, claimed)) {
+    const old = before?.byName.get(claims.name);
+    // A service without Routes leads to itself alone, so nothing else of it can have changed.
+    const kept =
+      old !== undefined &&
+      old.service === claims.service &&
+      old.routes.length === 0 &&
+      claims.routes.length === 0 &&
+      old.hosts === claims.hosts &&
+      old.retry === world.mesh.retry;
+    const made = kept ? old : groupOf(world, claims);
+    all.push(old !== undefined && (kept || unchanged(old, made)) ? old : made);
   }
   all.sort((a, b) => (a.name < b.name ? -1 : 1));
   return {
     all,
-    byHost,
+    byName: new Map(all.map((group) => [group.name, group])),
+    wildcards: new Map(
+      all.flatMap((group) => group.hosts.filter((host) => host.startsWith('*')).map((host) => [host, group] as const)),
+    ),
+    has: (host) => claimed.has(host) || owners.of.has(host),
     callers: new Set(all.flatMap((group) => [...group.callers])),
     limited: all.some((group) => group.limited),
+    owners,
   };
 }

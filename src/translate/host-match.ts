@@ -8,30 +8,34 @@ function covers(pattern: string, host: string): boolean {
 }
 
 /** The hosts of each group under a listener; a group whose hosts are all admitted keeps its own array. */
-export function admittedHosts(
+export function* admittedHosts(
   groups: HostGroups,
   admitted: readonly string[],
-): ReadonlyMap<HostGroup, readonly string[]> {
-  if (admitted.length === 0 || admitted.includes('*')) return new Map(groups.all.map((group) => [group, group.hosts]));
-  const result = new Map<HostGroup, string[]>();
+): Iterable<readonly [HostGroup, readonly string[]]> {
+  const all = admitted.length === 0 || admitted.includes('*');
+  const narrowed = all ? undefined : narrowedHosts(groups, admitted);
   for (const group of groups.all) {
-    const hosts = group.hosts.filter((host) => admitted.some((pattern) => covers(pattern, host)));
-    if (hosts.length > 0) result.set(group, hosts);
+    if (narrowed === undefined) {
+      yield [group, group.hosts];
+      continue;
+    }
+    const own = group.hosts.filter((host) => admitted.some((pattern) => covers(pattern, host)));
+    const hosts = [...own, ...(narrowed.get(group) ?? [])];
+    if (hosts.length > 0)
+      yield [group, own.length === group.hosts.length && hosts.length === own.length ? group.hosts : hosts];
   }
-  // A listener for one host of a wildcard Route: that host alone.
-  const wildcards = [...groups.byHost.keys()]
-    .filter((host) => host.startsWith('*'))
-    .sort((a, b) => b.length - a.length);
+}
+
+/** A listener for one host of a wildcard Route: that host alone. */
+function narrowedHosts(groups: HostGroups, admitted: readonly string[]): ReadonlyMap<HostGroup, string[]> {
+  const result = new Map<HostGroup, string[]>();
+  const wildcards = [...groups.wildcards].sort(([a], [b]) => b.length - a.length);
   for (const pattern of [...new Set(admitted)].sort()) {
-    const wider = groups.byHost.has(pattern) ? undefined : wildcards.find((host) => covers(host, pattern));
-    const group = wider === undefined ? undefined : groups.byHost.get(wider);
-    if (group === undefined) continue;
-    const hosts = result.get(group);
-    if (hosts === undefined) result.set(group, [pattern]);
+    const wider = groups.has(pattern) ? undefined : wildcards.find(([host]) => covers(host, pattern))?.[1];
+    if (wider === undefined) continue;
+    const hosts = result.get(wider);
+    if (hosts === undefined) result.set(wider, [pattern]);
     else hosts.push(pattern);
   }
-  for (const [group, hosts] of result)
-    if (hosts.length === group.hosts.length && hosts.every((host, i) => host === group.hosts[i]))
-      result.set(group, group.hosts as string[]);
   return result;
 }

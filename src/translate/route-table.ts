@@ -6,7 +6,7 @@ import { createProblem, type Problem } from '../model/problem.ts';
 import type { Provenance } from '../model/provenance.ts';
 import { type Encoder, noProvenance } from '../resources/encode.ts';
 import type { Resource } from '../resources/resource.ts';
-import { encodeRouteConfiguration } from '../resources/route-configuration.ts';
+import { encodeRouteConfiguration, virtualHostField } from '../resources/route-configuration.ts';
 import { typeUrls } from '../resources/type-urls.ts';
 import type { HostGroup, HostGroups } from './host-groups.ts';
 import { admittedHosts } from './host-match.ts';
@@ -19,6 +19,7 @@ export interface RouteConfiguration {
 }
 
 interface Chunk {
+  /** As `virtualHostField` gives it; empty when nothing could be encoded. */
   readonly bytes: Uint8Array;
   readonly clusters: readonly string[];
   readonly provenance: readonly Provenance[];
@@ -51,7 +52,7 @@ export function createRouteTable(encoder: Encoder, ran: Ran): RouteTable {
         { what: `virtual host "${json.name}"`, at },
       );
     const first = bytes(json.routes);
-    if (first.ok) return { bytes: first.value, clusters, provenance, problems };
+    if (first.ok) return { bytes: virtualHostField(first.value), clusters, provenance, problems };
     const found: Problem[] = [];
     const good = (json.routes ?? []).filter((route, index) => {
       const alone = bytes([route]);
@@ -63,7 +64,7 @@ export function createRouteTable(encoder: Encoder, ran: Ran): RouteTable {
     });
     const second = bytes(good);
     return {
-      bytes: second.ok ? second.value : new Uint8Array(0),
+      bytes: second.ok ? virtualHostField(second.value) : new Uint8Array(0),
       clusters,
       provenance,
       problems: [...problems, ...found, ...(second.ok ? [] : [second.problem])],
@@ -72,7 +73,8 @@ export function createRouteTable(encoder: Encoder, ran: Ran): RouteTable {
 
   function chunk(group: HostGroup, domains: readonly string[], filter: ViewFilter): Chunk | undefined {
     const caller = filter.caller !== undefined && group.callers.has(filter.caller) ? filter.caller : '';
-    const key = [group.limited ? filter.gateway : '', caller, ...(domains === group.hosts ? [] : domains)].join(' ');
+    const everywhere = !group.limited && caller === '' && domains === group.hosts;
+    const key = everywhere ? '' : [group.limited ? filter.gateway : '', caller, ...domains].join(' ');
     let ofGroup = chunks.get(group);
     if (ofGroup === undefined) {
       ofGroup = new Map();

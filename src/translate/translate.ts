@@ -32,6 +32,12 @@ interface Known {
   readonly content: ViewContent;
 }
 
+/** A view's clusters, remembered with what they were put together from. */
+interface OwnClusters {
+  readonly from: readonly unknown[];
+  readonly map: ReadonlyMap<string, Resource>;
+}
+
 export function createTranslator({ protos }: { readonly protos: Protos }): Translator {
   const ran = new Map<string, number>();
   const encoded = new Map<string, number>();
@@ -42,6 +48,9 @@ export function createTranslator({ protos }: { readonly protos: Protos }): Trans
   const upstreamGroup = createUpstreamGroups();
   const parts = createKeyedMemo<Encoded<Resource>>(ran, 'listeners and inbound clusters');
   const views = new WeakMap<ProxyProfile, Known>();
+  const ownClusters = new WeakMap<ProxyProfile, OwnClusters>();
+  /** Route configurations whose clusters were all found in this table. */
+  const checked = new WeakMap<Resource, ReadonlyMap<string, Resource>>();
   let last: { inputs: readonly unknown[]; groups: HostGroups } | undefined;
 
   /** What all views of one World share. */
@@ -135,7 +144,12 @@ export function createTranslator({ protos }: { readonly protos: Protos }): Trans
     const known = all.clusters.resources;
     const has = ({ type, name }: ResourceRef): boolean =>
       type === typeUrls.cluster ? known.has(name) || clusters.has(name) : type === typeUrls.routes && routes.has(name);
-    for (const missing of missingRefs([...routes.values(), ...listeners.values()], has)) {
+    const unchecked = [...routes.values()].filter((resource) => checked.get(resource) !== known);
+    const missingOnes = missingRefs([...unchecked, ...listeners.values()], has);
+    for (const resource of unchecked)
+      if (clusters.size === 0 || !resource.deps.some(({ name }) => clusters.has(name))) checked.set(resource, known);
+    for (const missing of missingOnes) {
+      checked.delete(missing.from);
       if (missing.to.type === typeUrls.cluster && !clusters.has(missing.to.name))
         keep(clusters, emptyCluster(encoder, missing.to.name));
       if (!has(missing.to))
@@ -143,12 +157,26 @@ export function createTranslator({ protos }: { readonly protos: Protos }): Trans
     }
     return {
       resources: new Map<TypeUrl, ReadonlyMap<string, Resource>>([
-        [typeUrls.cluster, clusters.size === 0 ? known : new Map([...known, ...clusters])],
+        [typeUrls.cluster, together(profile, known, clusters)],
         [typeUrls.listener, listeners],
         [typeUrls.routes, routes],
       ]),
       problems,
     };
+  }
+
+  function together(
+    profile: ProxyProfile,
+    known: ReadonlyMap<string, Resource>,
+    own: ReadonlyMap<string, Resource>,
+  ): ReadonlyMap<string, Resource> {
+    if (own.size === 0) return known;
+    const from = [known, ...own.values()];
+    const before = ownClusters.get(profile);
+    if (before !== undefined && sameItems(before.from, from)) return before.map;
+    const map = new Map([...known, ...own]);
+    ownClusters.set(profile, { from, map });
+    return map;
   }
 
   return {
@@ -176,7 +204,9 @@ function sharing(before: ViewContent, after: ViewContent): ViewContent {
   let same = sameItems(before.problems, after.problems);
   for (const [type, map] of after.resources) {
     const old = before.resources.get(type);
-    const kept = old !== undefined && old.size === map.size && [...map].every(([name, item]) => old.get(name) === item);
+    const kept =
+      old === map ||
+      (old !== undefined && old.size === map.size && [...map].every(([name, item]) => old.get(name) === item));
     resources.set(type, kept && old !== undefined ? old : map);
     same &&= kept;
   }

@@ -4,7 +4,8 @@ import type { ServiceId } from '../model/names.ts';
 import type { Route } from '../model/route.ts';
 import type { Service } from '../model/service.ts';
 import type { World } from '../model/world.ts';
-import { groupOf, type HostGroup, namesOfService, unchanged } from './host-groups.ts';
+import { groupOf, type HostGroup, unchanged } from './host-groups.ts';
+import { namesOfService } from './host-owners.ts';
 import type { Share } from './route-action.ts';
 import { rankRoutes } from './route-order.ts';
 

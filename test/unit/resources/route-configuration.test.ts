@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { encodeRouteConfiguration } from '../../../src/resources/route-configuration.ts';
+import { encodeRouteConfiguration, virtualHostField } from '../../../src/resources/route-configuration.ts';
 import { typeUrls } from '../../../src/resources/type-urls.ts';
 import { propertyRuns } from '../../support/property-runs.ts';
 import { testProtos } from '../../support/protos.ts';
@@ -20,7 +20,7 @@ describe('encodeRouteConfiguration', () => {
       fc.property(text, fc.array(virtualHost, { maxLength: 5 }), (name, virtualHosts) => {
         const protos = testProtos();
         const whole = protos.encode(typeUrls.routes, { name, virtualHosts, ignorePortInHostMatching: true });
-        const chunks = virtualHosts.map((json) => protos.encode(typeUrls.virtualHost, json));
+        const chunks = virtualHosts.map((json) => virtualHostField(protos.encode(typeUrls.virtualHost, json)));
         expect(Buffer.from(encodeRouteConfiguration(name, chunks)).equals(whole)).toBe(true);
       }),
       { numRuns: propertyRuns(60) },
