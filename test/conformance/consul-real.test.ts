@@ -200,7 +200,7 @@ describeWith(['consul'], 'the Consul source over a real Consul', () => {
         await register(consul, web('web-1', { Check: { CheckID: 'c', TTL: '10m' } }));
         await consul.call('PUT', '/v1/agent/check/pass/c');
         await register(consul, web('web-2', { Port: 8002, Check: { CheckID: 'd', TTL: '10m', Status: 'passing' } }));
-        const running = follow(consul);
+        const running = follow(consul, { confirmMs: 3000 });
         await eventually(
           () => instances(running.last(), 'web').filter((i) => i.health === 'healthy').length === 2,
           wait,

@@ -1,6 +1,6 @@
 // One key of Consul followed by blocking queries: the rules of the loop, and nothing of what the key holds.
 // Any error drops the index; an index going backwards drops it too; two token buckets keep the loop from spinning (answers
-// with news go at once, up to ten a second; answers without news wait after the second); failures back off with jitter;
+// with news go at once, up to ten a second; answers without news soon wait); failures back off with jitter;
 // every few minutes the key is read whole, and what that finds is counted.
 // Invariant: `run` ends only by its signal, or by a bug.
 import { type Backoff, createBackoff, createTokenBucket } from '../../util/backoff.ts';
@@ -47,6 +47,9 @@ export interface QueryTiming {
   readonly maxDoubtMs: number;
   readonly resyncMs: number;
   readonly maxBackoffMs: number;
+  /** Answers without news that are followed by the next request at once, and how many a second after that. */
+  readonly idleBurst: number;
+  readonly idlePerSecond: number;
 }
 
 export interface BlockingQuery {
@@ -64,7 +67,7 @@ export function createBlockingQuery(deps: BlockingQueryDeps, options: BlockingQu
   const { clock, random } = deps;
   const { timing } = options;
   const news = createTokenBucket(clock, 10, 10);
-  const noNews = createTokenBucket(clock, 2, 1);
+  const noNews = createTokenBucket(clock, timing.idleBurst, timing.idlePerSecond);
   const backoff: Backoff = createBackoff(random, 100, timing.maxBackoffMs);
   let trust: Trust = 'new';
   let failure: AppError | undefined;

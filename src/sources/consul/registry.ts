@@ -15,7 +15,7 @@ import { createNames } from './names.ts';
 import { createReader } from './reader.ts';
 import { parseRows } from './rows.ts';
 import { createServiceTable } from './service-table.ts';
-import { defaultTiming } from './timing.ts';
+import { defaultTiming, listTiming } from './timing.ts';
 
 export interface ConsulRegistryOptions extends ConsulAccess {
   /** Name of the source. */
@@ -31,16 +31,16 @@ export interface ConsulRegistryOptions extends ConsulAccess {
   readonly waitMs?: number;
   /** Time between whole re-reads of a key; default 5 min, spread by a quarter. */
   readonly resyncMs?: number;
-  /** Requests open at once; default 160, below Consul's limit of 200 connections a client. */
+  /** Requests open at once; default 176, below Consul's limit of 200 connections a client. */
   readonly maxConnections?: number;
-  /** How long after a reconnect an answer must hold to be believed; default 1 s. */
+  /** How long after a reconnect an answer must hold to be believed; default 3 s (an agent that restarts tells the truth of its checks only after its first sync, seen within 1.5 s). */
   readonly confirmMs?: number;
 }
 
 /** How long a service that cannot be read keeps the first snapshot from being complete. */
 const graceMs = 30_000;
 /** Wait of each query where there are more names than connections, so that all get their turn. */
-const crowdedWaitMs = 2000;
+const crowdedWaitMs = 1000;
 
 /**
  * Degraded states: `unreachable` while the list of services cannot be read (last good is kept); `suspect` from the first
@@ -54,13 +54,12 @@ export function createConsulRegistry(deps: SourceDeps, options: ConsulRegistryOp
     name,
     kind: 'consul',
     async run(signal, emit) {
-      const maxConnections = options.maxConnections ?? 160;
+      const maxConnections = options.maxConnections ?? 176;
       const client = createConsulClient(deps.clock, options, maxConnections);
       const reader = createReader({ ...deps, log }, { client, source: name, maxConnections });
       const table = createServiceTable();
       const consistency = options.consistency ?? 'default';
-      const timing = {
-        ...defaultTiming,
+      const given = {
         confirmMs: options.confirmMs ?? defaultTiming.confirmMs,
         resyncMs: options.resyncMs ?? defaultTiming.resyncMs,
       };
@@ -92,7 +91,10 @@ export function createConsulRegistry(deps: SourceDeps, options: ConsulRegistryOp
           },
           diverged: () => reader.diverged(),
           waitMs,
-          timing: service === undefined ? timing : { ...timing, maxBackoffMs: 10 * timing.maxBackoffMs },
+          timing:
+            service === undefined
+              ? { ...listTiming, ...given }
+              : { ...defaultTiming, maxBackoffMs: 10 * defaultTiming.maxBackoffMs, ...given },
         });
         return query;
       }
