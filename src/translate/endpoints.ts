@@ -32,37 +32,50 @@ function compare(a: string, b: string): number {
   return a < b ? -1 : a > b ? 1 : 0;
 }
 
-/** Grouped by locality, sorted; one entry per address and port (a healthy one stands for its doubles). */
+interface Placed {
+  readonly entry: EndpointEntry;
+  readonly place: { readonly region: string; readonly zone: string; readonly subZone: string };
+  readonly placeKey: string;
+}
+
+/** Which of two instances on one address and port stands for both: the healthier, the heavier, the first place. */
+function better(a: Placed, b: Placed): boolean {
+  const order =
+    a.entry.healthStatus - b.entry.healthStatus || b.entry.weight - a.entry.weight || compare(a.placeKey, b.placeKey);
+  return order < 0;
+}
+
+/** One entry for each address and port, grouped by locality, everything sorted. */
 export function localities(
   service: Service,
   instances: readonly Instance[],
   subset?: Subset,
 ): readonly LocalityEntry[] {
-  const groups = new Map<
-    string,
-    { region: string; zone: string; subZone: string; endpoints: Map<string, EndpointEntry> }
-  >();
+  const placed = new Map<string, Placed>();
   for (const instance of instances) {
     const at = inSubset(instance, subset) ? dialled(service, instance) : undefined;
     if (at === undefined) continue;
     const { region = '', zone = '', subZone = '' } = instance.locality ?? {};
-    const key = `${region}\n${zone}\n${subZone}`;
-    let group = groups.get(key);
-    if (group === undefined) {
-      group = { region, zone, subZone, endpoints: new Map() };
-      groups.set(key, group);
-    }
-    const healthStatus = instance.health === 'critical' ? 2 : 1;
-    const entry = `${at.address} ${at.port}`;
-    const double = group.endpoints.get(entry);
-    if (double === undefined || double.healthStatus > healthStatus)
-      group.endpoints.set(entry, { ...at, healthStatus, weight: instance.weight });
+    const made: Placed = {
+      entry: { ...at, healthStatus: instance.health === 'critical' ? 2 : 1, weight: instance.weight },
+      place: { region, zone, subZone },
+      placeKey: `${region}\n${zone}\n${subZone}`,
+    };
+    const key = `${at.address} ${at.port}`;
+    const double = placed.get(key);
+    if (double === undefined || better(made, double)) placed.set(key, made);
+  }
+  const groups = new Map<string, { place: Placed['place']; endpoints: EndpointEntry[] }>();
+  for (const { entry, place, placeKey } of placed.values()) {
+    const group = groups.get(placeKey);
+    if (group === undefined) groups.set(placeKey, { place, endpoints: [entry] });
+    else group.endpoints.push(entry);
   }
   return [...groups]
     .sort(([a], [b]) => compare(a, b))
-    .map(([, { endpoints, ...locality }]) => ({
-      ...locality,
-      endpoints: [...endpoints.values()].sort((a, b) => compare(a.address, b.address) || a.port - b.port),
+    .map(([, { place, endpoints }]) => ({
+      ...place,
+      endpoints: endpoints.sort((a, b) => compare(a.address, b.address) || a.port - b.port),
     }));
 }
 
