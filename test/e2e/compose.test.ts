@@ -1,0 +1,320 @@
+// docker-compose.yml and what it mounts, as far as that can be said without an engine: its shape, that every name, address, port
+// and path in it leads somewhere, that the proxies' bootstraps load in a real Envoy and the service files in a real Consul.
+// Compose itself reads the file where it can be found ($COMPOSE_BIN, the cache, `docker compose`).
+import { execFileSync } from 'node:child_process';
+import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { describe, expect, it } from 'vitest';
+import { parse } from 'yaml';
+import { z } from 'zod';
+import { cacheRoot } from '../../scripts/parts.mjs';
+import { resolveConfig } from '../../src/model/config-layers.ts';
+import { createWorldBuilder } from '../../src/model/next-world.ts';
+import { partPath } from '../support/part-path.ts';
+import { describeWith, envoyValidate } from '../support/real-parts.ts';
+import { createTempDir } from '../support/temp-dir.ts';
+
+const root = dirname(dirname(dirname(fileURLToPath(import.meta.url))));
+const read = (path: string): string => readFileSync(join(root, path), 'utf8');
+
+// The keys of the Compose specification that the file uses, and no other: a misspelt key is an error here, as it is in Compose.
+const duration = z.string().regex(/^\d+(ms|s|m)$/);
+const healthcheck = z.strictObject({
+  test: z.array(z.string()).min(2),
+  interval: duration,
+  timeout: duration,
+  retries: z.int().positive(),
+  start_period: duration.optional(),
+});
+const condition = z.strictObject({ condition: z.enum(['service_healthy', 'service_completed_successfully']) });
+const service = z.strictObject({
+  image: z.string().regex(/^[a-z0-9./-]+:[A-Za-z0-9._-]+$/),
+  build: z.strictObject({ context: z.string(), dockerfile: z.string() }).optional(),
+  pull_policy: z.enum(['never']).optional(),
+  command: z.array(z.string()).optional(),
+  entrypoint: z.array(z.string()).optional(),
+  environment: z.record(z.string(), z.string()).optional(),
+  user: z.string().optional(),
+  restart: z.enum(['unless-stopped']).optional(),
+  read_only: z.boolean().optional(),
+  tmpfs: z.array(z.string()).optional(),
+  cap_drop: z.array(z.literal('ALL')).optional(),
+  security_opt: z.array(z.string()).optional(),
+  volumes: z.array(z.string().regex(/^[^:]+:\/[^:]+(:ro)?$/)).optional(),
+  ports: z.array(z.string()).optional(),
+  networks: z.union([z.array(z.string()), z.record(z.string(), z.strictObject({ ipv4_address: z.ipv4() }))]).optional(),
+  network_mode: z.string().optional(),
+  depends_on: z.record(z.string(), condition).optional(),
+  healthcheck: healthcheck.optional(),
+});
+const compose = z.strictObject({
+  name: z.string(),
+  'x-envoy': z.unknown(),
+  'x-service': z.unknown(),
+  services: z.record(z.string(), service),
+  networks: z.record(
+    z.string(),
+    z.strictObject({ ipam: z.strictObject({ config: z.array(z.strictObject({ subnet: z.cidrv4() })) }) }),
+  ),
+  volumes: z.record(z.string(), z.null()),
+});
+
+const file = compose.parse(parse(read('docker-compose.yml'), { merge: true }));
+const services = Object.entries(file.services);
+const one = (name: string) => {
+  const found = file.services[name];
+  if (found === undefined) throw new Error(`no service ${name}`);
+  return found;
+};
+const addressOf = (name: string): string => {
+  const { networks } = one(name);
+  const address = networks === undefined || Array.isArray(networks) ? undefined : networks['mesh']?.ipv4_address;
+  if (address === undefined) throw new Error(`${name} has no fixed address`);
+  return address;
+};
+const envoys = services.filter(([, { image }]) => image.startsWith('envoyproxy/envoy:'));
+const node = (name: string): string => one(name).environment?.['NODE'] ?? '';
+
+/** `NODE -> arguments` of the `chancery bootstrap` lines of the one-shot container. */
+function bootstrapLines(): ReadonlyMap<string, string> {
+  const [script = ''] = one('bootstrap').command ?? [];
+  const shared = /xds="([^"]+)"/.exec(script)?.[1] ?? '';
+  return new Map(
+    [...script.matchAll(/^\s*chancery bootstrap (\S+)\s+(.*?) > \/bootstrap\/(\S+)\.yaml$/gm)].map(
+      ([, name = '', options = '', to]) => {
+        expect(to).toBe(name);
+        return [name, options.replace('$$xds', shared)];
+      },
+    ),
+  );
+}
+
+describe('docker-compose.yml', () => {
+  it('gives every container that stays a health check', () => {
+    expect(services.filter(([, { healthcheck: check }]) => check === undefined).map(([name]) => name)).toEqual([
+      'bootstrap',
+    ]);
+  });
+
+  it('has its one-shot container adopted, or `up --wait` would take its end for a failure', () => {
+    const adopters = services.filter(([, { depends_on: on }]) => on?.['bootstrap'] !== undefined);
+    expect(adopters.map(([name]) => name)).toEqual([...envoys.map(([name]) => name), 'alloy']);
+    for (const [, { depends_on: on }] of adopters)
+      expect(on?.['bootstrap']?.condition).toBe('service_completed_successfully');
+  });
+
+  it('waits only for containers that exist and can become healthy', () => {
+    for (const [name, { depends_on: on }] of services)
+      for (const [other, { condition: wanted }] of Object.entries(on ?? {}))
+        expect(
+          wanted === 'service_healthy' ? one(other).healthcheck : one(other),
+          `${name} waits for ${other}`,
+        ).toBeDefined();
+  });
+
+  it('starts everything by default', () => {
+    expect(services.map(([name]) => name)).toEqual([
+      ...['consul', 'chancery', 'bootstrap', 'edge', 'web', 'web-proxy', 'api-v1', 'api-v1-proxy', 'api-v2'],
+      ...['api-v2-proxy', 'prometheus', 'loki', 'alloy', 'grafana'],
+    ]);
+  });
+
+  it('pins every image that it does not build', () => {
+    for (const [name, { image }] of services)
+      if (image !== 'chancery:local') expect(image, name).toMatch(/:v?\d+\.\d+\.\d+(-[a-z-]+)?$/);
+  });
+
+  it('publishes on the loopback of the host only, on ports that can be moved', () => {
+    const ports = services.flatMap(([, { ports: published = [] }]) => published);
+    expect(ports.length).toBeGreaterThan(0);
+    for (const port of ports) expect(port).toMatch(/^127\.0\.0\.1:\$\{[A-Z]+_PORT:-(\d+)\}:\1$/);
+  });
+
+  it('mounts only what is there', () => {
+    for (const [name, { volumes = [] }] of services)
+      for (const volume of volumes) {
+        const [from = ''] = volume.split(':');
+        if (from.startsWith('./')) expect(existsSync(join(root, from)), `${name}: ${from}`).toBe(true);
+        else expect(Object.keys(file.volumes), name).toContain(from);
+      }
+  });
+
+  it('mounts no socket and needs no plugin of the host', () => {
+    const text = read('docker-compose.yml');
+    expect(text).not.toContain('docker.sock');
+    expect(text).not.toMatch(/^\s*(logging|driver|privileged|devices|cap_add):/m);
+  });
+
+  it('gives every container an address of the subnet', () => {
+    const subnet = file.networks['mesh']?.ipam.config[0]?.subnet ?? '';
+    expect(subnet).toMatch(/\.0\/24$/);
+    const fixed = services.flatMap(([name, { networks }]) =>
+      networks === undefined || Array.isArray(networks) ? [] : [addressOf(name)],
+    );
+    expect(new Set(fixed).size).toBe(fixed.length);
+    for (const address of fixed) expect(address.startsWith(subnet.replace(/0\/24$/, ''))).toBe(true);
+  });
+
+  it.runIf(composeBin() !== undefined)('is read by Compose itself', () => {
+    const [command = '', ...args] = composeBin() ?? [];
+    const text = execFileSync(
+      command,
+      [...args, '-f', join(root, 'docker-compose.yml'), 'config', '--format', 'json'],
+      {
+        encoding: 'utf8',
+      },
+    );
+    const normal = JSON.parse(text) as { services: Record<string, unknown> };
+    expect(Object.keys(normal.services).sort()).toEqual(services.map(([name]) => name).sort());
+  });
+  if (composeBin() === undefined)
+    describe.skip('is read by Compose itself [skipped: no Compose v2: COMPOSE_BIN not set, none in the cache, no `docker compose`]', () => {
+      it('is read by Compose itself', () => {});
+    });
+});
+
+/** Compose v2 as a command line; undefined when there is none. It is looked for, never fetched: it takes minutes to build. */
+function composeBin(): readonly string[] | undefined {
+  const cached = join(cacheRoot(), `compose/2.40.3-${process.platform}-${process.arch}/docker-compose`);
+  const candidates = [process.env['COMPOSE_BIN'], existsSync(cached) ? cached : undefined].filter(
+    (bin) => bin !== undefined,
+  );
+  for (const candidate of [...candidates.map((bin) => [bin]), ['docker', 'compose']]) {
+    try {
+      execFileSync(candidate[0] ?? '', [...candidate.slice(1), 'version'], { stdio: 'ignore' });
+      return candidate;
+    } catch {
+      // Not this one; the test says when there is none at all.
+    }
+  }
+  return undefined;
+}
+
+describe('the configuration that Compose mounts', () => {
+  const text = read('deploy/compose/chancery.yaml');
+  const resolve = (flags: Record<string, boolean>) =>
+    resolveConfig({
+      file: { path: 'deploy/compose/chancery.yaml', text },
+      environment: {},
+      flags,
+      objectsDirectory: false,
+    });
+
+  it('is accepted with --insecure, which the command passes, and not without', () => {
+    expect(one('chancery').command).toContain('--insecure');
+    const { config, problems } = resolve({ 'xds-insecure': true, 'http-insecure': true });
+    expect(problems).toEqual([]);
+    expect(config?.xds).toMatchObject({ address: '0.0.0.0', port: 18000 });
+    expect(config?.http).toMatchObject({ address: '0.0.0.0', port: 18080, hosts: ['chancery'] });
+    expect(resolve({}).config).toBeUndefined();
+  });
+
+  it('is where Prometheus asks, under a name that is allowed', () => {
+    const { scrape_configs: jobs } = parse(read('deploy/prometheus/prometheus.yml')) as {
+      scrape_configs: { http_sd_configs: { url: string }[] }[];
+    };
+    const urls = jobs.flatMap(({ http_sd_configs: sd }) => sd.map(({ url }) => url));
+    expect(urls).toEqual(['http://chancery:18080/sd/prometheus']);
+  });
+
+  it('has objects without a mistake', () => {
+    const folder = 'deploy/compose/objects';
+    const documents = new Map(
+      readdirSync(join(root, folder)).map((name) => [name, { path: name, text: read(`${folder}/${name}`) }]),
+    );
+    const world = createWorldBuilder().next({
+      registries: [],
+      objects: [{ source: 'objects', revision: '1', complete: true, documents }],
+    });
+    expect(world.problems.filter(({ severity }) => severity === 'error')).toEqual([]);
+    expect(world.routes.length).toBeGreaterThan(0);
+    for (const [name, { text: object }] of documents)
+      expect(object.split('\n')[0], name).toBe('# yaml-language-server: $schema=../../../schema/chancery.schema.json');
+  });
+
+  it('knows each sidecar under the address, port and id that Compose gives it', () => {
+    const files = readdirSync(join(root, 'deploy/consul'));
+    expect(files.sort()).toEqual(envoys.flatMap(([name]) => (name === 'edge' ? [] : [`${node(name)}.hcl`])).sort());
+    for (const [name] of envoys) {
+      if (name === 'edge') continue;
+      const owner = one(name).network_mode?.replace('service:', '') ?? '';
+      const hcl = read(`deploy/consul/${node(name)}.hcl`);
+      const addresses = [...hcl.matchAll(/address\s+= "(\d[\d.]+)"/g)].map(([, address]) => address);
+      expect(addresses, name).toEqual([addressOf(owner), addressOf(owner), '127.0.0.1']);
+      expect(hcl).toContain(`destination_service_id   = "${node(name)}"`);
+      expect(hcl).toContain('"connect-proxy"');
+      expect(one(owner).command).toContain(node(name));
+    }
+  });
+});
+
+describe('deploy/Dockerfile', () => {
+  const text = read('deploy/Dockerfile');
+
+  it('builds on a pinned, patched Node 24 and runs as nobody in particular', () => {
+    expect(text).toMatch(/^ARG NODE_VERSION=24\.22\.\d+$/m);
+    for (const [, image = ''] of text.matchAll(/^FROM (\S+)/gm))
+      expect(image).toMatch(/^node:\$\{NODE_VERSION\}-bookworm-slim$/);
+    expect(text).toMatch(/^USER 10001:10001$/m);
+    expect(text).toMatch(/^HEALTHCHECK /m);
+  });
+
+  it('copies only what is there and may be seen', () => {
+    const allowed = read('deploy/Dockerfile.dockerignore')
+      .split('\n')
+      .filter((line) => line.startsWith('!'))
+      .map((line) => line.slice(1));
+    const copied = [...text.matchAll(/^COPY (?!--from)(.+) \S+$/gm)].flatMap(([, from = '']) => from.split(' '));
+    expect(copied.length).toBeGreaterThan(0);
+    for (const path of copied) {
+      expect(existsSync(join(root, path)), path).toBe(true);
+      expect(allowed).toContain(path);
+    }
+  });
+
+  it('uses the Node that the services of docker-compose.yml use', () => {
+    const version = /NODE_VERSION=(\S+)/.exec(text)?.[1];
+    expect(one('web').image).toBe(`node:${version}-bookworm-slim`);
+  });
+});
+
+describeWith(['envoy'], 'the bootstraps that Compose makes', () => {
+  it.each([...bootstrapLines()])('%s loads in Envoy and is reached by Prometheus', async (name, options) => {
+    const text = execFileSync(
+      process.execPath,
+      [join(root, 'bin/chancery.mjs'), 'bootstrap', name, ...options.split(/\s+/)],
+      { encoding: 'utf8' },
+    );
+    const { ok, output } = await envoyValidate(text);
+    expect(ok, output).toBe(true);
+    expect(text).toContain('address: chancery');
+    const { admin, staticResources } = parse(text) as {
+      admin: { address: object };
+      staticResources: { listeners: { name: string; address: object }[] };
+    };
+    expect(admin.address).toEqual({ socketAddress: { address: '127.0.0.1', portValue: 9901 } });
+    expect(staticResources.listeners.map(({ address }) => address)).toEqual([
+      { socketAddress: { address: '0.0.0.0', portValue: 9902 } },
+    ]);
+  });
+
+  it('is one for every Envoy', () => {
+    expect([...bootstrapLines().keys()].sort()).toEqual(envoys.map(([name]) => node(name)).sort());
+  });
+});
+
+describeWith(['consul'], 'the service files that Compose mounts', () => {
+  it('are accepted by Consul', () => {
+    const folder = join(root, 'deploy/consul');
+    // `validate` wants a whole configuration; a development agent's lacks only the data folder.
+    using dir = createTempDir('consul-validate');
+    const rest = join(dir.path, 'rest.hcl');
+    writeFileSync(rest, `data_dir = "${dir.path}"`);
+    const output = execFileSync(partPath('consul'), ['validate', '-config-format', 'hcl', folder, rest], {
+      encoding: 'utf8',
+      stdio: ['ignore', 'pipe', 'pipe'],
+    });
+    expect(output).toContain('Configuration is valid!');
+  });
+});
