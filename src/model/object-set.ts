@@ -17,6 +17,8 @@ import type { ObjectSnapshot } from './snapshot.ts';
 export interface ObjectSet {
   /** By source and path. */
   readonly parsed: ReadonlyMap<string, ReadonlyMap<string, ParsedDocument>>;
+  /** The documents as they came, by source: the same map needs no second look. */
+  readonly given: ReadonlyMap<string, ObjectSnapshot['documents']>;
   readonly mesh: Mesh;
   readonly defaults: MeshDefaults;
   readonly routes: readonly Route[];
@@ -41,8 +43,15 @@ interface MadeRoute {
 const noDefaults: MeshDefaults = {};
 
 export function nextObjectSet(previous: ObjectSet | undefined, snapshots: readonly ObjectSnapshot[]): ObjectSet {
-  const parsed = parseAll(previous, snapshots);
-  if (previous !== undefined && parsed === previous.parsed) return previous;
+  const given = sharedMap(
+    previous?.given,
+    new Map(
+      snapshots.toSorted((a, b) => compareText(a.source, b.source)).map(({ source, documents }) => [source, documents]),
+    ),
+  );
+  if (previous !== undefined && given === previous.given) return previous;
+  const parsed = parseAll(previous, given);
+  if (previous !== undefined && parsed === previous.parsed) return { ...previous, given };
   const problems: Problem[] = [];
   const objects = distinct(parsed, problems);
 
@@ -104,6 +113,7 @@ export function nextObjectSet(previous: ObjectSet | undefined, snapshots: readon
   routes.sort((a, b) => compareText(a.key, b.key));
   return {
     parsed,
+    given,
     mesh,
     defaults,
     routes: sharedList(
@@ -137,10 +147,14 @@ function routeKey({ namespace, name, provenance, share }: Route): string {
   ].join('\0');
 }
 
-function parseAll(previous: ObjectSet | undefined, snapshots: readonly ObjectSnapshot[]): ObjectSet['parsed'] {
+function parseAll(previous: ObjectSet | undefined, given: ObjectSet['given']): ObjectSet['parsed'] {
   const sources = new Map<string, ReadonlyMap<string, ParsedDocument>>();
-  for (const { source, documents } of snapshots.toSorted((a, b) => compareText(a.source, b.source))) {
+  for (const [source, documents] of given) {
     const before = previous?.parsed.get(source);
+    if (before !== undefined && previous?.given.get(source) === documents) {
+      sources.set(source, before);
+      continue;
+    }
     const after = new Map<string, ParsedDocument>();
     for (const [path, document] of [...documents].sort(([a], [b]) => compareText(a, b))) {
       const known = before?.get(path);

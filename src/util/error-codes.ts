@@ -14,7 +14,7 @@ export const errorCodes = {
   // CH10xx: object syntax and shape
   CH1001: {
     title: 'The file is not valid YAML',
-    hint: 'Fix the syntax at the position shown; the objects of other files are not affected.',
+    hint: 'Fix the syntax at the position shown; the other objects are not affected.',
   },
   CH1002: { title: 'The document is not an object', hint: 'Write a mapping with apiVersion, kind, metadata and spec.' },
   CH1003: {

@@ -150,6 +150,30 @@ export const regex = z
     }
   });
 
+/** A regex and what its match becomes; `\\1` names a group, `\\\\` is a backslash (RE2's rewrite syntax). */
+export const regexRewrite = strict({ pattern: regex, substitution: text }).check((context) => {
+  const { pattern: source, substitution } = context.value;
+  if (source.length > bounds.regex || expansion(source) > maxExpansion) return;
+  const groups = groupCount(source);
+  const wrong = [...substitution.matchAll(/\\(.?)/gs)].find(
+    ([, after = '']) => after !== '\\' && !(/^\d$/.test(after) && Number(after) <= (groups ?? 9)),
+  );
+  if (wrong !== undefined)
+    issue(context, 'CH1005', {
+      path: ['substitution'],
+      text: `names "${wrong[0]}", a group that the pattern does not have`,
+    });
+});
+
+function groupCount(source: string): number | undefined {
+  try {
+    return RE2JS.compile(source).groupCount();
+  } catch {
+    // Said of the pattern already.
+    return undefined;
+  }
+}
+
 /** An HTTP token; `:authority` and the like are allowed where headers are matched. */
 export const matchHeaderName = pattern(/^:?[!#$%&'*+.^_`|~0-9A-Za-z-]+$/, 'must be a header name').transform((value) =>
   value.toLowerCase(),

@@ -18,6 +18,7 @@ import {
   plainHost,
   port,
   regex,
+  regexRewrite,
   serviceRef,
   strict,
   text,
@@ -80,7 +81,7 @@ const headerEdits = strict({
 
 const rewrite = strict({
   prefix: path.optional(),
-  regex: strict({ pattern: regex, substitution: text }).optional(),
+  regex: regexRewrite.optional(),
   host: plainHost.optional(),
 }).check((context) => {
   if (context.value.prefix !== undefined && context.value.regex !== undefined)
@@ -104,12 +105,18 @@ const redirect = strict({
     issue(context, 'CH1010', 'needs scheme, host, port, path or prefix: it would lead to itself');
 });
 
+/** Envoy refuses bodies above 4096 bytes (RouteConfiguration.max_direct_response_body_size_bytes). */
+const body = z
+  .string()
+  .max(bounds.body)
+  .refine((value) => Buffer.byteLength(value) <= bounds.body, { error: `must have at most ${bounds.body} bytes` });
+
 export const ruleSpec = strict({
   name: name.optional(),
   match: list(match, 64).min(1).optional(),
   to: list(destination, 64).min(1).optional(),
   redirect: redirect.optional(),
-  respond: strict({ status: z.int().min(200).max(599), body: z.string().max(bounds.body).optional() }).optional(),
+  respond: strict({ status: z.int().min(200).max(599), body: body.optional() }).optional(),
   rewrite: rewrite.optional(),
   headers: strict({ request: headerEdits.optional(), response: headerEdits.optional() }).optional(),
   timeout: durationOrZero.optional(),

@@ -7,7 +7,7 @@ import { objectSnapshot, registrySnapshot } from '../../support/objects.ts';
 import { propertyRuns } from '../../support/property-runs.ts';
 import { testInstance } from '../../support/worlds.ts';
 
-const runs = { numRuns: propertyRuns(60) };
+const runs = { numRuns: propertyRuns(25) };
 const name = fc.constantFrom('cart', 'web', 'stock', 'api');
 
 const object = fc.oneof(
