@@ -6,12 +6,6 @@ import { isRecord, optionalNumber, optionalText, requiredText, ShapeError } from
 /** A key that is no document: it keeps the prefix in being, so that an empty one can be waited on. */
 export const sentinel = '.chancery';
 
-export interface KvEntry {
-  readonly document: ObjectDocument;
-  /** ModifyIndex: what a compare-and-set names. */
-  readonly modified: number;
-}
-
 /**
  * Folder markers (keys that end in `/`) and the sentinel are left out; an equal document is the same object as before.
  * Throws ShapeError when an entry makes no sense: then nothing of the answer is believed.
@@ -19,9 +13,9 @@ export interface KvEntry {
 export function parseEntries(
   body: readonly unknown[],
   prefix: string,
-  before: ReadonlyMap<string, KvEntry>,
-): ReadonlyMap<string, KvEntry> {
-  const entries = new Map<string, KvEntry>();
+  before: ReadonlyMap<string, ObjectDocument>,
+): ReadonlyMap<string, ObjectDocument> {
+  const entries = new Map<string, ObjectDocument>();
   for (const row of body) {
     if (!isRecord(row)) throw new ShapeError('an entry is not an object');
     const key = requiredText(row, 'Key');
@@ -31,11 +25,8 @@ export function parseEntries(
     const text = Buffer.from(optionalText(row, 'Value'), 'base64').toString('utf8');
     const created = optionalNumber(row, 'CreateIndex', 0);
     const old = before.get(path);
-    const document = old?.document.text === text && old.document.created === created ? old.document : undefined;
-    entries.set(path, {
-      document: document ?? { path, text, created },
-      modified: optionalNumber(row, 'ModifyIndex', 0),
-    });
+    const document = old?.text === text && old.created === created ? old : undefined;
+    entries.set(path, document ?? { path, text, created });
   }
   return entries;
 }

@@ -12,7 +12,7 @@ import { type BlockingQuery, createBlockingQuery } from './blocking-query.ts';
 import { createConsulClient } from './client.ts';
 import { degradedBy } from './degraded.ts';
 import { ShapeError } from './json-reader.ts';
-import { type KvEntry, parseEntries, sentinel } from './kv-entries.ts';
+import { parseEntries, sentinel } from './kv-entries.ts';
 import { createReader } from './reader.ts';
 import { defaultTiming } from './timing.ts';
 
@@ -65,7 +65,6 @@ export function createConsulObjects(deps: SourceDeps, options: ConsulObjectsOpti
     },
     async run(signal, emit) {
       const reader = createReader({ ...deps, log }, { client, source: name, maxConnections: 8 });
-      let entries: ReadonlyMap<string, KvEntry> = new Map();
       let documents: ReadonlyMap<string, ObjectDocument> = new Map();
       let last: ObjectSnapshot | undefined;
       let sentinelTried = false;
@@ -83,13 +82,13 @@ export function createConsulObjects(deps: SourceDeps, options: ConsulObjectsOpti
       function take(answer: Answer): boolean {
         const body = answer.status === 404 ? [] : answer.body;
         if (!Array.isArray(body)) throw unreadable(what, 'the answer is not a list');
+        let now: ReadonlyMap<string, ObjectDocument>;
         try {
-          entries = parseEntries(body, prefix, entries);
+          now = parseEntries(body, prefix, documents);
         } catch (error) {
           if (error instanceof ShapeError) throw unreadable(what, error.message);
           throw error;
         }
-        const now = new Map([...entries].map(([path, { document }]) => [path, document]));
         const same = now.size === documents.size && [...now].every(([path, one]) => documents.get(path) === one);
         if (!same) documents = now;
         return !same;
