@@ -127,13 +127,12 @@ export function createXdsServer(deps: XdsServerDeps, options: XdsServerOptions):
     health.stop();
     const closed = new Promise<void>((resolve) => listener.close(() => resolve()));
     for (const session of [...sessions]) session.stop('the server is stopping');
-    injector.drain(options.drainMs ?? 2_000);
-    await Promise.race([
-      new Promise<void>((resolve) => grpc.tryShutdown(() => resolve())),
-      deps.clock.sleep(options.drainMs ?? 2_000),
-    ]);
-    grpc.forceShutdown();
+    const drainMs = options.drainMs ?? 2_000;
+    // GOAWAY on every connection; each closes once its streams have ended.
+    injector.drain(drainMs);
+    await Promise.race([allClosed(sockets), deps.clock.sleep(drainMs)]);
     injector.destroy();
+    grpc.forceShutdown();
     for (const socket of sockets) socket.destroy();
     await closed;
   }
@@ -146,6 +145,10 @@ export function createXdsServer(deps: XdsServerDeps, options: XdsServerOptions):
         throw error;
       }),
   };
+}
+
+async function allClosed(sockets: ReadonlySet<Socket>): Promise<void> {
+  await Promise.all([...sockets].map((socket) => new Promise((resolve) => socket.once('close', resolve))));
 }
 
 function isLoopback(address: string): boolean {

@@ -53,6 +53,8 @@ export function createSession(
   let stream: StreamState | undefined;
   let subscription: ViewSubscription | undefined;
   let blockedTimer: Timer | undefined;
+  /** Messages HTTP/2 has not taken yet. */
+  let unwritten = 0;
   let ended = false;
 
   function end(reason: string): void {
@@ -94,21 +96,35 @@ export function createSession(
   function take(event: StreamEvent): number {
     if (stream === undefined) return 0;
     let written = 0;
-    let full = false;
     for (const effect of step(stream, event)) {
       if (ended) break;
       if (effect.kind === 'send') {
         written += effect.message.bytes.length;
-        if (!call.write(effect.message.bytes)) full = true;
+        write(effect.message.bytes);
       } else perform(effect);
     }
-    if (full && !ended && stream !== undefined) {
+    return written;
+  }
+
+  /**
+   * grpc-js queues up to sixteen messages before `write` says no, whatever their size; its callback comes when HTTP/2 has
+   * taken the bytes. Until then the reducer is blocked, so a slow client costs marks, not messages.
+   */
+  function write(bytes: Buffer): void {
+    unwritten++;
+    if (unwritten === 1 && stream !== undefined) {
       step(stream, { kind: 'blocked' });
-      blockedTimer ??= deps.clock.after(deps.blockedMs, () =>
+      blockedTimer = deps.clock.after(deps.blockedMs, () =>
         fail(status.UNAVAILABLE, `the client has taken nothing for ${deps.blockedMs} ms`),
       );
     }
-    return written;
+    call.write(bytes, () => {
+      unwritten--;
+      if (unwritten > 0 || ended) return;
+      blockedTimer?.cancel();
+      blockedTimer = undefined;
+      fenced(() => take({ kind: 'writable' }));
+    });
   }
 
   function perform(effect: Exclude<Effect, { kind: 'send' }>): void {
@@ -193,11 +209,6 @@ export function createSession(
   }
 
   call.on('data', (bytes: Buffer) => fenced(() => request(bytes)));
-  call.on('drain', () => {
-    blockedTimer?.cancel();
-    blockedTimer = undefined;
-    fenced(() => take({ kind: 'writable' }));
-  });
   call.on('end', () => {
     end('the client ended the stream');
     call.end();

@@ -1,0 +1,157 @@
+// Our hand-written codecs against the protobuf library, and against bytes that are no messages.
+import { readFileSync } from 'node:fs';
+import { fromBinary } from '@bufbuild/protobuf';
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { createProtos } from '../../../src/resources/protos.ts';
+import { typeUrls } from '../../../src/resources/type-urls.ts';
+import { streamMethods } from '../../../src/xds/grpc/services.ts';
+import { decodeNode } from '../../../src/xds/node.ts';
+import { decodeDelta, decodeSotw } from '../../../src/xds/requests.ts';
+import { createMessages } from '../../../src/xds/responses.ts';
+import { textField, WireError } from '../../../src/xds/wire.ts';
+import { resource } from '../../support/static-views.ts';
+
+const protos = createProtos(readFileSync(new URL('../../../src/gen/envoy.binpb', import.meta.url)));
+const encode = (name: string, json: object): Buffer => Buffer.from(protos.encode(name, json));
+const discovery = 'envoy.service.discovery.v3';
+
+describe('requests', () => {
+  it('reads what the library writes, SotW', () => {
+    const bytes = encode(`${discovery}.DiscoveryRequest`, {
+      version_info: 'v1',
+      node: { id: 'n' },
+      resource_names: ['a', 'b', 'a', 'ünï'],
+      type_url: 't',
+      response_nonce: '7',
+      error_detail: { code: 13, message: 'no' },
+    });
+    expect(decodeSotw(bytes)).toMatchObject({
+      ...{ versionInfo: 'v1', typeUrl: 't', nonce: '7', names: ['a', 'b', 'ünï'] },
+      error: { code: 13, message: 'no' },
+    });
+  });
+  it('reads what the library writes, delta; R56: locators are skipped', () => {
+    const bytes = encode(`${discovery}.DeltaDiscoveryRequest`, {
+      type_url: 't',
+      resource_names_subscribe: ['a', '*'],
+      resource_names_unsubscribe: ['b'],
+      initial_resource_versions: { a: '1', c: '2' },
+      response_nonce: '8',
+      resource_locators_subscribe: [{ name: 'x' }],
+    });
+    const request = decodeDelta(bytes);
+    expect(request).toMatchObject({ subscribe: ['a', '*'], unsubscribe: ['b'], nonce: '8', error: undefined });
+    expect([...request.versions]).toEqual([
+      ['a', '1'],
+      ['c', '2'],
+    ]);
+  });
+  it('R5: reads a node with nested metadata, which has no prototype', () => {
+    const node = decodeNode(
+      encode('envoy.config.core.v3.Node', {
+        id: 'n',
+        cluster: 'c',
+        metadata: { list: [1.5, null, 'x'], deep: { on: true, ['__proto__']: 'p' } },
+        locality: { region: 'r', zone: 'z', sub_zone: 's' },
+        user_agent_name: 'envoy',
+        user_agent_build_version: { version: { major_number: 1, minor_number: 40, patch: 2 } },
+        client_features: ['f'],
+      }),
+    );
+    expect(node).toMatchObject({
+      ...{ nodeId: 'n', nodeCluster: 'c', userAgentName: 'envoy', userAgentVersion: '1.40.2', clientFeatures: ['f'] },
+      locality: { region: 'r', zone: 'z', subZone: 's' },
+      metadata: { list: [1.5, null, 'x'] },
+    });
+    expect(Object.getPrototypeOf(node.metadata)).toBe(null);
+  });
+  it('F9: metadata nested too deep is refused, not followed', () => {
+    // Value { 5 struct_value { 1 fields { 1 key, 2 value } } }, from the inside out.
+    let value: Buffer = Buffer.from([0x20, 1]);
+    const field = (number: number, body: Buffer): Buffer => textField(number, body.toString('latin1'));
+    const wrap = (body: Buffer, number: number): Buffer => {
+      const head = field(number, Buffer.alloc(body.length)).subarray(0, -body.length || undefined);
+      return Buffer.concat([head, body]);
+    };
+    for (let depth = 0; depth < 500; depth++) value = wrap(wrap(wrap(value, 2), 1), 5);
+    const struct = wrap(wrap(value, 2), 1);
+    expect(() => decodeNode(wrap(struct, 3))).toThrow(WireError);
+  });
+  it('F9: any bytes are read or refused with WireError, in bounded time', () => {
+    const valid = encode(`${discovery}.DeltaDiscoveryRequest`, {
+      node: { id: 'n', metadata: { a: { b: [1, 2] } } },
+      type_url: typeUrls.cluster,
+      initial_resource_versions: { a: '1' },
+      error_detail: { code: 1, message: 'm' },
+    });
+    const bytes = fc.oneof(
+      fc.uint8Array({ maxLength: 200 }),
+      fc.tuple(fc.nat(valid.length - 1), fc.nat(255)).map(([at, to]) => {
+        const broken = Buffer.from(valid);
+        broken[at] = to;
+        return broken;
+      }),
+      fc.nat(valid.length).map((end) => valid.subarray(0, end)),
+    );
+    fc.assert(
+      fc.property(bytes, (input) => {
+        for (const decode of [decodeSotw, decodeDelta, decodeNode]) {
+          try {
+            decode(Buffer.from(input));
+          } catch (error) {
+            expect(error).toBeInstanceOf(WireError);
+          }
+        }
+      }),
+      { numRuns: 500 },
+    );
+  });
+});
+
+describe('responses', () => {
+  const resources = [resource(typeUrls.cluster, 'a'), resource(typeUrls.cluster, 'b', { content: 'x'.repeat(300) })];
+  it('R3, R7, R10: delta is what the library reads', () => {
+    const message = createMessages('me', 'e').delta({ type: typeUrls.cluster, resources, removed: ['c'] }, 0);
+    expect(fromBinary(protos.message(`${discovery}.DeltaDiscoveryResponse`), message.bytes)).toMatchObject({
+      typeUrl: typeUrls.cluster,
+      nonce: 'e-1',
+      removedResources: ['c'],
+      controlPlane: { identifier: 'me' },
+      resources: resources.map(({ name, version, bytes }) => ({
+        ...{ name, version },
+        resource: { typeUrl: typeUrls.cluster, value: Buffer.from(bytes) },
+      })),
+    });
+  });
+  it('R3, R7, R10: SotW is what the library reads', () => {
+    const message = createMessages('me', 'e').sotw({ type: typeUrls.cluster, resources, removed: ['c'] }, 0);
+    expect(fromBinary(protos.message(`${discovery}.DiscoveryResponse`), message.bytes)).toMatchObject({
+      typeUrl: typeUrls.cluster,
+      versionInfo: message.version,
+      nonce: 'e-1',
+      controlPlane: { identifier: 'me' },
+      resources: resources.map(({ bytes }) => ({ typeUrl: typeUrls.cluster, value: Buffer.from(bytes) })),
+    });
+  });
+  it('one encoded message serves every stream that wants it, and no stream twice (R6)', () => {
+    const messages = createMessages('me', 'e');
+    const content = { type: typeUrls.cluster, resources, removed: [] };
+    const one = messages.delta(content, 0);
+    expect(messages.delta(content, 0)).toBe(one);
+    const again = messages.delta(content, one.sequence);
+    expect(again.nonce).not.toBe(one.nonce);
+    expect(messages.sequenceOf(one.nonce)).toBe(one.sequence);
+    expect(messages.sequenceOf('other-5')).toBe(0);
+  });
+});
+
+describe('services', () => {
+  it('R1: every method is one of the published services, with streams both ways', () => {
+    expect(streamMethods).toHaveLength(16);
+    for (const { service, method } of streamMethods) {
+      const found = protos.registry.getService(service)?.methods.find(({ name }) => name === method);
+      expect(found?.methodKind, `${service}/${method}`).toBe('bidi_streaming');
+    }
+  });
+});
