@@ -1,5 +1,5 @@
 // What holds where a user says nothing: the safe defaults, and a Service's policies resolved over those of the Mesh.
-// Source: DESIGN "Safe by default"; Envoy's OutlierDetection, CircuitBreakers and CommonLbConfig documentation.
+// Source of the fields: Envoy's OutlierDetection, CircuitBreakers and CommonLbConfig documentation.
 // Invariant: nothing here depends on instances.
 import { defined } from './defined.ts';
 import type { MeshSpec } from './kinds/mesh.ts';

@@ -1,6 +1,7 @@
 // The JSON Schema of the objects, made from the schemas that parse them: for editors and `chancery schema`.
 // Draft 7, which yaml-language-server knows best. Invariant: the same text every time; keys in the order of the sources.
 import { z } from 'zod';
+import { errorCodes } from '../util/error-codes.ts';
 import { AppError } from '../util/errors.ts';
 import { didYouMean } from '../util/near-miss.ts';
 import { type Kind, kinds } from './kinds.ts';
@@ -23,7 +24,9 @@ export function jsonSchema(kind?: string): object {
     (row) => kind === undefined || row.kind.toLowerCase() === kind.toLowerCase() || fullName(row) === kind,
   );
   if (kind !== undefined && wanted.length === 0)
-    throw new AppError('CH1003', `kind "${kind}" is not known.${didYouMean(kind, kindNames())}`);
+    throw new AppError('CH1003', `kind "${kind}" is not known`, {
+      hint: `${errorCodes.CH1003.hint}${didYouMean(kind, kindNames())}`,
+    });
   const definitions = Object.fromEntries(wanted.map((row) => [definitionName(row), schemaOf(row)]));
   return {
     $schema: draft,

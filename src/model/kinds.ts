@@ -1,5 +1,6 @@
 // The table of the kinds that are understood, and the schema of the whole object of each.
-// A kind of a later issue (Authorization, RouteTest, EnvoyPatch, Certificate, Gateway API) gets its file under kinds/ and a line here.
+// A kind that is not there yet (Authorization, RouteTest, EnvoyPatch, Certificate, Gateway API) gets its file under kinds/
+// and a line here.
 // Invariant: a kind that is not in this table is an error, never ignored.
 import { z } from 'zod';
 import { type CoreServiceSpec, coreServiceSpec } from './kinds/core-service.ts';

@@ -195,7 +195,7 @@ function distinct(parsed: ObjectSet['parsed'], problems: Problem[]): readonly Me
 }
 
 /**
- * DESIGN's order: creationTimestamp, else the order inside one store, else skipped; then source, path, position.
+ * The older one first: creationTimestamp, else the order inside one store, else skipped; then source, path, position.
  * An object with a timestamp is older than one without, which keeps the order total.
  */
 function byAge(a: MeshObject, b: MeshObject): number {

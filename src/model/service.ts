@@ -32,7 +32,7 @@ export interface ActiveHealthCheck {
   readonly unhealthyThreshold: number;
 }
 
-/** Passive ejection; every value is the effective one (DESIGN section 3). */
+/** Passive ejection; every value is the effective one. */
 export interface OutlierDetection {
   readonly consecutiveLocalOriginFailures: number;
   readonly consecutiveGatewayFailures: number;

@@ -1,5 +1,5 @@
 // `chancery/v1` Gateway as a user writes it: an edge proxy's listeners.
-// User-facing YAML only. https, tcp and tls are accepted so that files can be prepared; they are served in a later issue.
+// User-facing YAML only. https, tcp and tls are accepted so that files can be prepared; they are not served yet.
 import { z } from 'zod';
 import { address, hostOrAny, issue, list, name, port, strict } from './fields.ts';
 

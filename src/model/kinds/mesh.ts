@@ -1,5 +1,5 @@
 // `chancery/v1` Mesh as a user writes it: the one object with mesh-wide defaults.
-// User-facing YAML only. Later issues add here, beside accessLog: tracing, metrics.
+// User-facing YAML only. Later versions add here, beside accessLog: tracing, metrics.
 import { z } from 'zod';
 import { plainHost, strict } from './fields.ts';
 import { health, limits, loadBalancer, retry, timeouts } from './policy.ts';

@@ -1,5 +1,5 @@
 // Parts of a Service that a Mesh can set for all: load balancing, health, limits, timeouts, retries.
-// User-facing YAML only; what is left out is resolved in ../defaults.ts. Later issues add here: slowStart and
+// User-facing YAML only; what is left out is resolved in ../defaults.ts. Later versions add here: slowStart and
 // locality beside policy, rate beside limits.
 import { z } from 'zod';
 import {

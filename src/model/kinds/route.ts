@@ -1,6 +1,6 @@
 // `chancery/v1` Route as a user writes it: where requests for a host go.
 // User-facing YAML only. Invariant: strict, bounded; a rule has exactly one action.
-// Later issues add here, beside timeout and retry: mirror, cors, fault, rateLimit.
+// Later versions add here, beside timeout and retry: mirror, cors, fault, rateLimit.
 import { z } from 'zod';
 import {
   bounds,

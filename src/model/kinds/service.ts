@@ -1,6 +1,6 @@
 // `chancery/v1` Service as a user writes it: how one service wants to be reached.
 // User-facing YAML only; every field is optional, because several objects can make one service.
-// Invariant: strict, bounded. Later issues add here: rate in limits, slowStart and locality in loadBalancer.
+// Invariant: strict, bounded. Later versions add here: rate in limits, slowStart and locality in loadBalancer.
 import { z } from 'zod';
 import { address, bounds, issue, list, map, name, plainHost, port, strict, text } from './fields.ts';
 import { health, limits, loadBalancer, timeouts } from './policy.ts';
