@@ -90,6 +90,33 @@ describe('nextWorld', () => {
     expect(nextWorld(whatIf, input)).toEqual({ ...before, revision: 3 });
   });
 
+  it('is frozen, and so is what objects were made into', () => {
+    const world = nextWorld(undefined, input);
+    const route = world.routes[0];
+    for (const part of [
+      world,
+      world.mesh,
+      route,
+      route?.rules[0]?.matches[0],
+      world.services.get(cart),
+      world.services.get(web),
+    ])
+      expect(part !== undefined && Object.isFrozen(part)).toBe(true);
+    expect(Object.isFrozen(world.gateways.get('edge')?.listeners[0])).toBe(true);
+  });
+
+  it('shares a service through edits that change nothing of it', () => {
+    let world = nextWorld(undefined, input);
+    const first = world.services.get(cart);
+    for (const comment of ['# one', '# two', '# three']) {
+      const text = `apiVersion: chancery/v1\nkind: Service\nmetadata: {name: cart}\nspec: {port: 80}\n${comment}\n`;
+      const documents = new Map(objects[0]?.documents).set('cart.yaml', { path: 'cart.yaml', text });
+      world = nextWorld(world, { registries: [base], objects: [{ ...objectSnapshot({}), documents }] });
+      expect(world.services.get(cart)).toBe(first);
+    }
+    expect(world.revision).toBe(1);
+  });
+
   it('serves nothing of an incomplete source, and names it', () => {
     const world = nextWorld(undefined, { registries: [{ ...base, complete: false }], objects });
     expect(world.endpoints.size).toBe(0);
