@@ -29,10 +29,6 @@ export interface Encoder {
   count(type: TypeUrl): void;
 }
 
-export function sameOrigin(a: Origin, b: Origin): boolean {
-  return JSON.stringify([a.deps, a.provenance]) === JSON.stringify([b.deps, b.provenance]);
-}
-
 /** `encoded`: messages encoded, by short type name. */
 export function createEncoder(protos: Protos, encoded: Map<string, number>): Encoder {
   const validate = createValidator(protos);

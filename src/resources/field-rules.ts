@@ -112,7 +112,7 @@ function range(rule: Rule, value: number, bound: (raw: unknown) => number): stri
 
 function text(rule: Rule, value: string): string | undefined {
   if (value === '' && rule['ignoreEmpty'] === true) return undefined;
-  const length = [...value].length;
+  const length = Array.from(value).length;
   const bytes = Buffer.byteLength(value);
   if (length < Number(rule['minLen'] ?? 0) || bytes < Number(rule['minBytes'] ?? 0))
     return 'must not be empty or shorter than allowed';

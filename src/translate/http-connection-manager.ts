@@ -1,9 +1,23 @@
 // The HTTP side of a listener. It must not know routes: they come by RDS under a name, so that no edit of a route touches
 // a listener. Invariant: what differs between an edge and a sidecar stands here and nowhere else.
 import type { FilterJson } from '../gen/envoy/config/listener/v3/listener_components_pb.js';
-import type { HttpConnectionManagerJson } from '../gen/envoy/extensions/filters/network/http_connection_manager/v3/http_connection_manager_pb.js';
+import type {
+  HttpConnectionManagerJson,
+  LocalReplyConfigJson,
+} from '../gen/envoy/extensions/filters/network/http_connection_manager/v3/http_connection_manager_pb.js';
 import { accessLog } from './filters/access-log.ts';
 import { httpFilters } from './filters/index.ts';
+import { unsentHeader } from './retry.ts';
+
+/** The application refused the connection (response flag UF): the caller is told that nothing was handled. */
+const notSent: LocalReplyConfigJson = {
+  mappers: [
+    {
+      filter: { responseFlagFilter: { flags: ['UF'] } },
+      headersToAdd: [{ header: { key: unsentHeader, value: '1' }, appendAction: 'OVERWRITE_IF_EXISTS_OR_ADD' }],
+    },
+  ],
+};
 
 const typeName = 'envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager';
 
@@ -14,6 +28,8 @@ export interface HttpOptions {
   readonly listener: string;
   /** An edge meets clients nobody vouches for; a sidecar meets its own application or another sidecar. */
   readonly edge: boolean;
+  /** Before the local application. */
+  readonly inbound: boolean;
   readonly accessLog: boolean;
 }
 
@@ -32,6 +48,7 @@ export function httpConnectionManager(options: HttpOptions): FilterJson {
     // At the edge the peer is the client and its X-Forwarded-For is not believed; behind it, what the edge wrote is kept.
     useRemoteAddress: options.edge,
     ...(options.edge ? {} : { skipXffAppend: true }),
+    ...(options.inbound ? { localReplyConfig: notSent } : {}),
   };
   return {
     name: 'envoy.filters.network.http_connection_manager',

@@ -36,6 +36,7 @@ export function httpListener(options: HttpListener): ListenerJson {
     statPrefix: options.name.replaceAll(/[^\w-]/g, '_'),
     listener: options.name,
     edge: options.edge,
+    inbound: options.direction === 'INBOUND',
     accessLog: options.accessLog,
   });
   return { ...listener(options.name, options, [filter]), trafficDirection: options.direction };

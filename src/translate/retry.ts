@@ -7,6 +7,13 @@ import type { Retry } from '../model/route.ts';
 import { duration } from './durations.ts';
 
 const unsent = ['connect-failure', 'refused-stream', 'reset-before-request'];
+
+/**
+ * What a sidecar adds to its own 503 when its application could not be reached at all: nothing was handled, so the caller
+ * may try another instance whatever the method. Without it a crashed application behind a living sidecar looks like an
+ * answer, which no retry on connection failures ever sees.
+ */
+export const unsentHeader = 'x-chancery-not-sent';
 const previousHosts = 'envoy.extensions.retry.host.previous_hosts.v3.PreviousHostsPredicate';
 
 /** Another host than those tried, as long as three draws find one. */
@@ -21,7 +28,12 @@ const elsewhere: RetryPolicyJson = {
 };
 
 export function defaultRetry(idempotent: boolean): RetryPolicyJson {
-  return { retryOn: [...unsent, ...(idempotent ? ['reset'] : [])].join(','), numRetries: 1, ...elsewhere };
+  return {
+    retryOn: [...unsent, ...(idempotent ? ['reset'] : []), 'retriable-headers'].join(','),
+    retriableHeaders: [{ name: unsentHeader, presentMatch: true }],
+    numRetries: 1,
+    ...elsewhere,
+  };
 }
 
 /** Towards the one local application there is no other host, but a kept-alive connection may close all the same. */

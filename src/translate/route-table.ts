@@ -11,6 +11,7 @@ import { typeUrls } from '../resources/type-urls.ts';
 import type { HostGroup, HostGroups } from './host-groups.ts';
 import { admittedHosts } from './host-match.ts';
 import { countRun, createKeyedMemo, type Ran } from './memo.ts';
+import { unsentHeader } from './retry.ts';
 import { type ViewFilter, type VirtualHostParts, virtualHost } from './virtual-hosts.ts';
 
 export interface RouteConfiguration {
@@ -99,10 +100,12 @@ export function createRouteTable(encoder: Encoder, ran: Ran): RouteTable {
       const clusters = new Set(used.flatMap((part) => part.clusters));
       const resource = encoder.record(
         { type: typeUrls.routes, name },
-        encodeRouteConfiguration(
+        encodeRouteConfiguration({
           name,
-          used.map(({ bytes }) => bytes),
-        ),
+          virtualHosts: used.map(({ bytes }) => bytes),
+          // It is said between proxies; no client and no application is to see or say it.
+          responseHeadersToRemove: [unsentHeader],
+        }),
         {
           deps: [...clusters].map((cluster) => ({ type: typeUrls.cluster, name: cluster })),
           provenance: [...new Set(used.flatMap((part) => part.provenance))],

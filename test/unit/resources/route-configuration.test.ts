@@ -17,12 +17,26 @@ const virtualHost = fc.record({
 describe('encodeRouteConfiguration', () => {
   it('gives the bytes of encoding the whole', () => {
     fc.assert(
-      fc.property(text, fc.array(virtualHost, { maxLength: 5 }), (name, virtualHosts) => {
-        const protos = testProtos();
-        const whole = protos.encode(typeUrls.routes, { name, virtualHosts, ignorePortInHostMatching: true });
-        const chunks = virtualHosts.map((json) => virtualHostField(protos.encode(typeUrls.virtualHost, json)));
-        expect(Buffer.from(encodeRouteConfiguration(name, chunks)).equals(whole)).toBe(true);
-      }),
+      fc.property(
+        text,
+        fc.array(virtualHost, { maxLength: 5 }),
+        fc.array(text, { maxLength: 2 }),
+        (name, virtualHosts, responseHeadersToRemove) => {
+          const protos = testProtos();
+          const whole = protos.encode(typeUrls.routes, {
+            name,
+            virtualHosts,
+            responseHeadersToRemove,
+            ignorePortInHostMatching: true,
+          });
+          const chunks = virtualHosts.map((json) => virtualHostField(protos.encode(typeUrls.virtualHost, json)));
+          expect(
+            Buffer.from(encodeRouteConfiguration({ name, virtualHosts: chunks, responseHeadersToRemove })).equals(
+              whole,
+            ),
+          ).toBe(true);
+        },
+      ),
       { numRuns: propertyRuns(60) },
     );
   });
