@@ -1,5 +1,6 @@
 // Reads through a bounded number of connections, counted. It must not know what is read.
 // Invariant: an agent that refuses a connection is asked with fewer from then on, and that is said plainly.
+import { createTokenBucket } from '../../util/backoff.ts';
 import { AppError } from '../../util/errors.ts';
 import type { SourceDeps } from '../source-deps.ts';
 import type { Answer } from './answer.ts';
@@ -10,6 +11,8 @@ export interface Reader {
   read(options: ReadOptions, signal: AbortSignal): Promise<Answer>;
   /** True when that many keys cannot all hold a connection: each should then wait only briefly. */
   crowded(keys: number): boolean;
+  /** Something changed somewhere: reads that wait for a connection to wait on are answered at once instead. */
+  hurry(): void;
   /** Counts a difference found by a periodic full read. */
   diverged(): void;
 }
@@ -35,13 +38,32 @@ export function createReader(deps: SourceDeps, options: ReaderOptions): Reader {
     'Changes that only a periodic full read of a source found',
     ['source'],
   );
+  // With many keys a hurry is as many reads, so it has a rate of its own; what it skips is seen in the key's next turn.
+  const hurries = createTokenBucket(deps.clock, 2, 1);
+  let hurrying = new AbortController();
   let told = 0;
+
+  async function scheduled(request: ReadOptions, signal: AbortSignal): Promise<Answer> {
+    const { blocking, ...brisk } = request;
+    const now = (): Promise<Answer> => brief.run(signal, () => client.read(brisk, signal));
+    if (blocking === undefined) return now();
+    const impatient = hurrying.signal;
+    let started = false;
+    try {
+      return await waiting.run(AbortSignal.any([signal, impatient]), () => {
+        started = true;
+        return client.read(request, signal);
+      });
+    } catch (error) {
+      if (started || signal.aborted || !impatient.aborted) throw error;
+      return now();
+    }
+  }
 
   return {
     async read(request, signal) {
-      const slots = request.blocking === undefined ? brief : waiting;
       try {
-        const answer = await slots.run(signal, () => client.read(request, signal));
+        const answer = await scheduled(request, signal);
         reads.add({ source, outcome: 'answer' });
         return answer;
       } catch (error) {
@@ -55,6 +77,12 @@ export function createReader(deps: SourceDeps, options: ReaderOptions): Reader {
       }
     },
     crowded: (keys) => keys > waiting.size,
+    hurry() {
+      if (waiting.queued() === 0 || hurries.take() > 0) return;
+      const before = hurrying;
+      hurrying = new AbortController();
+      before.abort();
+    },
     diverged: () => differences.add({ source }),
   };
 }

@@ -108,6 +108,8 @@ export function createConsulRegistry(deps: SourceDeps, options: ConsulRegistryOp
         if (!isRecord(answer.body)) throw unreadable('catalog/services', 'the answer is not an object');
         const { added, removed } = names.set(wanted(answer.body, options));
         for (const gone of removed) table.delete(gone);
+        // The list wakes for every registration; which service it was, it does not say.
+        reader.hurry();
         return added.length > 0 || removed.length > 0;
       }
 

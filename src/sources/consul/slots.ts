@@ -6,6 +6,8 @@ export interface Slots {
   /** Runs `work` in a slot; rejects with the signal's reason when aborted before it got one. */
   run<T>(signal: AbortSignal, work: () => Promise<T>): Promise<T>;
   readonly size: number;
+  /** How many wait for a slot now. */
+  queued(): number;
   /** The agent refused a connection: use fewer than are open now, at least 2. Returns the new size. */
   shrink(): number;
 }
@@ -57,6 +59,7 @@ export function createSlots(size: number): Slots {
     get size() {
       return total;
     },
+    queued: () => queue.length,
     shrink() {
       const target = Math.max(2, total - free - 1);
       if (target < total) {
