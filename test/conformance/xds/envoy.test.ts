@@ -71,10 +71,8 @@ describeWith(['envoy', 'envoy-oldest'], 'a real Envoy', () => {
         expect(result.failures).toEqual({});
         expect(result.sent).toBeGreaterThan(20);
         const sent = two.events.filter((event) => event.kind === 'sent').map((event) => event.type);
-        if (channel.variant === 'delta') {
-          expect(sent).not.toContain(typeUrls.cluster);
-          expect(sent).not.toContain(typeUrls.listener);
-        }
+        expect(sent).not.toContain(typeUrls.cluster);
+        expect(sent).not.toContain(typeUrls.listener);
         expect(await envoy.stat('cluster_manager.cluster_modified')).toBe(modified);
         expect(await envoy.stat('listener_manager.listener_modified')).toBe(0);
         expect(await envoy.stat('listener_manager.total_listeners_draining')).toBe(0);
