@@ -64,8 +64,10 @@ export function createKeyReader(options: Omit<EtcdRegistryOptions, 'endpoints'>)
   const rowsOf = new Map<string, readonly string[]>();
   const faults = new Map<string, Problem>();
   const others = new Set<string>();
-  /** Service by key, of keys that have no lease. */
-  const leaseless = new Map<string, string>();
+  /** Keys without a lease, by service. */
+  const leaseless = new Map<string, Set<string>>();
+  const leaselessService = new Map<string, string>();
+  let problemsChanged = false;
   let problems: readonly Problem[] = [];
 
   function at(key: string, service = ''): Problem['at'] {
@@ -77,12 +79,27 @@ export function createKeyReader(options: Omit<EtcdRegistryOptions, 'endpoints'>)
     rowsOf.delete(key);
   }
 
+  /** The service of a key without a lease; undefined: it has one, or is gone. */
+  function noteLease(key: string, service: string | undefined): void {
+    const old = leaselessService.get(key);
+    if (old === service) return;
+    problemsChanged = true;
+    if (old !== undefined) {
+      const keys = leaseless.get(old);
+      keys?.delete(key);
+      if (keys?.size === 0) leaseless.delete(old);
+      leaselessService.delete(key);
+    }
+    if (service === undefined) return;
+    leaselessService.set(key, service);
+    leaseless.set(service, (leaseless.get(service) ?? new Set()).add(key));
+  }
+
   function read(key: string, entries: KeyspaceState['entries']): void {
-    faults.delete(key);
-    others.delete(key);
-    leaseless.delete(key);
+    if (faults.delete(key) || others.delete(key)) problemsChanged = true;
     const entry = entries.get(key);
     if (entry === undefined) {
+      noteLease(key, undefined);
       forget(key);
       return;
     }
@@ -95,20 +112,25 @@ export function createKeyReader(options: Omit<EtcdRegistryOptions, 'endpoints'>)
           table.put(rows[index] ?? key, meaning.service, instance);
         });
         rowsOf.set(key, rows);
-        if (!entry.leased) leaseless.set(key, meaning.service);
+        noteLease(key, leaseWarnings && !entry.leased ? meaning.service : undefined);
         return;
       }
       case 'fault': {
+        noteLease(key, undefined);
         const kept = rowsOf.has(key) ? '; its last good instance stays' : '';
         const message = `the value of "${prefix}${key}" cannot be read: ${meaning.reason}${kept}`;
+        problemsChanged = true;
         faults.set(key, createProblem('CH1330', at(key, meaning.service), message));
         return;
       }
       case 'other':
+        problemsChanged = true;
         others.add(key);
+        noteLease(key, undefined);
         forget(key);
         return;
       case 'none':
+        noteLease(key, undefined);
         forget(key);
         return;
     }
@@ -122,20 +144,20 @@ export function createKeyReader(options: Omit<EtcdRegistryOptions, 'endpoints'>)
       const message = `"${prefix}${first}"${more}: no instance in the layout "${layout}"`;
       list.push(createProblem('CH1331', at(first), message, { severity: 'warning' }));
     }
-    if (leaseWarnings)
-      for (const service of [...new Set(leaseless.values())].sort()) {
-        const keys = [...leaseless].filter(([, name]) => name === service).map(([key]) => key);
-        const key = keys.sort()[0] ?? '';
-        const message = `${keys.length} of its keys ${keys.length === 1 ? 'has' : 'have'} no lease, so an instance that dies stays`;
-        list.push(createProblem('CH1332', at(key, service), message, { severity: 'warning' }));
-      }
+    for (const [service, keys] of [...leaseless].sort(([a], [b]) => (a < b ? -1 : 1))) {
+      const [key = ''] = [...keys].sort();
+      const message = `${keys.size} of its keys ${keys.size === 1 ? 'has' : 'have'} no lease, so an instance that dies stays`;
+      list.push(createProblem('CH1332', at(key, service), message, { severity: 'warning' }));
+      if (list.length >= maxProblems) break;
+    }
     return list.slice(0, maxProblems);
   }
 
   return {
     next({ entries, changed }) {
       for (const key of changed) read(key, entries);
-      if (changed.size > 0) problems = collect();
+      if (problemsChanged) problems = collect();
+      problemsChanged = false;
       return { services: table.services(), problems };
     },
   };
