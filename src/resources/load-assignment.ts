@@ -1,4 +1,4 @@
-// ClusterLoadAssignment by hand: the one message written on every endpoint event (performance.md B3 measured the library
+// ClusterLoadAssignment by hand: the one message written on every endpoint event (the library was measured
 // at ten times the cost). It must not know instances. Invariant: byte-equal to the library's encoding; a test holds that.
 // Field numbers: envoy/config/endpoint/v3/endpoint.proto, endpoint_components.proto, config/core/v3/address.proto, base.proto.
 import { concat, putVarint, varintSize } from './wire.ts';

@@ -1,4 +1,4 @@
-// The xDS resource types, their order in one change, and which are wildcard types (xds.md 1.9).
+// The xDS resource types, their order in one change, and which are wildcard types.
 
 export const typeUrls = {
   cluster: 'type.googleapis.com/envoy.config.cluster.v3.Cluster',

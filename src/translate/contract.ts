@@ -24,5 +24,10 @@ export interface Translator {
   view(world: World, profile: ProxyProfile): ViewContent;
   /** ClusterLoadAssignments of all services and subsets, by resource name; unchanged ones are the same objects. */
   endpoints(world: World): ReadonlyMap<string, Resource>;
+  /**
+   * Another object whenever views depend on what changed in the endpoints of a World: Envoy resolves host names itself, so
+   * their instances stand in the clusters. Compare by identity; the same: an endpoint event touches no view.
+   */
+  endpointFacts?(world: World): object;
   readonly counters: TranslateCounters;
 }

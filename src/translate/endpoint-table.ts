@@ -18,6 +18,8 @@ export interface EndpointTable {
   /** Services whose addresses Envoy resolves itself, with their instances; the same object while neither changes. */
   readonly byDns: ReadonlyMap<ServiceId, readonly Instance[]>;
   readonly problems: readonly Problem[];
+  /** The same object while `byDns` and `problems` are. */
+  readonly facts: object;
 }
 
 interface Row {
@@ -67,11 +69,14 @@ export function createEndpointTable(encoder: Encoder, ran: Ran): (world: World) 
       for (const item of items) resources.set(item.name, item);
       if (facts.byDns && service !== undefined) byDns.set(service.id, world.endpoints.get(service.id) ?? none);
     }
-    const problems = rows.flatMap(({ facts }) => facts.problems);
+    const allProblems = rows.flatMap(({ facts }) => facts.problems);
+    const sameDns = before !== undefined && sameItems([...before.byDns].flat(), [...byDns].flat());
+    const sameProblems = before !== undefined && sameItems(before.problems, allProblems);
     return {
       resources,
-      byDns: before !== undefined && sameItems([...before.byDns].flat(), [...byDns].flat()) ? before.byDns : byDns,
-      problems: before !== undefined && sameItems(before.problems, problems) ? before.problems : problems,
+      byDns: sameDns ? before.byDns : byDns,
+      problems: sameProblems ? before.problems : allProblems,
+      facts: sameDns && sameProblems ? before.facts : {},
     };
   }
 

@@ -1,7 +1,7 @@
 // When a failed request is sent again. It must not know matches or clusters.
 // The safe default repeats only what cannot have been handled: connections that never opened, streams the other side
 // refused, resets before any byte of the request left. A GET, HEAD or OPTIONS may also be repeated after a later reset:
-// an instance that closes a kept-alive connection just as a request arrives costs nothing then (measured, DESIGN section 3).
+// an instance that closes a kept-alive connection just as a request arrives costs nothing then.
 import type { RetryPolicyJson } from '../gen/envoy/config/route/v3/route_components_pb.js';
 import type { Retry } from '../model/route.ts';
 import { duration } from './durations.ts';

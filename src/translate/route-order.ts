@@ -1,4 +1,4 @@
-// Which rule comes first where several could answer (DESIGN section 2), decided for each match entry.
+// Which rule comes first where several could answer, decided for each match entry.
 // It must not know Envoy. Invariant: a total order; equal input in any order gives equal output.
 // A path that matches everything (`/`, or none) stands after regular expressions, else it would hide each of them.
 import type { Match, PathMatch, Route, Rule } from '../model/route.ts';

@@ -182,6 +182,7 @@ export function createTranslator({ protos }: { readonly protos: Protos }): Trans
   return {
     counters: { ran, encoded },
     endpoints: (world) => endpointTable(world).resources,
+    endpointFacts: (world) => endpointTable(world).facts,
     view(world, profile) {
       const all = shared(world);
       const inputs = [

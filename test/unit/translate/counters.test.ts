@@ -81,6 +81,25 @@ describe('the work of a change', () => {
     expect(changed.map(([name]) => name)).toEqual(['s3']);
   });
 
+  it('is known to touch views where Envoy resolves host names, and only there', () => {
+    const { world, all } = start();
+    const translator = createTranslator({ protos: testProtos() });
+    const facts = translator.endpointFacts?.(world);
+    const more = withInstances(world, 's3', [testInstance('s3-1'), testInstance('s3-2', { port: 81 })]);
+    expect(translator.endpointFacts?.(more)).toBe(facts);
+    const named = withInstances(more, 's3', [testInstance('s3-1', { address: 'one.internal' })]);
+    const withName = translator.endpointFacts?.(named);
+    expect(withName).not.toBe(facts);
+    const twoNames = withInstances(named, 's3', [
+      testInstance('s3-1', { address: 'one.internal' }),
+      testInstance('s3-2', { address: 'two.internal' }),
+    ]);
+    expect(translator.endpointFacts?.(twoNames)).not.toBe(withName);
+    const view = all(twoNames).views[0];
+    expect(view?.resources.get(typeUrls.cluster)?.get('s3')?.deps).toEqual([]);
+    expect(all(world).views[0]?.resources.get(typeUrls.cluster)?.get('s3')?.deps).toHaveLength(1);
+  });
+
   it('is one virtual host and one configuration of each kind for one route change', () => {
     const { world, first, all, counted } = start();
     const before = counted();
