@@ -92,6 +92,11 @@ export function world(shape: WorldShape): Resource[] {
   ];
 }
 
+/** A cluster that fits its schema and that every Envoy rejects: by EDS, without a source of endpoints. */
+export function badCluster(name: string): Resource {
+  return make(typeUrls.cluster, name, { json: { name, type: 'EDS', connect_timeout: '1s' } });
+}
+
 function manager(source: object): object {
   return {
     name: 'envoy.filters.network.http_connection_manager',

@@ -6,7 +6,7 @@ import { startBackend } from '../../support/backends.ts';
 import { ask, startLoad } from '../../support/load.ts';
 import { describeWith, eventually, eventuallyPasses, freePort, startEnvoy } from '../../support/real-parts.ts';
 import { createStaticViews } from '../../support/static-views.ts';
-import { bootstrap, type Channel, world } from './envoy-world.ts';
+import { badCluster, bootstrap, type Channel, world } from './envoy-world.ts';
 import { runServer } from './running-server.ts';
 
 const channels: readonly Channel[] = [
@@ -80,5 +80,59 @@ describeWith(['envoy', 'envoy-oldest'], 'a real Envoy', () => {
         expect(await envoy.stat('listener_manager.lds.update_rejected')).toBe(0);
       });
     }
+  }
+
+  for (const channel of channels.filter(({ aggregated }) => aggregated)) {
+    it(`F7: moves from cluster to cluster, one after the other, lose no request: ${channel.variant}`, async () => {
+      await using a = await startBackend('a');
+      await using b = await startBackend('b');
+      const base = { channel, listenPort: await freePort() };
+      const views = createStaticViews(world({ ...base, clusters: { c0: [a.port] }, route: 'c0' }));
+      await using server = await runServer(views);
+      await using envoy = await startEnvoy(bootstrap(channel, server.port));
+      await eventually(async () => (await ask({ port: base.listenPort })).status === 200);
+      const load = startLoad({ port: base.listenPort, perSecond: 300, maxSeconds: 20 });
+      for (let move = 1; move <= 20; move++) {
+        const backend = move % 2 === 0 ? a : b;
+        views.publish(world({ ...base, clusters: { [`c${move}`]: [backend.port] }, route: `c${move}` }));
+        // Some moves overtake the one before, some wait for it.
+        if (move % 3 === 0)
+          await eventually(async () => (await ask({ port: base.listenPort })).headers['x-backend'] === backend.name);
+      }
+      await eventually(async () => {
+        const clusters = await envoy.adminGet('/clusters');
+        return clusters.includes('c20::') && !clusters.includes('c19::');
+      });
+      const result = await load.stop();
+      expect(result.failures).toEqual({});
+      expect(result.sent).toBeGreaterThan(20);
+      expect(server.events.filter(({ kind }) => kind === 'nack')).toEqual([]);
+    });
+
+    it(`R13, R14: a cluster Envoy rejects takes nothing else down: ${channel.variant}`, async () => {
+      await using a = await startBackend('a');
+      await using b = await startBackend('b');
+      const base = { channel, listenPort: await freePort() };
+      const first = world({ ...base, clusters: { a: [a.port] }, route: 'a' });
+      const views = createStaticViews(first);
+      await using server = await runServer(views);
+      await using envoy = await startEnvoy(bootstrap(channel, server.port));
+      const load = startLoad({ port: base.listenPort, perSecond: 100, maxSeconds: 20 });
+      const bad = badCluster('bad');
+      views.publish([...world({ ...base, clusters: { a: [a.port], b: [b.port] }, route: 'b' }), bad]);
+      await eventually(async () => (await ask({ port: base.listenPort })).headers['x-backend'] === 'b');
+      const nacks = server.events.filter((event) => event.kind === 'nack');
+      expect(nacks.length).toBeGreaterThan(0);
+      expect(nacks.at(-1)?.message).toContain('EDS');
+      const rejected = await envoy.stat('cluster_manager.cds.update_rejected');
+      expect(rejected).toBeLessThanOrEqual(3);
+      // Endpoints and further changes still arrive; the rejected one is not offered again.
+      views.publish([...world({ ...base, clusters: { a: [a.port], b: [a.port] }, route: 'b' }), bad]);
+      await eventually(async () => (await ask({ port: base.listenPort })).headers['x-backend'] === 'a');
+      views.publish([...world({ ...base, clusters: { a: [a.port], b: [a.port], c: [b.port] }, route: 'c' }), bad]);
+      await eventually(async () => (await ask({ port: base.listenPort })).headers['x-backend'] === 'b');
+      expect(await envoy.stat('cluster_manager.cds.update_rejected')).toBe(rejected);
+      expect((await load.stop()).failures).toEqual({});
+    });
   }
 });
