@@ -153,9 +153,11 @@ function setFailure(state: NameState, lookup: Lookup): void {
 function setProblem(state: NameState, about: { service: DnsService; lookup: Lookup; source: string }): void {
   const { service, lookup, source } = about;
   delete state.problem;
-  if (lookup.answer.kind !== 'empty' || lookup.answer.exists) return;
+  const [name] = lookup.absent;
+  if (name === undefined) return;
   const at = { source, file: service.host, line: 1, column: 1, object: `service ${service.name}` };
-  state.problem = createProblem('CH1340', at, `the name "${service.host}" does not exist`, { severity: 'warning' });
+  const role = name === service.host ? 'name' : 'SRV target';
+  state.problem = createProblem('CH1340', at, `the ${role} "${name}" does not exist`, { severity: 'warning' });
 }
 
 function degradedOf(services: readonly DnsService[], states: readonly NameState[]): Degraded | undefined {

@@ -33,6 +33,8 @@ export interface Lookup {
   readonly answer: Answer<Endpoint>;
   /** Targets of SRV records of which nothing is known, with the reason. */
   readonly failedTargets: ReadonlyMap<string, string>;
+  /** Names that do not exist: the host itself, or targets of its SRV records. */
+  readonly absent: readonly string[];
   /** Why there is no knowledge of a host's addresses of a family, by `questionOf(host, family)`. */
   readonly unanswered: ReadonlyMap<string, string>;
   /** Shortest time to live of the answers, where the resolver gives it, in milliseconds. */
@@ -82,6 +84,10 @@ async function addresses(
   );
 }
 
+function absentOf(answer: Answer<unknown>, name: string): readonly string[] {
+  return answer.kind === 'empty' && !answer.exists ? [name] : [];
+}
+
 const ttlOf = (records: readonly AddressRecord[]): { ttlMs?: number } =>
   records.length === 0 ? {} : { ttlMs: Math.min(...records.map(({ ttl }) => ttl)) * 1000 };
 
@@ -90,13 +96,21 @@ export async function lookUp(resolver: DnsResolver, service: DnsService): Promis
   if (service.type !== 'SRV') {
     const families: readonly Family[] = service.type === 'A' ? [4, 6] : [6];
     const answer = await addresses(resolver, service.host, { families, unanswered });
-    if (answer.kind !== 'records') return { answer, failedTargets: none, unanswered };
+    if (answer.kind !== 'records')
+      return { answer, failedTargets: none, unanswered, absent: absentOf(answer, service.host) };
     const port = service.port ?? 0;
     const records = answer.records.map(({ address }): Endpoint => ({ address, port, weight: 1 }));
-    return { answer: { kind: 'records', records }, failedTargets: none, unanswered, ...ttlOf(answer.records) };
+    return {
+      answer: { kind: 'records', records },
+      failedTargets: none,
+      unanswered,
+      absent: [],
+      ...ttlOf(answer.records),
+    };
   }
   const answer = await ask(resolver.resolveSrv(service.host));
-  if (answer.kind !== 'records') return { answer, failedTargets: none, unanswered };
+  if (answer.kind !== 'records')
+    return { answer, failedTargets: none, unanswered, absent: absentOf(answer, service.host) };
   const used = preferred(answer.records);
   const largest = Math.max(0, ...used.map(({ weight }) => weight));
   const names = [...new Set(used.map(({ name }) => name))];
@@ -116,5 +130,6 @@ export async function lookUp(resolver: DnsResolver, service: DnsService): Promis
       records.push({ address, port, weight: srvWeight(weight, largest), target: name });
   }
   const whole: Answer<Endpoint> = records.length === 0 ? { kind: 'empty', exists: true } : { kind: 'records', records };
-  return { answer: whole, failedTargets, unanswered, ...ttlOf(found) };
+  const absent = [...targets].flatMap(([name, target]) => absentOf(target, name));
+  return { answer: whole, failedTargets, unanswered, absent, ...ttlOf(found) };
 }
