@@ -16,7 +16,7 @@ import type { ObjectSnapshot } from './snapshot.ts';
 
 export interface ObjectSet {
   /** By source and path. */
-  readonly parsed: ReadonlyMap<string, ReadonlyMap<string, ParsedDocument>>;
+  readonly parsed: ReadonlyMap<string, ReadonlyMap<string, Standing>>;
   /** The documents as they came, by source: the same map needs no second look. */
   readonly given: ReadonlyMap<string, ObjectSnapshot['documents']>;
   readonly mesh: Mesh;
@@ -27,6 +27,11 @@ export interface ObjectSet {
   readonly problems: readonly Problem[];
   /** What each object was made into, by the objects it was made of. */
   readonly made: ReadonlyMap<MeshObject, Made>;
+}
+
+/** A document as it counts: what it holds now, and what of its last good text stands in for what it refuses now. */
+interface Standing extends ParsedDocument {
+  readonly kept: readonly MeshObject[];
 }
 
 interface Made {
@@ -148,25 +153,35 @@ function routeKey({ namespace, name, provenance, share }: Route): string {
 }
 
 function parseAll(previous: ObjectSet | undefined, given: ObjectSet['given']): ObjectSet['parsed'] {
-  const sources = new Map<string, ReadonlyMap<string, ParsedDocument>>();
+  const sources = new Map<string, ReadonlyMap<string, Standing>>();
   for (const [source, documents] of given) {
     const before = previous?.parsed.get(source);
     if (before !== undefined && previous?.given.get(source) === documents) {
       sources.set(source, before);
       continue;
     }
-    const after = new Map<string, ParsedDocument>();
+    const after = new Map<string, Standing>();
     for (const [path, document] of [...documents].sort(([a], [b]) => compareText(a, b))) {
       const known = before?.get(path);
       const same =
         known !== undefined &&
         (known.document === document ||
           (known.document.text === document.text && known.document.created === document.created));
-      after.set(path, same ? known : parseDocument(document, source));
+      after.set(path, same ? known : withLastGood(parseDocument(document, source), known));
     }
     sources.set(source, sharedMap(before, after));
   }
   return sharedMap(previous?.parsed, sources);
+}
+
+/**
+ * While a document refuses some of its text, the objects it had and now lacks keep their last good version: a slip of the
+ * pen takes nothing away. What is deleted from a text that is good is gone at once.
+ */
+function withLastGood(parsed: ParsedDocument, before: Standing | undefined): Standing {
+  if (parsed.refused === 0 || before === undefined) return { ...parsed, kept: [] };
+  const there = new Set(parsed.objects.map(({ key }) => key));
+  return { ...parsed, kept: [...before.objects, ...before.kept].filter(({ key }) => !there.has(key)) };
 }
 
 /** One object of each key: the oldest. Every other one is a Problem. In an order that depends on the set alone. */
@@ -179,6 +194,17 @@ function distinct(parsed: ObjectSet['parsed'], problems: Problem[]): readonly Me
         const claimants = byKey.get(object.key);
         if (claimants === undefined) byKey.set(object.key, [object]);
         else claimants.push(object);
+      }
+    }
+  }
+  for (const documents of parsed.values()) {
+    for (const { kept } of documents.values()) {
+      for (const object of kept) {
+        if (byKey.has(object.key)) continue;
+        byKey.set(object.key, [object]);
+        problems.push(
+          createProblem('CH1110', object.provenance, 'is refused in its new text', { severity: 'warning' }),
+        );
       }
     }
   }

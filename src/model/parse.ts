@@ -39,6 +39,8 @@ export interface ParsedDocument {
   /** The good ones, in the order of the text. */
   readonly objects: readonly MeshObject[];
   readonly problems: readonly Problem[];
+  /** Pieces of the text that gave no object. */
+  readonly refused: number;
 }
 
 /** Most objects of one document. */
@@ -60,7 +62,7 @@ export function parseDocument(document: ObjectDocument, source: string): ParsedD
   const [beyond] = pieces.slice(maxObjects, maxObjects + 1);
   if (beyond !== undefined)
     problems.push(createProblem('CH1009', place(beyond.start), `the file has more than ${maxObjects} objects`));
-  return { document, objects, problems };
+  return { document, objects, problems, refused: pieces.length - objects.length };
 }
 
 interface Work {

@@ -68,6 +68,10 @@ export const errorCodes = {
     title: 'The registered service name cannot be used',
     hint: 'Register it under a name of letters, digits, dots, dashes and underscores.',
   },
+  CH1110: {
+    title: 'The last good version of an object is served in place of its new text',
+    hint: 'Mend the text, or delete the object from it; its errors are listed beside this.',
+  },
   // CH12xx: routing
   CH1203: {
     title: 'The destination is not known',
