@@ -15,7 +15,7 @@ export interface Message {
   /** name -> version of `resources`. */
   readonly versions: ReadonlyMap<string, string>;
   readonly removed: readonly string[];
-  /** SotW: version_info. */
+  /** SotW: version_info; delta: empty. */
   readonly version: string;
 }
 
@@ -64,8 +64,8 @@ export function createMessages(identifier: string, epoch: string): Messages {
   }
 
   function obtain(variant: 'sotw' | 'delta', content: MessageContent, after: number): Message {
-    const version = setVersion(content.resources);
-    const key = [variant, content.type, version, ...content.removed].join('\n');
+    const version = variant === 'sotw' ? setVersion(content.resources) : '';
+    const key = [variant, content.type, version || fingerprint(content.resources), ...content.removed].join('\n');
     const known = shared.get(key);
     if (known !== undefined && known.sequence > after) return known;
     sequence++;
@@ -95,6 +95,12 @@ export function createMessages(identifier: string, epoch: string): Messages {
 /** version_info of a set: equal on every replica for equal sets (R7). `resources` are sorted by name. */
 export function setVersion(resources: readonly Resource[]): string {
   return contentHash(resources.map(({ name, version }) => `${name}\n${version}\n`).join(''));
+}
+
+/** Tells contents apart; cheap for the few resources of a usual change. */
+function fingerprint(resources: readonly Resource[]): string {
+  if (resources.length > 16) return setVersion(resources);
+  return resources.map(({ name, version }) => `${name}\t${version}`).join('\n');
 }
 
 /** A ClusterLoadAssignment that has a name and no endpoints (R40). */

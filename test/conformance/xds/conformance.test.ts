@@ -176,18 +176,20 @@ describe.each(channels)('$variant, aggregated: $aggregated', (channel) => {
   });
 
   it('F11: a client that reads nothing is cut off; others are served meanwhile', async () => {
-    const big = 'x'.repeat(200_000);
+    const big = 'x'.repeat(50_000);
     const many = (round: number): Resource[] =>
       Array.from({ length: 20 }, (_, index) => cluster(`c${index}`, `${round}${big}`));
     const views = createStaticViews(many(0));
-    await using server = await runServer(views, { blockedMs: 300 });
+    await using server = await runServer(views, { blockedMs: 1_500 });
     // HTTP/2 by hand, as a gRPC client would read: this one opens a stream and never reads from it.
     const session = connectHttp2(`http://127.0.0.1:${server.port}`);
     const request = protos.encode(requestNames[channel.variant], { node: { id: 'slow' }, type_url: CDS });
     const frame = Buffer.alloc(5);
     frame.writeUInt32BE(request.length, 1);
     const headers = { ':method': 'POST', ':path': methodPath(channel, CDS), 'content-type': 'application/grpc' };
-    session.request({ ...headers, te: 'trailers' }).write(Buffer.concat([frame, request]));
+    const stream = session.request({ ...headers, te: 'trailers' });
+    for (const end of [session, stream]) end.on('error', () => {});
+    stream.write(Buffer.concat([frame, request]));
     await eventually(() => server.events.some(({ kind }) => kind === 'sent'));
     views.publish(many(1));
     await using good = connect({ port: server.port, channel, type: CDS });
@@ -195,7 +197,7 @@ describe.each(channels)('$variant, aggregated: $aggregated', (channel) => {
     expect((await good.next()).resources).toHaveLength(20);
     const closed = await eventually(() => server.events.find((event) => event.kind === 'close'));
     expect(closed.reason).toContain('has taken nothing');
-    expect(views.clients.size).toBe(1);
+    expect([...views.clients].map(({ nodeId }) => nodeId)).toEqual(['client']);
     // Of the changes while it was blocked nothing was sent, and nothing kept but marks.
     const opened = server.events.filter((event) => event.kind === 'open');
     const slow = opened.find(({ client }) => client.nodeId === 'slow')?.client.streamId;

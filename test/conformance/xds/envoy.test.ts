@@ -135,4 +135,29 @@ describeWith(['envoy', 'envoy-oldest'], 'a real Envoy', () => {
       expect((await load.stop()).failures).toEqual({});
     });
   }
+
+  it('R38, R40: what changed while the server was away arrives in order, without a failed request: delta', async () => {
+    await using a = await startBackend('a');
+    await using b = await startBackend('b');
+    const channel: Channel = { variant: 'delta', aggregated: true };
+    const base = { channel, listenPort: await freePort() };
+    const one = await runServer(createStaticViews(world({ ...base, clusters: { a: [a.port] }, route: 'a' })));
+    await using envoy = await startEnvoy(bootstrap(channel, one.port));
+    await eventually(async () => (await ask({ port: base.listenPort })).status === 200);
+    const load = startLoad({ port: base.listenPort, perSecond: 300, maxSeconds: 30 });
+    await one.stop();
+    const views = createStaticViews(world({ ...base, clusters: { b: [b.port] }, route: 'b' }));
+    await using two = await runServer(views, { port: one.port }, { seed: 2 });
+    await eventually(async () => {
+      const clusters = await envoy.adminGet('/clusters');
+      return clusters.includes('b::') && !clusters.includes('a::');
+    });
+    await eventually(async () => (await ask({ port: base.listenPort })).headers['x-backend'] === 'b');
+    expect((await load.stop()).failures).toEqual({});
+    const sent = two.events.filter((event) => event.kind === 'sent');
+    const removal = sent.findIndex(({ type, removed }) => type === typeUrls.cluster && removed.includes('a'));
+    const route = sent.findIndex(({ type, resources }) => type === typeUrls.routes && resources.has('main'));
+    expect(route).toBeGreaterThan(sent.findIndex(({ resources }) => resources.has('b')));
+    expect(removal).toBeGreaterThan(route);
+  });
 });

@@ -1,0 +1,43 @@
+// The pump drains marked streams in the same turn, once each, and pauses after every megabyte.
+import { expect, it } from 'vitest';
+import type { Timer } from '../../../src/util/clock.ts';
+import { createPump } from '../../../src/xds/grpc/pump.ts';
+import { createFakeClock } from '../../support/fake-clock.ts';
+
+const turn = (): Promise<void> => new Promise((resolve) => queueMicrotask(resolve));
+
+it('merges the marks of one turn and drains in order', async () => {
+  const order: string[] = [];
+  const pump = createPump(createFakeClock());
+  const stream = (name: string) => ({ drain: () => order.push(name) });
+  const [a, b, c] = [stream('a'), stream('b'), stream('c')];
+  for (const marked of [a, b, a, c, b]) pump.add(marked);
+  pump.remove(c);
+  expect(order).toEqual([]);
+  await turn();
+  expect(order).toEqual(['a', 'b']);
+});
+
+it('lets others work after a megabyte, then goes on', async () => {
+  const later: (() => void)[] = [];
+  const after = (_ms: number, fn: () => void): Timer => {
+    later.push(fn);
+    return { cancel() {} };
+  };
+  const pump = createPump({ ...createFakeClock(), after });
+  let drained = 0;
+  const big = () => ({
+    drain() {
+      drained++;
+      return 600_000;
+    },
+  });
+  for (let count = 0; count < 5; count++) pump.add(big());
+  await turn();
+  expect(drained).toBe(2);
+  later.shift()?.();
+  expect(drained).toBe(4);
+  later.shift()?.();
+  expect(drained).toBe(5);
+  expect(later).toEqual([]);
+});
