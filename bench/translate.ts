@@ -1,6 +1,6 @@
 // What translation adds to one endpoint event and to one route change: 1,000 services x 10 instances, 20 views, 200 Routes.
 // Prints a table, keeps a JSON beside the others. Run: npm run bench -- translate
-import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import type { Instance } from '../src/model/instance.ts';
 import { serviceId } from '../src/model/names.ts';
 import type { World } from '../src/model/world.ts';
@@ -9,6 +9,7 @@ import type { ProxyProfile } from '../src/translate/profile.ts';
 import { createTranslator } from '../src/translate/translate.ts';
 import { testRoute } from '../test/support/routes.ts';
 import { testInstance, testWorld } from '../test/support/worlds.ts';
+import { type Row, report } from './table.ts';
 
 const services = 1000;
 const instancesEach = 10;
@@ -132,16 +133,18 @@ rows.push(
   }),
 );
 
-console.log(`${services} services x ${instancesEach} instances, ${views} views, ${routeCount} Routes`);
-console.table(
-  rows.map(({ what, p50Ms, p99Ms, cpuMs, encoded }) => ({
-    what,
-    'p50 ms': p50Ms.toFixed(3),
-    'p99 ms': p99Ms.toFixed(3),
-    'cpu ms': cpuMs.toFixed(3),
-    'messages each': encoded,
-  })),
+const shown = (value: number): string => `${value.toFixed(3)} ms`;
+report(
+  'translate',
+  `${services} services x ${instancesEach} instances, ${views} views, ${routeCount} Routes`,
+  rows.map((row): Row => {
+    const targetMs = row.what.startsWith('one endpoint event') ? 1 : undefined;
+    return {
+      what: row.what,
+      target: targetMs === undefined ? '' : `< ${targetMs} ms CPU`,
+      measured: `${shown(row.cpuMs)} CPU, p50 ${shown(row.p50Ms)}, p99 ${shown(row.p99Ms)}; encoded: ${row.encoded}`,
+      ...(targetMs === undefined ? {} : { met: row.cpuMs < targetMs }),
+      data: row,
+    };
+  }),
 );
-const folder = new URL('results/', import.meta.url);
-mkdirSync(folder, { recursive: true });
-writeFileSync(new URL('translate.json', folder), `${JSON.stringify(rows, null, 2)}\n`);

@@ -158,10 +158,20 @@ export function planListeners(world: World, profile: ProxyProfile): ListenerPlan
         `listener "${later.name}" asks for ${later.address}:${later.port}, which "${first.name}" has`,
       ),
     );
-  const names = new Set<string>();
-  return {
-    // Names are unique by their parts, but for two bindings that clash anyway.
-    listeners: listeners.filter((item) => !clashes.has(item) && !names.has(item.name) && names.add(item.name)),
-    problems,
-  };
+  const kept: PlannedListener[] = [];
+  for (const item of listeners) {
+    if (clashes.has(item)) continue;
+    // One port on two addresses: listeners are named by port.
+    const double = kept.find(({ name }) => name === item.name);
+    if (double === undefined) kept.push(item);
+    else
+      problems.push(
+        createProblem(
+          'CH1223',
+          item.provenance[0] ?? own(`Listener ${item.name}`),
+          `listener "${item.name}" is asked for at ${item.address} too, and has ${double.address} already`,
+        ),
+      );
+  }
+  return { listeners: kept, problems };
 }

@@ -138,7 +138,8 @@ export function createRouteTable(encoder: Encoder, ran: Ran): RouteTable {
     },
     single(name, group, filter) {
       const part = chunk(group, ['*'], filter);
-      return assemble(name, `${filter.gateway} ${filter.caller ?? ''}`, part === undefined ? [] : [part]);
+      const caller = filter.caller !== undefined && group.callers.has(filter.caller) ? filter.caller : '';
+      return assemble(name, `${filter.gateway} ${caller}`, part === undefined ? [] : [part]);
     },
     fixed(name, json, clusters) {
       const key = JSON.stringify(json);
