@@ -7,8 +7,13 @@ import type { Answer } from './answer.ts';
 import type { ConsulClient, ReadOptions } from './client.ts';
 import { createSlots } from './slots.ts';
 
+export interface ReaderRequest extends ReadOptions {
+  /** Has a connection of its own whenever it asks: the one key that all others hang on. */
+  readonly always?: boolean;
+}
+
 export interface Reader {
-  read(options: ReadOptions, signal: AbortSignal): Promise<Answer>;
+  read(request: ReaderRequest, signal: AbortSignal): Promise<Answer>;
   /** True when that many keys cannot all hold a connection: each should then wait only briefly. */
   crowded(keys: number): boolean;
   /** Something changed somewhere: reads that wait for a connection to wait on are answered at once instead. */
@@ -31,7 +36,7 @@ export function createReader(deps: SourceDeps, options: ReaderOptions): Reader {
   // Reads that do not wait have connections of their own, so that a new key never stands behind waiting ones.
   const share = Math.min(briefConnections, Math.ceil(options.maxConnections / 4));
   const brief = createSlots(share);
-  const waiting = createSlots(Math.max(1, options.maxConnections - share));
+  const waiting = createSlots(Math.max(1, options.maxConnections - share - 1));
   const reads = deps.metrics.counter('source_reads_total', 'Answers and failures of a source', ['source', 'outcome']);
   const differences = deps.metrics.counter(
     'source_resync_differences_total',
@@ -43,8 +48,9 @@ export function createReader(deps: SourceDeps, options: ReaderOptions): Reader {
   let hurrying = new AbortController();
   let told = 0;
 
-  async function scheduled(request: ReadOptions, signal: AbortSignal): Promise<Answer> {
+  async function scheduled(request: ReaderRequest, signal: AbortSignal): Promise<Answer> {
     const { blocking, ...brisk } = request;
+    if (request.always) return client.read(request, signal);
     const now = (): Promise<Answer> => brief.run(signal, () => client.read(brisk, signal));
     if (blocking === undefined) return now();
     const impatient = hurrying.signal;

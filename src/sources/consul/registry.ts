@@ -63,8 +63,8 @@ export function createConsulRegistry(deps: SourceDeps, options: ConsulRegistryOp
         confirmMs: options.confirmMs ?? defaultTiming.confirmMs,
         resyncMs: options.resyncMs ?? defaultTiming.resyncMs,
       };
-      const waitMs = (): number =>
-        reader.crowded(names.all().length + 1) ? crowdedWaitMs : Math.min(options.waitMs ?? 60_000, 600_000);
+      const longWaitMs = (): number => Math.min(options.waitMs ?? 60_000, 600_000);
+      const waitMs = (): number => (reader.crowded(names.all().length) ? crowdedWaitMs : longWaitMs());
       const startedAt = deps.clock.now();
       let last: RegistrySnapshot | undefined;
       let complete = false;
@@ -77,6 +77,7 @@ export function createConsulRegistry(deps: SourceDeps, options: ConsulRegistryOp
               {
                 what,
                 path,
+                always: service === undefined,
                 ...(service === undefined ? {} : { params: { service } }),
                 consistency: params.full && consistency === 'stale' ? 'default' : consistency,
                 ...(params.blocking === undefined ? {} : { blocking: params.blocking }),
@@ -90,7 +91,7 @@ export function createConsulRegistry(deps: SourceDeps, options: ConsulRegistryOp
             publish();
           },
           diverged: () => reader.diverged(),
-          waitMs,
+          waitMs: service === undefined ? longWaitMs : waitMs,
           timing:
             service === undefined
               ? { ...listTiming, ...given }
