@@ -257,4 +257,17 @@ describe('the server', () => {
     expect([...(answer ?? [])]).toEqual([0x08, 0x01]);
     client.close();
   });
+  it('tells who watches its health that it stops', async () => {
+    const server = await runServer(createStaticViews());
+    const client = new Client(`127.0.0.1:${server.port}`, credentials.createInsecure());
+    const asIs = (bytes: Buffer): Buffer => bytes;
+    const told: number[] = [];
+    const watch = client.makeServerStreamRequest('/grpc.health.v1.Health/Watch', asIs, asIs, Buffer.alloc(0));
+    watch.on('data', (bytes: Buffer) => told.push(bytes[1] ?? 0)).on('error', () => {});
+    await eventually(() => told.length === 1);
+    await server.stop();
+    await eventually(() => told.length === 2);
+    expect(told).toEqual([1, 2]);
+    client.close();
+  });
 });

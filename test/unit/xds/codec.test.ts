@@ -78,6 +78,12 @@ describe('requests', () => {
     const struct = wrap(wrap(value, 2), 1);
     expect(() => decodeNode(wrap(struct, 3))).toThrow(WireError);
   });
+  it('F9: lists without end are refused', () => {
+    const name = Buffer.from([0x1a, 1, 0x61]);
+    const many = (count: number): Buffer => Buffer.alloc(count * name.length, name);
+    expect(decodeSotw(many(1000)).names).toEqual(['a']);
+    for (const decode of [decodeSotw, decodeDelta]) expect(() => decode(many(200_001))).toThrow(WireError);
+  });
   it('F9: any bytes are read or refused with WireError, in bounded time', () => {
     const valid = encode(`${discovery}.DeltaDiscoveryRequest`, {
       node: { id: 'n', metadata: { a: { b: [1, 2] } } },
