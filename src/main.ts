@@ -1,7 +1,10 @@
 // The process: the only reader of argv, environment, files named on the command line, real clock and signals.
 // It joins what floors below keep apart (control plane, HTTP API, command line, demo) and decides nothing else.
 // Invariant: `serve` loads what its configuration needs and no more; every ending is an exit code.
+
 import { readdirSync, readFileSync, statSync } from 'node:fs';
+import { enableCompileCache } from 'node:module';
+import { homedir } from 'node:os';
 import { join } from 'node:path';
 import type { CliDeps, Io } from './cli/io.ts';
 import type { LoggerHandle } from './cli/logger.ts';
@@ -18,6 +21,12 @@ const { version } = JSON.parse(readFileSync(new URL('../package.json', import.me
 };
 /** Earlier 24s resume TLS sessions of expired client certificates (CVE-2026-123872). */
 const patchedNode = [24, 22, 3] as const;
+
+/** Compiled code is kept in our own cache folder, never in a shared one, where others could put code in its place. */
+function keepCompiledCode(): void {
+  const { CHANCERY_CACHE, XDG_CACHE_HOME } = process.env;
+  enableCompileCache(join(CHANCERY_CACHE ?? join(XDG_CACHE_HOME ?? join(homedir(), '.cache'), 'chancery'), 'compiled'));
+}
 
 function readText(path: string): string | undefined {
   try {
@@ -134,6 +143,8 @@ async function readStdin(): Promise<string> {
   for await (const chunk of process.stdin) chunks.push(chunk as Buffer);
   return Buffer.concat(chunks).toString('utf8');
 }
+
+keepCompiledCode();
 
 const io: Io = {
   out: (text) => process.stdout.write(text),
