@@ -75,7 +75,7 @@ interface Outcome {
 /** Runs the blocks in one bash; whatever it leaves behind is ended with its process group. */
 function runBlocks(page: readonly Block[], folder: string): Promise<Outcome> {
   const script = page.map(({ commands }) => `${commands}printf '\\n%s\\n' '${mark}'\n`).join('\n');
-  const [command = '', ...args] = [...(ownNetwork() ?? []), 'bash', '-e', '-c', script];
+  const [command, ...args] = [...(ownNetwork() ?? []), 'bash', '-e', '-c', script];
   const child = spawn(command, args, { cwd: folder, detached: true, stdio: ['ignore', 'pipe', 'pipe'] });
   let out = '';
   let all = '';
