@@ -10,6 +10,8 @@ export interface Chronicle {
   take(event: ControlEvent): void;
   /** Nothing is told until the first call of `begin`. */
   begin(): void;
+  /** Nothing is told after it. */
+  end(): void;
 }
 
 export function createChronicle(clock: Clock, say: (line: string) => void): Chronicle {
@@ -29,6 +31,10 @@ export function createChronicle(clock: Clock, say: (line: string) => void): Chro
     begin() {
       acks.clear();
       telling = true;
+    },
+    end() {
+      timer?.cancel();
+      telling = false;
     },
     take(event) {
       if (!telling) return;

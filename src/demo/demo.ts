@@ -73,9 +73,11 @@ export async function runDemo(deps: DemoDeps, options: DemoOptions): Promise<num
     chronicle.begin();
     if (!signal.aborted)
       await new Promise<void>((done) => signal.addEventListener('abort', () => done(), { once: true }));
+    chronicle.end();
     say('stopping');
     return 0;
   } catch (error) {
+    if (signal.aborted) return options.check ? 1 : 0;
     keep = true;
     throw error;
   } finally {

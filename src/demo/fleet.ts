@@ -78,14 +78,20 @@ export async function startFleet(plan: FleetPlan): Promise<readonly FleetMember[
   return fleet;
 }
 
-/** Resolves when every member has taken everything; rejects with CH1611 after a deadline or when one ended. */
+/** Resolves when every member has taken everything; rejects with CH1611 after a deadline, on abort, or when one ended. */
 export async function awaitSettled(
   clock: Clock,
-  watch: { readonly status: () => ControlStatus; readonly fleet: readonly FleetMember[]; readonly logs: string },
+  watch: {
+    readonly status: () => ControlStatus;
+    readonly fleet: readonly FleetMember[];
+    readonly logs: string;
+    readonly signal: AbortSignal;
+  },
 ): Promise<void> {
   const { fleet, logs } = watch;
   const deadline = clock.now() + settleDeadlineMs;
   for (;;) {
+    if (watch.signal.aborted) throw new AppError('CH1611', 'interrupted before all was in sync');
     const gone = fleet.find(({ child }) => child.ended() !== undefined);
     if (gone !== undefined)
       throw new AppError(

@@ -26,6 +26,7 @@ export interface StageDeps extends PlaneSwitchDeps {
   /** First port to try for the edge; 0: far from the usual ones, so that several demos can run. */
   readonly firstPort: number;
   readonly onExit: (kill: () => void) => void;
+  readonly signal: AbortSignal;
 }
 
 export interface Stage {
@@ -139,7 +140,8 @@ async function build(
     logs,
     sidecars,
   });
-  const settled = (): Promise<void> => awaitSettled(clock, { status: () => plane.control().status(), fleet, logs });
+  const settled = (): Promise<void> =>
+    awaitSettled(clock, { status: () => plane.control().status(), fleet, logs, signal: deps.signal });
   return {
     directory,
     ports: { edge, xds, http, registry },

@@ -30,6 +30,16 @@ describe('createChronicle', () => {
     expect(lines.slice(1)).toEqual(['  7 acknowledged by edge-1 3.0 ms, web-1 5.3 ms']);
   });
 
+  it('is silent once it ended', () => {
+    const { chronicle, lines, clock } = fixture();
+    chronicle.begin();
+    chronicle.take({ kind: 'acked', node: 'edge-1', revision: 7, afterMs: 3 });
+    chronicle.end();
+    chronicle.take({ kind: 'proxy', node: 'edge-1', state: 'offline', atMs: 0 });
+    clock.advance(1_000);
+    expect([lines, clock.pending()]).toEqual([[], 0]);
+  });
+
   it('tells refusals and lost proxies', () => {
     const { chronicle, lines } = fixture();
     chronicle.begin();
