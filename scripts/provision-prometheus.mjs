@@ -46,7 +46,16 @@ export async function ensurePrometheus() {
       `${folder}.lock`,
       async () => {
         if (findPrometheus() !== undefined) return;
-        await run('apt-get', ['download', 'prometheus'], { cwd: work });
+        // Tests wait for this: a machine without a mirror must hear so soon.
+        const patience = [
+          '-o',
+          'Acquire::http::Timeout=20',
+          '-o',
+          'Acquire::https::Timeout=20',
+          '-o',
+          'Acquire::Retries=1',
+        ];
+        await run('apt-get', [...patience, 'download', 'prometheus'], { cwd: work });
         await run('sh', ['-c', 'dpkg -x prometheus_*.deb root'], { cwd: work });
         await placeWhole(folder, async (temporary) => {
           await run('cp', ['prometheus', 'promtool', `${temporary}/`], { cwd: join(work, 'root/usr/bin') });
