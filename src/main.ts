@@ -101,9 +101,10 @@ async function startPlane(config: Config, context: { logs: LoggerHandle; signal:
   const done = runAll(signal, [(inner) => plane.run(inner), (inner) => admin.run(inner)]);
   // `done` alone rejects when one of them cannot listen.
   const [xds, http] = await Promise.race([Promise.all([plane.listening, admin.listening]), done.then(() => [])]);
-  if (xds !== undefined) log.info('xDS listens', { address: xds.address, port: xds.port });
-  if (http !== undefined) log.info('HTTP listens', { address: http.address, port: http.port, tokenFile: token.path });
-  if (token.created) log.info('made the API token', { file: token.path });
+  const say = log.child('main');
+  if (xds !== undefined) say.info('xDS listens', { address: xds.address, port: xds.port });
+  if (http !== undefined) say.info('HTTP listens', { address: http.address, port: http.port, tokenFile: token.path });
+  if (token.created) say.info('made the API token', { file: token.path });
   return { control: plane.control, xdsPort: xds?.port ?? 0, httpPort: http?.port ?? 0, tokenPath: token.path, done };
 }
 

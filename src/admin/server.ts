@@ -30,6 +30,8 @@ export interface Admin {
 }
 
 const bodyLimitBytes = 4 << 20;
+/** For a whole request to arrive; answers may take longer. */
+const requestTimeoutMs = 30_000;
 
 /** The server without its socket; tests inject requests into it. */
 export function createServer(deps: AdminDeps, hosts: readonly string[], signal: AbortSignal): FastifyInstance {
@@ -37,8 +39,11 @@ export function createServer(deps: AdminDeps, hosts: readonly string[], signal: 
   const gatekeeper = createGatekeeper(deps.token, hosts);
   const server = fastify({
     bodyLimit: bodyLimitBytes,
+    requestTimeout: requestTimeoutMs,
     forceCloseConnections: true,
-    routerOptions: { ignoreTrailingSlash: true },
+    // A HEAD would run the GET, the event stream too.
+    exposeHeadRoutes: false,
+    routerOptions: { ignoreTrailingSlash: true, maxParamLength: 512 },
   });
   server.removeAllContentTypeParsers();
   server.addContentTypeParser('*', { parseAs: 'string' }, (_request, body, done) => done(null, body));

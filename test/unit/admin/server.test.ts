@@ -309,6 +309,8 @@ describe('errors', () => {
   it.each([
     ['GET', '/nothing', 404, 'CH1703'],
     ['PATCH', '/api/v1/objects', 405, 'CH1707'],
+    ['POST', '/api/v1/status', 405, 'CH1707'],
+    ['POST', '/api/v1/objects?atomic=true&atomic=true', 400, 'CH1704'],
     ['GET', '/api/v1/objects?kidn=Route', 400, 'CH1704'],
     ['POST', '/api/v1/objects?atomic=maybe', 400, 'CH1704'],
     ['POST', '/api/v1/objects', 400, 'CH1704'],
@@ -316,6 +318,20 @@ describe('errors', () => {
     const answer = await fixture().ask(method, path, { headers: bearer });
     expect([answer.statusCode, answer.json()['code']]).toEqual([code, name]);
     expect(answer.json()['hint']).not.toBe('');
+  });
+
+  it('runs no GET for a HEAD', async () => {
+    const response = await fixture().server.inject({
+      method: 'HEAD',
+      url: '/api/v1/events',
+      headers: { host: 'localhost', ...bearer },
+    });
+    expect(response.statusCode).toBe(405);
+  });
+
+  it('takes long node names', async () => {
+    const answer = await fixture().ask('GET', `/api/v1/proxies/${'n'.repeat(300)}`, { headers: bearer });
+    expect(answer.json()['detail']).toContain('has never connected');
   });
 
   it('limits the body', async () => {
