@@ -1,6 +1,5 @@
 // What differs between two Worlds, in words for `watch`, the demo and the history; and which services' endpoints moved.
 // Pure; costs one identity comparison per service, route and gateway.
-import { isIP } from 'node:net';
 import type { Instance } from '../model/instance.ts';
 import type { ServiceId } from '../model/names.ts';
 import type { World } from '../model/world.ts';
@@ -15,14 +14,6 @@ export function movedServices(before: World | undefined, after: World): readonly
   for (const [id, instances] of after.endpoints) if (before.endpoints.get(id) !== instances) moved.push(id);
   for (const id of before.endpoints.keys()) if (!after.endpoints.has(id)) moved.push(id);
   return moved;
-}
-
-/** True when one of the services has, or had, an address that only a DNS cluster can carry: then its cluster changes too. */
-export function namesHosts(before: World | undefined, after: World, moved: readonly ServiceId[]): boolean {
-  const hostName = (instance: Instance): boolean => isIP(instance.address) === 0;
-  return moved.some(
-    (id) => (before?.endpoints.get(id) ?? []).some(hostName) || (after.endpoints.get(id) ?? []).some(hostName),
-  );
 }
 
 function instanceLines(id: string, before: readonly Instance[], after: readonly Instance[]): string[] {

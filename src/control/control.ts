@@ -14,7 +14,7 @@ import type { Logger } from '../util/log.ts';
 import type { Metrics } from '../util/metrics.ts';
 import { runAll } from '../util/tasks.ts';
 import type { ClientInfo, XdsEvent } from '../xds/contract.ts';
-import { changeLines, movedServices, namesHosts } from './changes.ts';
+import { changeLines, movedServices } from './changes.ts';
 import type { Control, ControlEvent, Rejection } from './contract.ts';
 import { identify } from './identify.ts';
 import { blamed, createLedger, type Settled } from './ledger.ts';
@@ -69,7 +69,15 @@ export function createControl(deps: ControlDeps, options: ControlOptions): Contr
   };
 
   const pipeline = createPipeline(
-    { clock, log, buildSeconds: measures.buildSeconds, next: (input) => builder.next(input), onWorld, onStructure },
+    {
+      clock,
+      log,
+      buildSeconds: measures.buildSeconds,
+      next: (input) => builder.next(input),
+      endpointFacts: translator.endpointFacts,
+      onWorld,
+      onStructure,
+    },
     {
       registries: deps.registries.map(({ name }) => name),
       objects: deps.objectSources.map(({ name }) => name),
@@ -90,7 +98,6 @@ export function createControl(deps: ControlDeps, options: ControlOptions): Contr
       return;
     }
     views.publishEndpoints(world);
-    if (namesHosts(before, world, moved)) views.publishContent(world);
     const own = new Set<string>(moved);
     const roles = before?.services !== world.services || before?.gateways !== world.gateways;
     for (const { client, open } of clients.values()) {

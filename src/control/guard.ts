@@ -9,7 +9,9 @@ export interface GuardState {
   readonly served: RegistrySnapshot;
   /** End of the window in which sudden illness is not believed, monotonic milliseconds; absent: no window. */
   readonly suspectUntilMs?: number;
-  /** Instances seen in good health since the window opened: their illness is believed again. */
+  /** Instances that the last answer of the window called critical. */
+  readonly ill: ReadonlySet<string>;
+  /** Instances that were ill and got well since the window opened: what is said of them is believed again. */
   readonly confirmed: ReadonlySet<string>;
   /** Why something is held, for people; absent: nothing is. */
   readonly held?: string;
@@ -27,12 +29,13 @@ export interface GuardInput {
  * - `unreachable`, or not complete: last good, whole.
  * - `partial` (filtered, leaderless): what is there is taken, what is missing is kept.
  * - `suspect` (first answers after a reconnect or restart): opens a window of `holdMs` in which an instance that was
- *   usable and now is critical or gone with its whole service keeps its last good state, until it has been seen in
- *   good health once or the window ends. (A restarted Consul agent calls every check critical until its first run.)
+ *   usable and now is critical or gone with its whole service keeps its last good state, until it was called critical
+ *   and then well again, or the window ends. (A restarted Consul agent calls every check critical until its first run,
+ *   and may answer from before the restart first, so good health alone proves nothing.)
  */
 export function guard(state: GuardState | undefined, input: GuardInput): GuardState {
   const { snapshot, nowMs, holdMs } = input;
-  if (state === undefined || !state.served.complete) return { served: snapshot, confirmed: new Set() };
+  if (state === undefined || !state.served.complete) return fresh(snapshot);
   const kind = snapshot.degraded?.kind;
   if (kind === 'unreachable' || !snapshot.complete) {
     return { ...state, served: { ...snapshot, complete: true, services: state.served.services } };
@@ -40,9 +43,9 @@ export function guard(state: GuardState | undefined, input: GuardInput): GuardSt
   const opens = kind === 'suspect' && state.suspectUntilMs === undefined;
   const until = opens ? nowMs + holdMs : state.suspectUntilMs;
   const inWindow = until !== undefined && nowMs < until;
-  if (kind !== 'partial' && !inWindow) return { served: snapshot, confirmed: new Set() };
+  if (kind !== 'partial' && !inWindow) return fresh(snapshot);
 
-  const confirmed = inWindow ? confirm(opens ? new Set() : state.confirmed, snapshot) : state.confirmed;
+  const { ill, confirmed } = inWindow ? recovered(opens ? fresh(snapshot) : state, snapshot) : fresh(snapshot);
   const holds: string[] = [];
   const services = new Map<string, RegistryService>();
   for (const [name, service] of snapshot.services) {
@@ -64,10 +67,17 @@ export function guard(state: GuardState | undefined, input: GuardInput): GuardSt
   const served: RegistrySnapshot = { ...snapshot, services };
   return {
     served,
+    ill,
     confirmed,
     ...(until !== undefined && inWindow ? { suspectUntilMs: until } : {}),
     ...(holds.length === 0 ? {} : { held: heldText(kind, holds) }),
   };
+}
+
+const nobody: ReadonlySet<string> = new Set();
+
+function fresh(served: RegistrySnapshot): GuardState {
+  return { served, ill: nobody, confirmed: nobody };
 }
 
 function heldText(kind: string | undefined, holds: readonly string[]): string {
@@ -81,12 +91,17 @@ function usable(instance: Instance): boolean {
   return instance.health !== 'critical';
 }
 
-function confirm(before: ReadonlySet<string>, snapshot: RegistrySnapshot): ReadonlySet<string> {
-  const confirmed = new Set(before);
+/** An instance is well again when it is usable now and was not in the answer before, within the window. */
+function recovered(state: GuardState, snapshot: RegistrySnapshot): GuardState {
+  const ill = new Set<string>();
+  const confirmed = new Set(state.confirmed);
   for (const service of snapshot.services.values()) {
-    for (const instance of service.instances) if (usable(instance)) confirmed.add(instance.key);
+    for (const instance of service.instances) {
+      if (!usable(instance)) ill.add(instance.key);
+      else if (state.ill.has(instance.key)) confirmed.add(instance.key);
+    }
   }
-  return confirmed;
+  return { ...state, ill, confirmed };
 }
 
 interface Holding {

@@ -70,9 +70,9 @@ export function readClaims(client: ClientInfo): Claims {
   };
 }
 
-/** A service as claims or registrations name it: `cart` or `namespace/cart`. */
+/** A service as claims or registrations name it: `cart`, `namespace/cart`, or an id such as `namespace|cart`. */
 function named(name: string, namespace: string): ServiceId {
-  const [first = '', second] = name.split('/', 2);
+  const [first = '', second] = name.split(/[/|]/, 2);
   return second === undefined ? serviceId(namespace, first) : serviceId(first, second);
 }
 

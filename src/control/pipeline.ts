@@ -16,6 +16,8 @@ export interface PipelineDeps {
   readonly buildSeconds: Histogram;
   /** Pure; the same object back when nothing changed. */
   readonly next: (input: WorldInput) => World;
+  /** Another object whenever views depend on what changed in the endpoints. */
+  readonly endpointFacts: (world: World) => object;
   /** Called for every new World, before structure is published. `at`: monotonic milliseconds of the event behind it. */
   readonly onWorld: (world: World, before: World | undefined, at: number) => void;
   /** Publish everything but endpoints. */
@@ -62,6 +64,7 @@ export function createPipeline(deps: PipelineDeps, options: PipelineOptions): Pi
   const goodObjects = new Map<string, ObjectSnapshot>();
   const expiry = new Map<string, Timer>();
   let world: World | undefined;
+  let facts: object | undefined;
   let turnAt: number | undefined;
   let structureTimer: Timer | undefined;
   let structureAt: number | undefined;
@@ -98,7 +101,9 @@ export function createPipeline(deps: PipelineDeps, options: PipelineOptions): Pi
     if (next === before) return;
     world = next;
     deps.onWorld(next, before, at);
-    if (before === undefined || structural(before, next)) structure(at);
+    const beforeFacts = facts;
+    facts = deps.endpointFacts(next);
+    if (before === undefined || beforeFacts !== facts || structural(before, next)) structure(at);
   }
 
   function structure(at: number): void {

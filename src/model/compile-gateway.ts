@@ -25,7 +25,7 @@ export function compileGateway(object: GatewayObject): {
   const problems: Problem[] = [];
   const listeners = object.spec.listeners.map((listener, index) => {
     const protocol = listener.protocol ?? 'http';
-    if (protocol !== 'http') {
+    if (protocol === 'https' || protocol === 'tls') {
       const path = ['spec', 'listeners', index, 'protocol'];
       const message = `listener protocol "${protocol}" is accepted but not served yet`;
       problems.push(createProblem('CH1108', object.at(path), message, { severity: 'warning', path: dotted(path) }));

@@ -28,6 +28,6 @@ export interface Translator {
    * Another object whenever views depend on what changed in the endpoints of a World: Envoy resolves host names itself, so
    * their instances stand in the clusters. Compare by identity; the same: an endpoint event touches no view.
    */
-  endpointFacts?(world: World): object;
+  endpointFacts(world: World): object;
   readonly counters: TranslateCounters;
 }

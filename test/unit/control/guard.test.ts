@@ -89,7 +89,7 @@ describe('shrink guard', () => {
     expect(state.held).toBeDefined();
   });
 
-  it('goes on doubting in later clean answers of the window, until an instance was seen healthy once', () => {
+  it('goes on doubting in later clean answers of the window, until an instance was ill and got well again', () => {
     const steps: [number, RegistrySnapshot][] = [
       [0, good],
       [1, snapshot({ api: [instance('a', 'critical'), instance('b', 'critical')] }, 'suspect')],
@@ -98,6 +98,16 @@ describe('shrink guard', () => {
     expect(healths(run(steps), 'api')).toEqual(['a:healthy', 'b:healthy']);
     const later = run([...steps, [3, snapshot({ api: [instance('a', 'critical'), instance('b', 'critical')] })]]);
     expect(healths(later, 'api')).toEqual(['a:critical', 'b:healthy']);
+  });
+
+  it('does not take good health from before the restart for a recovery', () => {
+    const state = run([
+      [0, good],
+      [1, snapshot({ api: [instance('a'), instance('b')] }, 'suspect')],
+      [2, snapshot({ api: [instance('a', 'critical'), instance('b', 'critical')] }, 'suspect')],
+      [3, snapshot({ api: [instance('a', 'critical'), instance('b', 'critical')] })],
+    ]);
+    expect(healths(state, 'api')).toEqual(['a:healthy', 'b:healthy']);
   });
 
   it('believes the answer when the window ends', () => {

@@ -46,6 +46,7 @@ function rig(structural: boolean) {
         };
         return world;
       },
+      endpointFacts: () => worlds,
       onWorld: (next) => worlds.push(next),
       onStructure: () => structures.push(clock.now()),
     },

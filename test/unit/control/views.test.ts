@@ -36,6 +36,7 @@ function plainTranslator(): Translator & { views: number } {
     },
     endpoints: (world: World) =>
       new Map([...world.endpoints].map(([id, instances]) => [id as string, of(instances, typeUrls.endpoints, id)])),
+    endpointFacts: (world: World) => world.services,
     counters: { ran: new Map(), encoded: new Map() },
   };
   return translator;

@@ -1,0 +1,71 @@
+// What one event costs from a source to the streams' door, in a world of 1,000 services x 10 instances and 20 views: World,
+// translation, encoding, publication and telling 20 clients. No socket. Run: npm run bench -- pipeline
+import { createSystemClock } from '../src/util/system-clock.ts';
+import { planeInstance, serviceName, startTestPlane } from '../test/support/plane.ts';
+import { ms, percentile, type Row, report } from './table.ts';
+
+const services = 1000;
+const events = 1000;
+const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
+
+const before = process.memoryUsage().rss;
+const started = performance.now();
+const plane = startTestPlane({ services, instances: 10, clock: createSystemClock() });
+await turn();
+const clients = [
+  plane.connect('edge-1', 'edge'),
+  ...Array.from({ length: 19 }, (_, index) => plane.connect(`${serviceName(index)}-0`, serviceName(index))),
+];
+await turn();
+const first = performance.now() - started;
+
+/** Wall and CPU milliseconds from the change to the last client told. */
+async function measure(
+  count: number,
+  change: (index: number) => void | Promise<void>,
+): Promise<{ wall: number[]; cpuMs: number; encoded: number }> {
+  const wall: number[] = [];
+  let cpu = 0;
+  const encoded = (): number => [...plane.translator.counters.encoded.values()].reduce((sum, value) => sum + value, 0);
+  const encodedBefore = encoded();
+  for (let i = 0; i < count; i++) {
+    for (const { told } of clients) told.length = 0;
+    const cpuBefore = process.cpuUsage();
+    const start = performance.now();
+    await change(i);
+    while (clients.some(({ told }) => told.length === 0)) await turn();
+    wall.push(performance.now() - start);
+    const used = process.cpuUsage(cpuBefore);
+    cpu += (used.user + used.system) / 1000;
+    await new Promise((resolve) => setTimeout(resolve, 5));
+  }
+  return { wall, cpuMs: cpu / count, encoded: (encoded() - encodedBefore) / count };
+}
+
+const endpoint = (i: number): void =>
+  plane.registry.register(serviceName(i % services), planeInstance(i % services, 0, 2 + (i % 90)));
+await measure(200, endpoint);
+const endpoints = await measure(events, endpoint);
+const routes = await measure(200, (i) =>
+  plane.objects.put({
+    path: 'one.yaml',
+    text: `apiVersion: chancery/v1\nkind: Route\nmetadata: {name: one}\nspec:\n  hosts: [one.example]\n  rules: [{respond: {status: ${200 + i}}}]\n`,
+  }),
+);
+globalThis.gc?.();
+const memory = (process.memoryUsage().rss - before) / 2 ** 20;
+await plane.stop();
+
+const row = (what: string, target: string, of: typeof endpoints, limit?: number): Row => ({
+  what,
+  target,
+  measured: `${of.cpuMs.toFixed(2)} ms CPU; wall p50 ${ms(percentile(of.wall, 50))}, p99 ${ms(percentile(of.wall, 99))}; ${of.encoded} encoded`,
+  ...(limit === undefined ? {} : { met: of.cpuMs < limit }),
+  data: { cpuMs: of.cpuMs, encoded: of.encoded, wall: of.wall.length },
+});
+report('pipeline', '1,000 services x 10 instances, 20 views, from the source to the last of 20 clients told', [
+  row('one endpoint event', '< 1 ms CPU, 1 encoded', endpoints, 1),
+  row('one route change', 'only what names it', routes),
+  { what: 'first World and 20 views', target: '', measured: `${Math.round(first)} ms` },
+  { what: 'memory for it (rise of RSS)', target: '', measured: `${Math.round(memory)} MB` },
+]);
