@@ -57,7 +57,16 @@ export async function createPlane(deps: PlaneDeps, config: Config): Promise<Plan
     { holdMs: config.guard.holdSeconds * 1000 },
   );
   const xds = createXdsServer(
-    { clock, random, log, metrics, provider: control, onEvent: control.xdsEvent, identifier: config.node },
+    {
+      clock,
+      random,
+      log,
+      metrics,
+      registry: protos.registry,
+      provider: control,
+      onEvent: control.xdsEvent,
+      identifier: config.node,
+    },
     { address: config.xds.address, port: config.xds.port, insecure: config.xds.insecure },
   );
   return {

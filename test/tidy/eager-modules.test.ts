@@ -40,6 +40,7 @@ describe('what is loaded at once', () => {
     expect(serve.packages).toEqual([
       '@bufbuild/protobuf',
       '@grpc/grpc-js',
+      '@grpc/proto-loader',
       'commander',
       'fastify',
       'pino',

@@ -1,11 +1,11 @@
 // Our hand-written codecs against the protobuf library, and against bytes that are no messages.
 import { readFileSync } from 'node:fs';
-import { fromBinary } from '@bufbuild/protobuf';
+import { createFileRegistry, fromBinary } from '@bufbuild/protobuf';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { createProtos } from '../../../src/resources/protos.ts';
 import { typeUrls } from '../../../src/resources/type-urls.ts';
-import { streamMethods } from '../../../src/xds/grpc/services.ts';
+import { serviceDefinitions, streamMethods } from '../../../src/xds/grpc/services.ts';
 import { decodeNode } from '../../../src/xds/node.ts';
 import { decodeDelta, decodeSotw } from '../../../src/xds/requests.ts';
 import { createMessages } from '../../../src/xds/responses.ts';
@@ -153,11 +153,19 @@ describe('responses', () => {
 });
 
 describe('services', () => {
-  it('R1: every method is one of the published services, with streams both ways', () => {
+  it('R1: every method is one of the published services, with streams both ways, at the path proto-loader gives', () => {
     expect(streamMethods).toHaveLength(16);
+    const definitions = serviceDefinitions(protos.registry);
     for (const { service, method } of streamMethods) {
-      const found = protos.registry.getService(service)?.methods.find(({ name }) => name === method);
-      expect(found?.methodKind, `${service}/${method}`).toBe('bidi_streaming');
+      expect(definitions.get(service)?.[method]).toMatchObject({
+        path: `/${service}/${method}`,
+        requestStream: true,
+        responseStream: true,
+      });
     }
+  });
+
+  it('an incomplete descriptor set is an error, not a server without methods', () => {
+    expect(() => serviceDefinitions(createFileRegistry())).toThrow(/no service envoy/);
   });
 });
