@@ -5,7 +5,7 @@ import type { Problem } from '../model/problem.ts';
 import type { World } from '../model/world.ts';
 import type { Clock } from '../util/clock.ts';
 import type { ControlStatus, ProxyStatus, Rejection } from './contract.ts';
-import { type Claims, readClaims } from './identify.ts';
+import { readClaims } from './identify.ts';
 import { type Ledger, refusals, type StreamRecord } from './ledger.ts';
 import type { Hold } from './pipeline.ts';
 import type { OpenView } from './views.ts';
@@ -28,20 +28,22 @@ function stateOf(records: readonly StreamRecord[], refused: boolean, revision: n
     : 'pending';
 }
 
-function noteOf(
-  refused: readonly { readonly type: string; readonly message: string }[],
-  node: string,
-  open: OpenView | undefined,
-  claims: Claims,
-  world: World | undefined,
-): string {
+interface Noted {
+  readonly refused: readonly { readonly type: string; readonly message: string }[];
+  readonly open: OpenView | undefined;
+  /** Instance of a sidecar, as claimed. */
+  readonly instance: string;
+  readonly world: World | undefined;
+}
+
+function noteOf({ refused, open, instance, world }: Noted): string {
   if (refused.length > 0) return refused.map(({ type, message }) => `${type}: ${message}`).join('; ');
   const profile = open?.profile;
   if (profile?.role !== 'sidecar') return '';
   if (world?.services.has(profile.service) === false)
     return `service "${profile.service}" is in no registry and no object`;
   if (profile.inbound.length === 0)
-    return `no sidecar is registered for instance "${claims.instance ?? node}", so it has no inbound listener`;
+    return `no sidecar is registered for instance "${instance}", so it has no inbound listener`;
   return '';
 }
 
@@ -66,7 +68,7 @@ function proxyOf(node: string, records: readonly StreamRecord[], input: StatusIn
     revision,
     sinceMs: Math.max(...records.map((record) => record.sinceMs)),
     types: Object.assign({}, ...records.map((record) => input.ledger.typeStatus(record, open?.view))),
-    note: noteOf(refused, node, open, claims, input.world),
+    note: noteOf({ refused, open, instance: claims.instance ?? node, world: input.world }),
     ...(claims.stats === undefined ? {} : { stats: claims.stats }),
   };
 }

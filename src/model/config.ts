@@ -191,7 +191,7 @@ export function configKeys(): readonly ConfigKey[] {
         },
       ];
     });
-  return walk(configJsonSchema() as SchemaNode, []);
+  return walk(configJsonSchema(), []);
 }
 
 /** JSON Schema of chancery.yaml, for editors. */

@@ -1,10 +1,10 @@
 // etcd behind TLS that asks for a client certificate: the files named in the configuration are what opens it.
-import { execFileSync } from 'node:child_process';
+import { execFileSync, spawnSync } from 'node:child_process';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { type AddressInfo, connect } from 'node:net';
 import { join } from 'node:path';
 import { createServer } from 'node:tls';
-import { afterEach, beforeEach, expect, it } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { createEtcdRegistry, type EtcdRegistryOptions } from '../../src/sources/etcd/etcd-registry.ts';
 import { assertNoLeaks } from '../support/leaks.ts';
 import { describeWith, eventually, type RunningEtcd, startEtcd } from '../support/real-parts.ts';
@@ -27,7 +27,13 @@ function makeCertificates(directory: string): void {
   }
 }
 
-describeWith(['etcd'], 'etcd behind TLS', () => {
+const hasOpenssl = spawnSync('openssl', ['version'], { stdio: 'ignore' }).status === 0;
+const withOpenssl: typeof describeWith = (needed, name, fn) =>
+  hasOpenssl
+    ? describeWith(needed, name, fn)
+    : describe.skip(`${name} [skipped: no openssl command to make certificates]`, fn);
+
+withOpenssl(['etcd'], 'etcd behind TLS', () => {
   assertNoLeaks();
   let etcd: RunningEtcd;
   let place: TempDir;

@@ -65,7 +65,7 @@ function fixture(options: FakeOptions = {}): Fixture {
       statusCode: response.statusCode,
       body: response.body,
       headers: response.headers,
-      json: () => response.json() as Record<string, unknown>,
+      json: () => response.json<Record<string, unknown>>(),
     };
   };
   return { server, control, levels, logged, ask };
