@@ -190,11 +190,7 @@ const readByCompose = (): void => {
   });
 };
 if (bin !== undefined) describe('Compose itself', readByCompose);
-else
-  describe.skip(
-    'Compose itself [skipped: no Compose v2: COMPOSE_BIN not set, none in the cache, no `docker compose`]',
-    readByCompose,
-  );
+else describe.skip('Compose itself [skipped: no Compose v2: COMPOSE_BIN, cache, docker compose]', readByCompose);
 
 describe('the configuration that Compose mounts', () => {
   const text = read('deploy/compose/chancery.yaml');
