@@ -1,6 +1,7 @@
 // What Prometheus scrapes, what Grafana draws and what Loki is asked for. The scrape configuration and the alerts of deploy/ run in
 // a real Prometheus on the running product, and every query of the dashboard is put to it. Grafana's JSON is held against a strict
-// schema, LogQL against a small grammar and against real access log lines: neither Grafana, Alloy nor Loki runs here.
+// schema, LogQL against a small grammar and against real access log lines: neither Grafana nor Alloy runs here, and Loki runs in
+// log-queries.test.ts only where it is at hand.
 import { execFileSync } from 'node:child_process';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { createServer, type Server } from 'node:net';
