@@ -1,11 +1,12 @@
 // Rules of several Routes that ask for exactly the same: merged by share where both say one (`linkerd.io` Routes),
 // otherwise the one that comes first holds and the others are told. It must not know Envoy.
-// Invariant: no two entries of the result have equal matches.
+// Invariant: no two entries of the result have equal matches; each one that a broader one before it hides is told.
 import { createProblem, type Problem } from '../model/problem.ts';
 import type { Destination, Match, Route } from '../model/route.ts';
 import { canonicalJson } from '../util/hash.ts';
 import type { Share } from './route-action.ts';
 import { type Entry, orderEntries } from './route-order.ts';
+import { shadows } from './shadow.ts';
 
 export interface MergedEntry extends Entry {
   /** Where requests go, by weight; empty unless the action forwards. Destinations of weight 0 are gone. */
@@ -70,14 +71,22 @@ function mergedShares(group: readonly Entry[]): readonly Share[] {
   return reduce(group.flatMap((entry) => spread(forwards(entry) ?? [], entry.route.share ?? 0)));
 }
 
-function loses(loser: Entry, winner: Entry): Problem {
+/** What a rule loses to, and where it stands. */
+function loses(code: 'CH1220' | 'CH1228', { loser, winner }: { loser: Entry; winner: Entry }): Problem {
   const where = winner.match.provenance;
-  const at = where.file === '' ? '' : ` at ${where.file}:${where.line}`;
+  const at = where.file === '' ? '' : ` at ${where.file}:${where.line}:${where.column}`;
   const same = loser.route === winner.route || loser.route.provenance.object === winner.route.provenance.object;
+  const subject = `${loser.rule.matches.length > 1 ? 'a match of ' : ''}rule "${loser.rule.name}"`;
+  const only = loser.route.hosts.filter((host) => winner.route.hosts.includes(host));
+  const hosts = only.length === loser.route.hosts.length ? '' : ` for ${only.map((host) => `"${host}"`).join(', ')}`;
+  const { gateways } = winner.route;
+  const everywhere = gateways === undefined || (loser.route.gateways ?? ['']).every((one) => gateways.includes(one));
   return createProblem(
-    'CH1220',
+    code,
     loser.match.provenance,
-    `rule "${loser.rule.name}" can never match: rule "${winner.rule.name}"${same ? '' : ` of ${winner.route.provenance.object}`} asks for the same${at}`,
+    `${subject} can never match${hosts}${everywhere ? '' : ` on ${gateways.join(', ')}`}: rule "${winner.rule.name}"${same ? '' : ` of ${winner.route.provenance.object}`} ${
+      code === 'CH1220' ? 'asks for the same' : 'comes first and takes every such request'
+    }${at}`,
     { severity: 'warning' },
   );
 }
@@ -97,10 +106,11 @@ export function mergeEntries(routes: readonly Route[]): MergedEntries {
     const sharing = first.route.share !== undefined && forwards(first) !== undefined;
     const joins = (entry: Entry): boolean =>
       sharing && entry.route !== first.route && entry.route.share !== undefined && forwards(entry) !== undefined;
-    for (const other of others) if (!joins(other)) problems.push(loses(other, first));
+    for (const other of others) if (!joins(other)) problems.push(loses('CH1220', { loser: other, winner: first }));
     const together = [first, ...others.filter(joins)];
     const merged = together.length > 1 ? mergedShares(together) : [];
     return [{ ...first, shares: merged.length > 0 ? merged : plainShares(first) }];
   });
+  for (const shadow of shadows(entries)) problems.push(loses('CH1228', shadow));
   return { entries, problems };
 }

@@ -131,6 +131,10 @@ export const errorCodes = {
     title: 'Nothing says where the listener leads',
     hint: 'Write a Route with `protocol: tcp` for this gateway; until then the listener is left out.',
   },
+  CH1228: {
+    title: 'The rule can never match',
+    hint: 'Remove it, or narrow the rule that comes first; the order is exact path, longest prefix, regex, then method, headers and query.',
+  },
   // CH13xx: registries and object stores
   CH1301: {
     title: 'The registry cannot be reached',

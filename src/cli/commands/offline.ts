@@ -1,6 +1,8 @@
 // `lint`, `translate` and `schema`: what needs no server. Objects are parsed, merged and translated by the same code
 // that serves. Invariant: exit code 65 exactly when an object has an error.
 import type { Command } from 'commander';
+import { type ServiceId, serviceId } from '../../model/names.ts';
+import type { Problem } from '../../model/problem.ts';
 import type { ObjectDocument, ObjectSnapshot } from '../../model/snapshot.ts';
 import type { World } from '../../model/world.ts';
 import { shortNames } from '../../resources/type-urls.ts';
@@ -27,6 +29,38 @@ async function worldOf(io: Io, path: string): Promise<Offline> {
   return { world: createWorldBuilder().next({ registries: [], objects: [objects] }), files: texts.length };
 }
 
+/** What translation says of the objects: to every gateway, to a sidecar, and to the sidecars of callers that rules name. */
+async function translated(context: CommandContext, world: World): Promise<readonly Problem[]> {
+  const [{ createTranslator }, { createProtos }] = await Promise.all([
+    import('../../translate/translate.ts'),
+    import('../../resources/protos.ts'),
+  ]);
+  const translator = createTranslator({ protos: createProtos(context.descriptorSet()) });
+  const gateways = world.gateways.size > 0 ? [...world.gateways.keys()] : ['edge'];
+  const callers = world.routes.flatMap(({ rules }) =>
+    rules.flatMap(({ matches }) => matches.flatMap(({ from }) => from)),
+  );
+  // No service can have this name, so that it is a caller nobody asks for.
+  const sidecars = [serviceId('', ''), ...new Set<ServiceId>(callers)];
+  const profiles: ProxyProfile[] = [
+    ...gateways.map((gateway): ProxyProfile => ({ role: 'gateway', gateway })),
+    ...sidecars.map((service) => sidecar(service)),
+  ];
+  return profiles.flatMap((profile) => translator.view(world, profile).problems);
+}
+
+/** Each once, by place. */
+function ordered(problems: readonly Problem[]): readonly Problem[] {
+  const each = new Map(
+    problems.map((problem) => [`${JSON.stringify(problem.at)} ${problem.code} ${problem.message}`, problem]),
+  );
+  const order = (a: string, b: string): number => (a < b ? -1 : a > b ? 1 : 0);
+  return [...each.values()].sort(
+    (a, b) =>
+      order(a.at.file, b.at.file) || a.at.line - b.at.line || a.at.column - b.at.column || order(a.code, b.code),
+  );
+}
+
 export function lintCommand(context: CommandContext): Command {
   const { io } = context;
   return command(
@@ -38,12 +72,13 @@ export function lintCommand(context: CommandContext): Command {
     .action(
       context.action(async (path: string, options: { output: string }) => {
         const { world, files } = await worldOf(io, path);
-        const errors = world.problems.filter(({ severity }) => severity === 'error').length;
-        if (options.output !== 'text') io.out(asText(world.problems, options.output === 'json' ? 'json' : 'yaml'));
+        const problems = ordered([...world.problems, ...(await translated(context, world))]);
+        const errors = problems.filter(({ severity }) => severity === 'error').length;
+        if (options.output !== 'text') io.out(asText(problems, options.output === 'json' ? 'json' : 'yaml'));
         else {
-          reportProblems(io, world.problems);
+          reportProblems(io, problems);
           io.out(
-            `${counted(files, 'file')}, ${counted(errors, 'error')}, ${counted(world.problems.length - errors, 'warning')}\n`,
+            `${counted(files, 'file')}, ${counted(errors, 'error')}, ${counted(problems.length - errors, 'warning')}\n`,
           );
         }
         return errors > 0 ? exitCodes.invalid : exitCodes.fine;
@@ -65,13 +100,11 @@ function profileOf({ gateway, service }: TranslateOptions, world: World): ProxyP
     throw new AppError('CH1601', `no object names a service "${service}"`, {
       hint: 'Name a service of the objects given by -f.',
     });
-  return {
-    role: 'sidecar',
-    service: known.id,
-    inbound: [],
-    outbound: { address: '127.0.0.1', port: 15001 },
-    upstreams: [],
-  };
+  return sidecar(known.id);
+}
+
+function sidecar(service: ServiceId): ProxyProfile {
+  return { role: 'sidecar', service, inbound: [], outbound: { address: '127.0.0.1', port: 15001 }, upstreams: [] };
 }
 
 export function translateCommand(context: CommandContext): Command {
@@ -104,7 +137,7 @@ export function translateCommand(context: CommandContext): Command {
           protos.decode(resource.type, resource.bytes, { protoNames: true }),
         );
         io.out(asText(shown, options.output));
-        reportProblems(io, [...world.problems, ...problems]);
+        reportProblems(io, ordered([...world.problems, ...problems]));
         return [...world.problems, ...problems].some(({ severity }) => severity === 'error')
           ? exitCodes.invalid
           : exitCodes.fine;
