@@ -55,7 +55,9 @@ const compose = z.strictObject({
   services: z.record(z.string(), service),
   networks: z.record(
     z.string(),
-    z.strictObject({ ipam: z.strictObject({ config: z.array(z.strictObject({ subnet: z.cidrv4() })) }) }),
+    z.strictObject({
+      ipam: z.strictObject({ config: z.array(z.strictObject({ subnet: z.cidrv4(), ip_range: z.cidrv4() })) }),
+    }),
   ),
   volumes: z.record(z.string(), z.null()),
 });
@@ -154,6 +156,9 @@ describe('docker-compose.yml', () => {
     );
     expect(new Set(fixed).size).toBe(fixed.length);
     for (const address of fixed) expect(address.startsWith(subnet.replace(/0\/24$/, ''))).toBe(true);
+    // Else a container without a fixed address takes one of these, and its owner cannot start.
+    expect(file.networks['mesh']?.ipam.config[0]?.ip_range).toBe(subnet.replace('.0/24', '.128/25'));
+    for (const address of fixed) expect(Number(address.split('.')[3])).toBeLessThan(128);
   });
 });
 
