@@ -1,6 +1,7 @@
 // Objects as `get`, `apply` and `delete` see them: reads over all object sources, writes to the one store.
 // Validated by the same parser as files; nothing is written that would not be accepted.
-// Invariant: an object has one home; one that lives in a read-only source is refused, never shadowed.
+// Invariant: an object has one home; one that lives in a read-only source is refused, never shadowed. Writes take turns:
+// each is made from what the ones before it left.
 import { removeObject, replaceObject } from '../model/edit.ts';
 import { type MeshObject, parseDocument } from '../model/parse.ts';
 import { createProblem, type Problem } from '../model/problem.ts';
@@ -8,7 +9,9 @@ import type { ObjectDocument, ObjectSnapshot } from '../model/snapshot.ts';
 import type { ObjectStore } from '../model/source.ts';
 import type { World } from '../model/world.ts';
 import { AppError } from '../util/errors.ts';
+import { createTurns } from '../util/turns.ts';
 import type { ApplyResult, StoredObject } from './contract.ts';
+import { objectPath } from './object-path.ts';
 
 export interface ObjectsDeps {
   readonly store: ObjectStore | undefined;
@@ -39,17 +42,11 @@ interface Home {
 
 type Line = ApplyResult['objects'][number];
 
-const pathOf = (object: MeshObject): string =>
-  [object.group === 'chancery' ? '' : object.group, object.kind, object.namespace, object.name]
-    .filter((part) => part !== '')
-    .join('-')
-    .toLowerCase()
-    .replaceAll(/[^a-z0-9.-]/g, '-')
-    .concat('.yaml');
-
 const label = (object: MeshObject): string => `${object.kind} ${object.namespace}/${object.name}`;
 
 export function createObjects(deps: ObjectsDeps): Objects {
+  const inTurn = createTurns();
+
   function* homes(): Generator<Home> {
     for (const snapshot of deps.snapshots()) {
       for (const document of snapshot.documents.values()) {
@@ -57,11 +54,6 @@ export function createObjects(deps: ObjectsDeps): Objects {
           yield { source: snapshot.source, document, object };
       }
     }
-  }
-
-  function homeOf(key: string): Home | undefined {
-    for (const home of homes()) if (home.object.key === key) return home;
-    return undefined;
   }
 
   function writable(): ObjectStore {
@@ -86,10 +78,22 @@ export function createObjects(deps: ObjectsDeps): Objects {
     });
   }
 
-  async function write(store: ObjectStore, writes: ReadonlyMap<string, ObjectDocument | undefined>): Promise<void> {
-    for (const [path, document] of writes) {
-      if (document === undefined) await store.remove(path);
-      else await store.put(document);
+  /** Writes all; when one fails and `atomic`, what was written is put back as far as the store allows. */
+  async function write(
+    store: ObjectStore,
+    writes: ReadonlyMap<string, ObjectDocument | undefined>,
+    atomic: boolean,
+  ): Promise<void> {
+    const before = deps.snapshots().find(({ source }) => source === store.name)?.documents;
+    const done: string[] = [];
+    try {
+      for (const [path, document] of writes) {
+        await keep(store, path, document);
+        done.push(path);
+      }
+    } catch (error) {
+      if (atomic) for (const path of done.reverse()) await keep(store, path, before?.get(path)).catch(() => {});
+      throw error;
     }
     await deps.settled((snapshot) =>
       [...writes].every(([path, document]) => snapshot.documents.get(path)?.text === document?.text),
@@ -107,78 +111,98 @@ export function createObjects(deps: ObjectsDeps): Objects {
         provenance: object.provenance,
       })),
 
-    async apply(text, options) {
-      const store = writable();
-      const parsed = parseDocument({ path: options.file, text }, 'apply');
-      const problems: Problem[] = [...parsed.problems];
-      const lines: Line[] = [];
-      const writes = new Map<string, ObjectDocument | undefined>();
-      const textOf = (home: Home): string => writes.get(home.document.path)?.text ?? home.document.text;
-
-      for (const object of parsed.objects) {
-        const home = homeOf(object.key);
-        if (home !== undefined && home.source !== store.name) {
-          problems.push(
-            createProblem(
-              'CH1391',
-              object.provenance,
-              `lives in "${home.source}" (${home.document.path}), which apply does not write to`,
-            ),
-          );
-          lines.push({ object: label(object), result: 'refused' });
-        } else if (home === undefined) {
-          writes.set(pathOf(object), {
-            path: pathOf(object),
-            text: object.text.endsWith('\n') ? object.text : `${object.text}\n`,
-          });
-          lines.push({ object: label(object), result: 'created' });
-        } else if (home.object.text.trim() === object.text.trim()) {
-          lines.push({ object: label(object), result: 'unchanged' });
-        } else {
-          const current = parseDocument({ path: home.document.path, text: textOf(home) }, store.name).objects.find(
-            ({ key }) => key === object.key,
-          );
-          if (current === undefined) throw new Error(`object ${object.key} is no longer in ${home.document.path}`);
-          writes.set(home.document.path, { ...home.document, text: replaceObject(textOf(home), current, object.text) });
-          lines.push({ object: label(object), result: 'changed' });
-        }
-      }
-
-      const failed = problems.some(({ severity }) => severity === 'error');
-      if (failed && options.atomic)
-        return { objects: lines.map(({ object }) => ({ object, result: 'refused' as const })), problems };
-      const after = deps.evaluate(hypothetical(store, writes));
-      const known = new Set(parsed.objects.map((object) => label(object)));
-      problems.push(
-        ...(after?.problems ?? []).filter(
-          (problem) => known.has(problem.at.object) && !problems.some((other) => sameProblem(other, problem)),
-        ),
-      );
-      if (!options.dryRun) await write(store, writes);
-      return { objects: lines, problems };
-    },
-
-    async remove(kind, namespace, name) {
-      const store = writable();
-      const found = [...homes()].filter(
-        ({ object }) => object.kind === kind && object.namespace === namespace && object.name === name,
-      );
-      const [home] = found;
-      if (home === undefined) throw new AppError('CH1392', `${kind} ${namespace}/${name} is not there`);
-      if (home.source !== store.name) {
-        const problem = createProblem(
-          'CH1391',
-          home.object.provenance,
-          `lives in "${home.source}" (${home.document.path}), which delete does not write to`,
-        );
-        return { objects: [{ object: label(home.object), result: 'refused' }], problems: [problem] };
-      }
-      const rest = removeObject(home.document.text, home.object);
-      const empty = rest.trim() === '' || rest.trim() === '---';
-      await write(store, new Map([[home.document.path, empty ? undefined : { ...home.document, text: rest }]]));
-      return { objects: [{ object: label(home.object), result: 'deleted' }], problems: [] };
-    },
+    apply: (text, options) => inTurn(() => apply(text, options)),
+    remove: (kind, namespace, name) => inTurn(() => remove(kind, namespace, name)),
   };
+
+  async function apply(text: string, options: ApplyOptions): Promise<ApplyResult> {
+    const store = writable();
+    const parsed = parseDocument({ path: options.file, text }, 'apply');
+    const problems: Problem[] = [...parsed.problems];
+    const lines: Line[] = [];
+    const writes = new Map<string, ObjectDocument | undefined>();
+    const textOf = (home: Home): string => writes.get(home.document.path)?.text ?? home.document.text;
+    const homeOf = new Map<string, Home>();
+    for (const home of homes()) if (!homeOf.has(home.object.key)) homeOf.set(home.object.key, home);
+    const stored = deps.snapshots().find(({ source }) => source === store.name)?.documents;
+    const seen = new Map<string, MeshObject>();
+
+    for (const object of parsed.objects) {
+      const first = seen.get(object.key);
+      if (first !== undefined) {
+        const { line, column } = first.provenance;
+        problems.push(createProblem('CH1101', object.provenance, `is also at line ${line}, column ${column}`));
+        lines.push({ object: label(object), result: 'refused' });
+        continue;
+      }
+      seen.set(object.key, object);
+      const home = homeOf.get(object.key);
+      if (home !== undefined && home.source !== store.name) {
+        problems.push(
+          createProblem(
+            'CH1391',
+            object.provenance,
+            `lives in "${home.source}" (${home.document.path}), which apply does not write to`,
+          ),
+        );
+        lines.push({ object: label(object), result: 'refused' });
+      } else if (home === undefined) {
+        const path = objectPath(object, (other) => stored?.has(other) === true || writes.has(other));
+        writes.set(path, {
+          path,
+          text: object.text.endsWith('\n') ? object.text : `${object.text}\n`,
+        });
+        lines.push({ object: label(object), result: 'created' });
+      } else if (home.object.text.trim() === object.text.trim()) {
+        lines.push({ object: label(object), result: 'unchanged' });
+      } else {
+        const current = parseDocument({ path: home.document.path, text: textOf(home) }, store.name).objects.find(
+          ({ key }) => key === object.key,
+        );
+        if (current === undefined) throw new Error(`object ${object.key} is no longer in ${home.document.path}`);
+        writes.set(home.document.path, { ...home.document, text: replaceObject(textOf(home), current, object.text) });
+        lines.push({ object: label(object), result: 'changed' });
+      }
+    }
+
+    const failed = problems.some(({ severity }) => severity === 'error');
+    if (failed && options.atomic)
+      return { objects: lines.map(({ object }) => ({ object, result: 'refused' as const })), problems };
+    const after = deps.evaluate(hypothetical(store, writes));
+    const known = new Set(parsed.objects.map((object) => label(object)));
+    problems.push(
+      ...(after?.problems ?? []).filter(
+        (problem) => known.has(problem.at.object) && !problems.some((other) => sameProblem(other, problem)),
+      ),
+    );
+    if (!options.dryRun) await write(store, writes, options.atomic);
+    return { objects: lines, problems };
+  }
+
+  async function remove(kind: string, namespace: string, name: string): Promise<ApplyResult> {
+    const store = writable();
+    const found = [...homes()].filter(
+      ({ object }) => object.kind === kind && object.namespace === namespace && object.name === name,
+    );
+    const [home] = found;
+    if (home === undefined) throw new AppError('CH1392', `${kind} ${namespace}/${name} is not there`);
+    if (home.source !== store.name) {
+      const problem = createProblem(
+        'CH1391',
+        home.object.provenance,
+        `lives in "${home.source}" (${home.document.path}), which delete does not write to`,
+      );
+      return { objects: [{ object: label(home.object), result: 'refused' }], problems: [problem] };
+    }
+    const rest = removeObject(home.document.text, home.object);
+    const empty = rest.trim() === '' || rest.trim() === '---';
+    await write(store, new Map([[home.document.path, empty ? undefined : { ...home.document, text: rest }]]), true);
+    return { objects: [{ object: label(home.object), result: 'deleted' }], problems: [] };
+  }
+}
+
+function keep(store: ObjectStore, path: string, document: ObjectDocument | undefined): Promise<void> {
+  return document === undefined ? store.remove(path) : store.put(document);
 }
 
 function sameProblem(a: Problem, b: Problem): boolean {
