@@ -1,8 +1,10 @@
 // The names a request may use for a service (Host or :authority), without ports.
-// Invariant: two services of one World never share a generated name; the short ones belong to the default namespace.
+// Invariant: the short ones belong to the default namespace; where two services of one World would share a name, as `Cart`
+// and `cart` or `cart.prod` and `prod/cart` do, `byClaim` says whose it is.
 import type { Mesh } from './mesh.ts';
 import { defaultNamespace } from './names.ts';
 import type { Service } from './service.ts';
+import { compareText } from './sharing.ts';
 
 /** Lower case, each once: the generated names, then the service's own hosts. */
 export function requestNames(
@@ -14,4 +16,19 @@ export function requestNames(
   const long = `${name}.${namespace.toLowerCase()}`;
   const short = namespace === defaultNamespace ? [name, `${name}.${mesh.domain}`, `${name}.service.consul`] : [];
   return [...new Set([...short, long, `${long}.${mesh.domain}`, ...hosts])];
+}
+
+type Claimant = Pick<Service, 'id' | 'name' | 'namespace' | 'provenance'>;
+
+/**
+ * The services in the order in which they take names: those that someone wrote an object for before those that a registry
+ * alone knows (whoever registers takes no name away), then by namespace and name.
+ */
+export function byClaim<T extends Claimant>(services: Iterable<T>): readonly T[] {
+  return [...services].sort(
+    (a, b) =>
+      Number(a.provenance.length === 0) - Number(b.provenance.length === 0) ||
+      compareText(a.namespace, b.namespace) ||
+      compareText(a.name, b.name),
+  );
 }

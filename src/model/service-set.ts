@@ -6,7 +6,7 @@ import { namePattern } from './kinds/fields.ts';
 import type { Mesh } from './mesh.ts';
 import { defaultNamespace, type ServiceId, serviceId } from './names.ts';
 import { createProblem, type Problem } from './problem.ts';
-import { requestNames } from './request-names.ts';
+import { byClaim, requestNames } from './request-names.ts';
 import type { Service } from './service.ts';
 import type { ServiceDefinition } from './service-definition.ts';
 import { compareText, shared, sharedMap } from './sharing.ts';
@@ -53,7 +53,7 @@ export function nextServiceSet(previous: ServiceSet | undefined, input: ServiceS
     all.set(id, known?.provenance.length === 0 ? known : registeredService(id, name, input.defaults));
   }
   const sorted = new Map([...all].sort(([a], [b]) => compareText(a, b)));
-  settleHosts(sorted, { previous, mesh: input.mesh, problems });
+  settleHosts(sorted, { previous, mesh: input.mesh, names: input.names, problems });
   const byRegistryName = new Map<string, ServiceId[]>();
   for (const { id, from } of sorted.values()) {
     const ids = byRegistryName.get(from.service);
@@ -81,28 +81,43 @@ function registeredService(id: ServiceId, name: string, defaults: MeshDefaults):
 interface Settling {
   readonly previous: ServiceSet | undefined;
   readonly mesh: Mesh;
+  readonly names: ServiceSetInput['names'];
   readonly problems: Problem[];
 }
 
-/** A generated name belongs to its service; a written host to the first service by id. The other one loses it. */
-function settleHosts(services: Map<ServiceId, Service>, { previous, mesh, problems }: Settling): void {
-  const claimants = [...services.values()].filter(({ hosts }) => hosts.length > 0);
-  if (claimants.length === 0) return;
-  const owners = new Map<string, ServiceId>();
-  for (const service of services.values()) {
-    for (const name of requestNames({ ...service, hosts: [] }, mesh))
-      if (!owners.has(name)) owners.set(name, service.id);
+/**
+ * A generated name belongs to its service before any written host; of two, to the first in the order of claims. The other
+ * one loses it and is told. TCP services are not chosen by name, so they neither take nor lose one.
+ */
+function settleHosts(services: Map<ServiceId, Service>, { previous, mesh, names, problems }: Settling): void {
+  const owners = new Map<string, Service>();
+  const lose = (service: Service, hosts: readonly string[], owner: Service): void => {
+    const source = names.get(service.from.service) ?? '';
+    const registered = { source, file: '', line: 1, column: 1, object: `Service ${service.namespace}/${service.name}` };
+    const shown = hosts.map((host) => `"${host}"`).join(', ');
+    const message = `${hosts.length > 1 ? `hosts ${shown} belong` : `host ${shown} belongs`} to service "${owner.id}"`;
+    const written = hosts.some((host) => service.hosts.includes(host));
+    const options = written ? { path: 'spec.hosts' } : ({ severity: 'warning' } as const);
+    problems.push(createProblem('CH1211', service.provenance[0] ?? registered, message, options));
+  };
+  const ordered = byClaim(services.values());
+  for (const service of ordered) {
+    if (service.protocol === 'tcp') continue;
+    const lost = new Map<Service, string[]>();
+    for (const name of requestNames({ ...service, hosts: [] }, mesh)) {
+      const owner = owners.get(name);
+      if (owner === undefined) owners.set(name, service);
+      else lost.set(owner, [...(lost.get(owner) ?? []), name]);
+    }
+    for (const [owner, hosts] of lost) lose(service, hosts, owner);
   }
-  for (const service of claimants) {
+  for (const service of ordered) {
+    if (service.hosts.length === 0) continue;
     const kept = service.hosts.filter((host) => {
       const owner = owners.get(host);
-      if (owner === undefined) owners.set(host, service.id);
-      if (owner === undefined || owner === service.id) return true;
-      const [at] = service.provenance;
-      if (at !== undefined)
-        problems.push(
-          createProblem('CH1211', at, `host "${host}" belongs to service "${owner}"`, { path: 'spec.hosts' }),
-        );
+      if (owner === undefined && service.protocol !== 'tcp') owners.set(host, service);
+      if (owner === undefined || owner === service) return true;
+      lose(service, [host], owner);
       return false;
     });
     if (kept.length === service.hosts.length) continue;

@@ -8,6 +8,7 @@ import type { AddressJson } from '../gen/envoy/config/core/v3/address_pb.js';
 import type { ListenerJson } from '../gen/envoy/config/listener/v3/listener_pb.js';
 import type { HttpConnectionManagerJson } from '../gen/envoy/extensions/filters/network/http_connection_manager/v3/http_connection_manager_pb.js';
 import type { HttpProtocolOptionsJson } from '../gen/envoy/extensions/upstreams/http/v3/http_protocol_options_pb.js';
+import { bootstrapClusters } from './cluster-names.ts';
 import { httpFilters } from './filters/index.ts';
 import type { Binding } from './profile.ts';
 
@@ -35,8 +36,7 @@ export interface BootstrapOptions {
   readonly variant?: 'delta' | 'sotw';
 }
 
-const xdsCluster = 'chancery';
-const adminCluster = 'chancery_admin';
+const { xds: xdsCluster, admin: adminCluster } = bootstrapClusters;
 const httpOptions = 'envoy.extensions.upstreams.http.v3.HttpProtocolOptions';
 const managerType = 'envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager';
 

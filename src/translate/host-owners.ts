@@ -1,6 +1,6 @@
 // Which service answers to which host by itself. Made anew only when services or the mesh domain change.
-// It must not know Routes. Invariant: a host has one owner, the first service in the order of the World.
-import { requestNames } from '../model/request-names.ts';
+// It must not know Routes. Invariant: a host has one owner, the first service in the order of claims.
+import { byClaim, requestNames } from '../model/request-names.ts';
 import type { Service } from '../model/service.ts';
 import type { World } from '../model/world.ts';
 
@@ -40,7 +40,7 @@ export function hostOwners(world: World, before: HostOwners | undefined): HostOw
   if (before !== undefined && before.services === services && before.domain === domain) return before;
   const of = new Map<string, Service>();
   const hosts = new Map<Service, readonly string[]>();
-  for (const service of services.values()) {
+  for (const service of byClaim(services.values())) {
     // A TCP service cannot be chosen by a Host header.
     if (service.protocol === 'tcp') continue;
     const { sorted } = known(service, domain);

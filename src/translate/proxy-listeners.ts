@@ -1,5 +1,6 @@
 // Which listeners a proxy has, and what each leads to. It must not encode anything.
 // Invariant: total; two listeners on one address and port are never both in the result, the later one is told.
+import { isIP } from 'node:net';
 import type { ListenerJson } from '../gen/envoy/config/listener/v3/listener_pb.js';
 import { defaultGatewayListener, type Gateway, type GatewayListener } from '../model/gateway.ts';
 import type { ServiceId } from '../model/names.ts';
@@ -148,7 +149,13 @@ export function planListeners(world: World, profile: ProxyProfile): ListenerPlan
   const planned =
     profile.role === 'gateway' ? gatewayListeners(world, profile.gateway) : sidecarListeners(world, profile);
   const problems = planned.flatMap((item) => ('json' in item ? [] : [item]));
-  const listeners = planned.flatMap((item) => ('json' in item ? [item] : []));
+  const listeners = planned.flatMap((item) => {
+    if (!('json' in item)) return [];
+    if (isIP(item.address) !== 0) return [item];
+    const message = `listener "${item.name}" asks for "${item.address}", which is no IP address`;
+    problems.push(createProblem('CH1229', item.provenance[0] ?? own(`Listener ${item.name}`), message));
+    return [];
+  });
   const clashes = portClashes(listeners);
   for (const [later, first] of clashes)
     problems.push(

@@ -93,7 +93,10 @@ export const errorCodes = {
     title: 'A destination means every instance beside a subset of the same service',
     hint: 'Name a subset in each destination, so that the shares are what they say.',
   },
-  CH1211: { title: 'Two services claim one host', hint: 'Remove it from one of them; the older one holds.' },
+  CH1211: {
+    title: 'Two services claim one host',
+    hint: 'Remove it from one of them, or rename one; the first by namespace and name holds, one with an object before one without.',
+  },
   CH1212: {
     title: 'The service has no instances',
     hint: 'Register one, or list `endpoints` in the Service; until then it answers 503.',
@@ -134,6 +137,10 @@ export const errorCodes = {
   CH1228: {
     title: 'The rule can never match',
     hint: 'Remove it, or narrow the rule that comes first; the order is exact path, longest prefix, regex, then method, headers and query.',
+  },
+  CH1229: {
+    title: 'The listener has no IP address',
+    hint: 'Write an IP address, 127.0.0.1 for localhost; until then the listener is left out.',
   },
   // CH13xx: registries and object stores
   CH1301: {

@@ -1,11 +1,17 @@
 // `chancery/v1` Gateway as a user writes it: an edge proxy's listeners.
 // User-facing YAML only. https, tcp and tls are accepted so that files can be prepared; they are not served yet.
+import { isIP } from 'node:net';
 import { z } from 'zod';
 import { address, hostOrAny, issue, list, name, port, strict } from './fields.ts';
 
+/** Envoy binds to IP addresses only. */
+const bindAddress = address.refine((value) => isIP(value) !== 0, {
+  error: 'must be an IP address; for localhost write 127.0.0.1',
+});
+
 const listener = strict({
   name: name.optional(),
-  address: address.optional(),
+  address: bindAddress.optional(),
   port,
   protocol: z.enum(['http', 'https', 'tcp', 'tls']).optional(),
   hosts: list(hostOrAny).optional(),

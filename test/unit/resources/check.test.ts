@@ -32,4 +32,17 @@ describe('portClashes', () => {
     expect(portClashes([wide, first]).get(first)).toBe(wide);
     expect(portClashes([first, other, elsewhere]).size).toBe(0);
   });
+
+  it('knows an address by whatever text it is written', () => {
+    const at = (address: string) => ({ address, port: 80 });
+    const pairs = [
+      ['::1', '0:0:0:0:0:0:0:1'],
+      ['fe80::a', 'FE80:0::000A'],
+      ['127.0.0.1', '::ffff:127.0.0.1'],
+      ['10.1.2.3', '::FFFF:0a01:203'],
+      ['::', '127.0.0.1'],
+    ] as const;
+    for (const [a, b] of pairs) expect(portClashes([at(a), at(b)]).size, `${a} ${b}`).toBe(1);
+    expect(portClashes([at('::1'), at('127.0.0.1'), at('::2')]).size).toBe(0);
+  });
 });
