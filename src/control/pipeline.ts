@@ -60,7 +60,6 @@ export function createPipeline(deps: PipelineDeps, options: PipelineOptions): Pi
   const { clock } = deps;
   const guards = new Map<string, GuardState>();
   const rawRegistries = new Map<string, RegistrySnapshot>();
-  const rawObjects = new Map<string, ObjectSnapshot>();
   const goodObjects = new Map<string, ObjectSnapshot>();
   const expiry = new Map<string, Timer>();
   let world: World | undefined;
@@ -160,10 +159,7 @@ export function createPipeline(deps: PipelineDeps, options: PipelineOptions): Pi
       feed(snapshot);
     },
     objects(snapshot) {
-      rawObjects.set(snapshot.source, snapshot);
-      const good = goodObjects.get(snapshot.source);
-      const keep = good?.complete === true && (!snapshot.complete || snapshot.degraded !== undefined);
-      goodObjects.set(snapshot.source, keep ? { ...snapshot, complete: true, documents: good.documents } : snapshot);
+      goodObjects.set(snapshot.source, trusted(goodObjects.get(snapshot.source), snapshot));
       activate();
     },
     world: () => world,
@@ -188,6 +184,14 @@ export function createPipeline(deps: PipelineDeps, options: PipelineOptions): Pi
       for (const timer of expiry.values()) timer.cancel();
     },
   };
+}
+
+/** What is served of an object source: of a doubtful answer what is there is taken, and what is missing is kept. */
+function trusted(good: ObjectSnapshot | undefined, snapshot: ObjectSnapshot): ObjectSnapshot {
+  if (good?.complete !== true || (snapshot.complete && snapshot.degraded === undefined)) return snapshot;
+  const nothingNew = !snapshot.complete || snapshot.degraded?.kind === 'unreachable';
+  const documents = nothingNew ? good.documents : new Map([...good.documents, ...snapshot.documents]);
+  return { ...snapshot, complete: true, documents };
 }
 
 /** True when more than instances differs. */

@@ -121,6 +121,22 @@ describe('pipeline', () => {
     expect(pipeline.latestObjects()[0]?.degraded?.reason).toBe('gone');
   });
 
+  it.each(['partial', 'suspect'] as const)('takes what a %s object store has and keeps what it lacks', async (kind) => {
+    const { clock, pipeline } = rig(true);
+    const document = (path: string, text: string) => [path, { path, text }] as const;
+    pipeline.registry(registry('1'));
+    pipeline.objects({ ...objects(), documents: new Map([document('a.yaml', 'x: 1'), document('b.yaml', 'x: 1')]) });
+    await clock.settle();
+    const documents = new Map([document('a.yaml', 'x: 2'), document('c.yaml', 'x: 3')]);
+    pipeline.objects({ ...objects(), documents, degraded: { kind, reason: 'file "b.yaml" cannot be read' } });
+    await clock.settle();
+    const served = [...(pipeline.latestObjects()[0]?.documents.values() ?? [])].map(({ path, text }) => path + text);
+    expect(served.sort()).toEqual(['a.yamlx: 2', 'b.yamlx: 1', 'c.yamlx: 3']);
+    pipeline.objects({ ...objects(), documents });
+    await clock.settle();
+    expect(pipeline.latestObjects()[0]?.documents).toBe(documents);
+  });
+
   it('takes a suspicious answer for what it is when its window ends', async () => {
     const { clock, pipeline, worlds } = rig(false);
     pipeline.objects(objects());
