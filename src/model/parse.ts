@@ -53,7 +53,7 @@ export function parseDocument(document: ObjectDocument, source: string): ParsedD
   const problems: Problem[] = [];
   const place = (offset: number, object = ''): Provenance => ({
     source,
-    file: document.path,
+    file: document.shown ?? document.path,
     ...positions(offset),
     object,
   });

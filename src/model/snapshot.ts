@@ -45,6 +45,8 @@ export interface ObjectDocument {
   /** File path relative to the directory, KV key, or API path. */
   readonly path: string;
   readonly text: string;
+  /** Where it lies, as a person would name it (`objects/shop.yaml`); the path if absent. */
+  readonly shown?: string;
   /** Order of creation inside its store (etcd create revision, Consul CreateIndex); absent for files. */
   readonly created?: number;
 }

@@ -1,6 +1,7 @@
 // Objects as YAML files in a directory, read and written. Parsed in model, never here.
 // Files that hold instance lists are left out (document-shape.ts).
 // Invariant: a write is seen whole or not at all, by us and by every other reader.
+import { join } from 'node:path';
 import type { ObjectDocument, ObjectSnapshot } from '../../model/snapshot.ts';
 import type { ObjectStore } from '../../model/source.ts';
 import { createObjectEmitter } from '../emitter.ts';
@@ -22,7 +23,7 @@ export function createFileObjects(deps: SourceDeps, options: FileObjectsOptions)
     name: options.name,
     run(signal, emit) {
       const pass = createObjectEmitter(emit);
-      const next = createDocuments();
+      const next = createDocuments(options.directory);
       let revision = 0;
       return mirror.run(signal, (state) => {
         const degraded = degradedOf(mirror.root, state);
@@ -48,7 +49,7 @@ export function createFileObjects(deps: SourceDeps, options: FileObjectsOptions)
 }
 
 /** Texts to documents, sharing what did not change. */
-function createDocuments(): (state: DirectoryState) => ReadonlyMap<string, ObjectDocument> {
+function createDocuments(directory: string): (state: DirectoryState) => ReadonlyMap<string, ObjectDocument> {
   let documents: ReadonlyMap<string, ObjectDocument> = new Map();
   return ({ texts }) => {
     const next = new Map<string, ObjectDocument>();
@@ -56,7 +57,7 @@ function createDocuments(): (state: DirectoryState) => ReadonlyMap<string, Objec
       const text = texts.get(path) ?? '';
       const old = documents.get(path);
       if (old?.text === text) next.set(path, old);
-      else if (fileShape(text) !== 'instances') next.set(path, { path, text });
+      else if (fileShape(text) !== 'instances') next.set(path, { path, text, shown: join(directory, path) });
     }
     const same = next.size === documents.size && [...next].every(([path, one]) => documents.get(path) === one);
     if (!same) documents = next;
