@@ -88,7 +88,7 @@ export function getCommand(context: CommandContext): Command {
                     object.apiVersion,
                     object.namespace,
                     object.name,
-                    `${object.provenance.source}:${object.provenance.file}:${object.provenance.line}`,
+                    `${object.provenance.file}:${object.provenance.line} (${object.provenance.source})`,
                   ]),
                 ),
           );
