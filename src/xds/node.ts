@@ -10,6 +10,8 @@ type Range = readonly [number, number];
 
 const maxDepth = 32;
 const maxValues = 20_000;
+/** All texts of a node together: they are kept as long as the stream is, and some of them after it. */
+const maxTextBytes = 64 * 1024;
 
 /** Reads a Node message. Throws WireError. */
 export function decodeNode(bytes: Buffer): NodeClaims {
@@ -20,29 +22,46 @@ export function decodeNode(bytes: Buffer): NodeClaims {
   let userAgentName = '';
   let userAgentVersion = '';
   const clientFeatures: string[] = [];
-  const budget = { left: maxValues };
+  const budget = { left: maxValues, bytes: maxTextBytes };
+  const text = (start: number, end: number): string => readText(bytes, [start, end], budget);
   eachField(bytes, [0, bytes.length], ({ number, wireType, start, end }) => {
     if (wireType !== 2) return;
-    if (number === 1) nodeId = bytes.toString('utf8', start, end);
-    else if (number === 2) nodeCluster = bytes.toString('utf8', start, end);
+    if (number === 1) nodeId = text(start, end);
+    else if (number === 2) nodeCluster = text(start, end);
     else if (number === 3) metadata = decodeStruct(bytes, [start, end], { budget, depth: 0 });
-    else if (number === 4) locality = decodeLocality(bytes, [start, end]);
-    else if (number === 6) userAgentName = bytes.toString('utf8', start, end);
-    else if (number === 7) userAgentVersion = bytes.toString('utf8', start, end);
+    else if (number === 4) locality = decodeLocality(bytes, [start, end], budget);
+    else if (number === 6) userAgentName = text(start, end);
+    else if (number === 7) userAgentVersion = text(start, end);
     else if (number === 8) userAgentVersion = decodeBuildVersion(bytes, [start, end]);
-    else if (number === 10 && clientFeatures.length < 1000) clientFeatures.push(bytes.toString('utf8', start, end));
+    else if (number === 10 && clientFeatures.length < 1000) clientFeatures.push(text(start, end));
   });
   return { nodeId, nodeCluster, metadata, locality, userAgentName, userAgentVersion, clientFeatures };
+}
+
+interface Budget {
+  /** Values of the metadata. */
+  left: number;
+  bytes: number;
+}
+
+function readText(bytes: Buffer, [start, end]: Range, budget: Budget): string {
+  budget.bytes -= end - start;
+  if (budget.bytes < 0) throw new WireError(`node has more than ${maxTextBytes} bytes of text`);
+  return bytes.toString('utf8', start, end);
 }
 
 function emptyObject(): Record<string, Json> {
   return Object.create(null) as Record<string, Json>;
 }
 
-function decodeLocality(bytes: Buffer, range: Range): { region: string; zone: string; subZone: string } {
+function decodeLocality(
+  bytes: Buffer,
+  range: Range,
+  budget: Budget,
+): { region: string; zone: string; subZone: string } {
   const parts: string[] = ['', '', ''];
   eachField(bytes, range, ({ number, wireType, start, end }) => {
-    if (wireType === 2 && number <= 3) parts[number - 1] = bytes.toString('utf8', start, end);
+    if (wireType === 2 && number <= 3) parts[number - 1] = readText(bytes, [start, end], budget);
   });
   return { region: parts[0] ?? '', zone: parts[1] ?? '', subZone: parts[2] ?? '' };
 }
@@ -60,7 +79,7 @@ function decodeBuildVersion(bytes: Buffer, range: Range): string {
 }
 
 interface Bounds {
-  readonly budget: { left: number };
+  readonly budget: Budget;
   readonly depth: number;
 }
 
@@ -79,7 +98,7 @@ function decodeStruct(bytes: Buffer, range: Range, bounds: Bounds): Record<strin
     let value: Json = null;
     eachField(bytes, [entry.start, entry.end], ({ number, wireType, start, end }) => {
       if (wireType !== 2) return;
-      if (number === 1) key = bytes.toString('utf8', start, end);
+      if (number === 1) key = readText(bytes, [start, end], inner.budget);
       else if (number === 2) value = decodeValue(bytes, [start, end], inner);
     });
     result[key] = value;
@@ -92,7 +111,7 @@ function decodeValue(bytes: Buffer, range: Range, bounds: Bounds): Json {
   let result: Json = null;
   eachField(bytes, range, ({ number, wireType, value, start, end }) => {
     if (number === 2 && wireType === 1) result = value;
-    else if (number === 3 && wireType === 2) result = bytes.toString('utf8', start, end);
+    else if (number === 3 && wireType === 2) result = readText(bytes, [start, end], inner.budget);
     else if (number === 4 && wireType === 0) result = value !== 0;
     else if (number === 5 && wireType === 2) result = decodeStruct(bytes, [start, end], inner);
     else if (number === 6 && wireType === 2) result = decodeList(bytes, [start, end], inner);

@@ -37,6 +37,8 @@ export type DiscoveryRequest = SotwRequest | DeltaRequest;
 
 /** Names one message may carry, over all its lists. */
 const maxNames = 200_000;
+/** Bytes of one name; it is kept while it is subscribed. */
+const maxNameBytes = 4096;
 /** An Envoy quotes whole rejected configurations; more than this helps nobody. */
 const maxErrorText = 8192;
 
@@ -54,7 +56,7 @@ export function decodeSotw(bytes: Buffer): SotwRequest {
     if (number === 1) versionInfo = bytes.toString('utf8', start, end);
     else if (number === 2) node = bytes.subarray(start, end);
     else if (number === 3) {
-      names.add(bytes.toString('utf8', start, end));
+      names.add(nameOf(bytes, start, end));
       checkCount(++count);
     } else if (number === 4) typeUrl = bytes.toString('utf8', start, end);
     else if (number === 5) nonce = bytes.toString('utf8', start, end);
@@ -78,8 +80,8 @@ export function decodeDelta(bytes: Buffer): DeltaRequest {
     if (number >= 3 && number <= 5) checkCount(++count);
     if (number === 1) node = bytes.subarray(start, end);
     else if (number === 2) typeUrl = bytes.toString('utf8', start, end);
-    else if (number === 3) subscribe.add(bytes.toString('utf8', start, end));
-    else if (number === 4) unsubscribe.add(bytes.toString('utf8', start, end));
+    else if (number === 3) subscribe.add(nameOf(bytes, start, end));
+    else if (number === 4) unsubscribe.add(nameOf(bytes, start, end));
     else if (number === 5) {
       const [name, version] = decodeEntry(bytes, start, end);
       versions.set(name, version);
@@ -102,13 +104,18 @@ function checkCount(count: number): void {
   if (count > maxNames) throw new WireError(`more than ${maxNames} names in one message`);
 }
 
+function nameOf(bytes: Buffer, start: number, end: number): string {
+  if (end - start > maxNameBytes) throw new WireError(`a name is longer than ${maxNameBytes} bytes`);
+  return bytes.toString('utf8', start, end);
+}
+
 function decodeEntry(bytes: Buffer, start: number, end: number): [string, string] {
   let key = '';
   let value = '';
   eachField(bytes, [start, end], (field) => {
     if (field.wireType !== 2) return;
-    if (field.number === 1) key = bytes.toString('utf8', field.start, field.end);
-    else if (field.number === 2) value = bytes.toString('utf8', field.start, field.end);
+    if (field.number === 1) key = nameOf(bytes, field.start, field.end);
+    else if (field.number === 2) value = nameOf(bytes, field.start, field.end);
   });
   return [key, value];
 }

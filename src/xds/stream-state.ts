@@ -32,7 +32,7 @@ export type Effect =
   | { readonly kind: 'notice'; readonly notice: Notice }
   /** A type we do not serve: left unanswered, the stream stays. */
   | { readonly kind: 'ignored'; readonly typeUrl: string }
-  | { readonly kind: 'end'; readonly code: 'invalid-argument'; readonly message: string };
+  | { readonly kind: 'end'; readonly code: 'invalid-argument' | 'resource-exhausted'; readonly message: string };
 
 export interface StreamLimits {
   /** Longest wait for a CDS ACK before routes go; above Envoy's initial_fetch_timeout of 15 s. */
@@ -43,9 +43,17 @@ export interface StreamLimits {
   readonly separateBreakMs: number;
   /** Longest wait for an answer while newer content waits. */
   readonly ackMs: number;
+  /** Names one stream may be subscribed to, over all types. */
+  readonly maxNames: number;
 }
 
-export const defaultLimits: StreamLimits = { makeMs: 20_000, breakMs: 20_000, separateBreakMs: 3_000, ackMs: 30_000 };
+export const defaultLimits: StreamLimits = {
+  makeMs: 20_000,
+  breakMs: 20_000,
+  separateBreakMs: 3_000,
+  ackMs: 30_000,
+  maxNames: 200_000,
+};
 
 export interface StreamOptions {
   readonly variant: 'sotw' | 'delta';

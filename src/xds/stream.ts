@@ -40,6 +40,11 @@ export function step(stream: StreamState, event: StreamEvent): readonly Effect[]
         return stream.effects;
       }
       receive(stream, event.request.typeUrl, event.request);
+      if (subscribedNames(stream) > stream.options.limits.maxNames) {
+        const message = `more than ${stream.options.limits.maxNames} names are subscribed on one stream`;
+        stream.effects = [{ kind: 'end', code: 'resource-exhausted', message }];
+        return stream.effects;
+      }
       break;
     case 'changed':
       stream.view = event.view;
@@ -62,6 +67,12 @@ export function step(stream: StreamState, event: StreamEvent): readonly Effect[]
   }
   drain(stream);
   return stream.effects;
+}
+
+function subscribedNames({ types }: StreamState): number {
+  let names = 0;
+  for (const { subscription } of types.values()) names += subscription.names.size;
+  return names;
 }
 
 function timeout(stream: StreamState, timer: TimerKey): void {

@@ -150,7 +150,7 @@ export function createSession(
         deps.log.debug('a type we do not serve was asked for', { stream: id, type: effect.typeUrl.slice(0, 200) });
         return;
       case 'end':
-        fail(status.INVALID_ARGUMENT, effect.message);
+        fail(refusalCodes[effect.code], effect.message);
     }
   }
 
@@ -169,6 +169,9 @@ export function createSession(
     if (request.node === undefined) return refuse('invalid-argument', 'the first message of a stream must have a node');
     const claims = decodeNode(request.node);
     if (claims.nodeId === '') return refuse('invalid-argument', 'node.id is empty');
+    for (const name of [claims.nodeId, claims.nodeCluster])
+      if (name.length > maxNodeName)
+        return refuse('invalid-argument', `node.id and node.cluster have at most ${maxNodeName} characters`);
     const client: ClientInfo = { ...claims, streamId: id, peer: call.getPeer() };
     const opened = deps.provider.open(client, (changed) => {
       const { view } = subscription ?? {};
@@ -220,6 +223,8 @@ export function createSession(
   return { stop: (message) => fail(status.UNAVAILABLE, message) };
 }
 
+/** Both stand in logs, status and discovery of targets. */
+const maxNodeName = 512;
 const noType = 'type_url is required on an aggregated stream';
 
 /** On a separate stream the type is implicit (R2); undefined if the request says another one. */

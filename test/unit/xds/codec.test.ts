@@ -84,6 +84,17 @@ describe('requests', () => {
     expect(decodeSotw(many(1000)).names).toEqual(['a']);
     for (const decode of [decodeSotw, decodeDelta]) expect(() => decode(many(200_001))).toThrow(WireError);
   });
+  it('F9: texts that would be kept have an end', () => {
+    const long = (size: number): Buffer => textField(3, 'n'.repeat(size));
+    for (const decode of [decodeSotw, decodeDelta]) {
+      expect(() => decode(long(4096))).not.toThrow();
+      expect(() => decode(long(4097))).toThrow(WireError);
+    }
+    const node = (size: number): Buffer =>
+      encode('envoy.config.core.v3.Node', { id: 'n', metadata: { a: { b: 'x'.repeat(size) } } });
+    expect(() => decodeNode(node(60_000))).not.toThrow();
+    expect(() => decodeNode(node(70_000))).toThrow(WireError);
+  });
   it('F9: any bytes are read or refused with WireError, in bounded time', () => {
     const valid = encode(`${discovery}.DeltaDiscoveryRequest`, {
       node: { id: 'n', metadata: { a: { b: [1, 2] } } },

@@ -23,6 +23,15 @@ describe('subscriptions', () => {
     driver.ack(EDS);
     expect(driver.delta(EDS, { subscribe: ['a'] })).toEqual(['EDS a']);
   });
+  it('F11: a stream that subscribes without end is ended', () => {
+    const driver = drive({ variant: 'delta', limits: { maxNames: 3 } });
+    driver.delta(EDS, { subscribe: ['a', 'b'] });
+    driver.delta(RDS, { subscribe: ['c'] });
+    driver.delta(EDS, { subscribe: ['d'], unsubscribe: ['a'] });
+    expect(driver.effects.some(({ kind }) => kind === 'end')).toBe(false);
+    expect(driver.delta(EDS, { subscribe: ['e'] })).toEqual([]);
+    expect(driver.effects.at(-1)).toMatchObject({ kind: 'end', code: 'resource-exhausted' });
+  });
   it('R30: superfluous unsubscribes are ignored, a pure unsubscribe is not answered', () => {
     const driver = delta([assignment('a')]);
     driver.delta(EDS, { subscribe: ['a'] });
