@@ -162,8 +162,9 @@ export function bootstrap(options: BootstrapOptions): BootstrapJson {
       layers: [
         {
           name: 'chancery',
-          // Envoy refuses regular expressions above a program size of 100, which a list of a few words already has.
-          staticLayer: { 're2.max_program_size.error_level': 5000 },
+          // Envoy refuses regular expressions above a program size of 100, which a list of a few words already has, and
+          // with it all routes beside them. How large one may be is told when its object is read, where it costs only it.
+          staticLayer: { 're2.max_program_size.error_level': 4_294_967_295 },
         },
         { name: 'admin', adminLayer: {} },
       ],

@@ -2,6 +2,7 @@
 // What Envoy says of it, it would say of the same resources over xDS.
 import type { Resource } from '../../src/resources/resource.ts';
 import { type TypeUrl, typeUrls } from '../../src/resources/type-urls.ts';
+import { bootstrap } from '../../src/translate/bootstrap.ts';
 import type { ViewContent } from '../../src/translate/contract.ts';
 import { testProtos } from './protos.ts';
 
@@ -58,6 +59,9 @@ export function staticConfig(content: ViewContent, endpoints: ReadonlyMap<string
   );
   return {
     node: { id: 'static', cluster: 'static' },
+    // As in every bootstrap of ours.
+    layeredRuntime: bootstrap({ node: 'static', role: 'gateway', xds: { address: '127.0.0.1', port: 1 } })
+      .layeredRuntime,
     static_resources: { clusters, listeners },
     admin: { address: { socket_address: { address: '127.0.0.1', port_value: 0 } } },
   };
