@@ -11,6 +11,7 @@ import type { ResourceRef } from '../resources/resource.ts';
 import type { Translator } from '../translate/contract.ts';
 import type { Clock } from '../util/clock.ts';
 import type { Logger } from '../util/log.ts';
+import { limitLog } from '../util/log-budget.ts';
 import type { Metrics } from '../util/metrics.ts';
 import { runAll } from '../util/tasks.ts';
 import type { ClientInfo, XdsEvent } from '../xds/contract.ts';
@@ -47,6 +48,8 @@ interface OpenClient {
 }
 
 const maxRejections = 200;
+/** Resources named with one rejection: where a proxy names none, all of the response are suspect. */
+const maxRejected = 20;
 /** How long `apply` waits for its own write to come back from the store. */
 const settleDeadlineMs = 3_000;
 
@@ -62,7 +65,9 @@ export function createControl(deps: ControlDeps, options: ControlOptions): Contr
   const rejections: Rejection[] = [];
   let views: Views | undefined;
   let publishedAt = 0;
-  let known = new Set<string>();
+  const known = new Set<string>();
+  // A proxy that refuses everything can cause one line a round trip.
+  const refusalLog = limitLog(log, clock, { burst: 50, perSecond: 5 });
 
   const tell = (event: ControlEvent): void => {
     for (const listener of listeners) listener(event);
@@ -111,15 +116,18 @@ export function createControl(deps: ControlDeps, options: ControlOptions): Contr
     publishedAt = at;
     if (views === undefined) return;
     views.publishContent(world);
-    reportProblems(allProblems());
+    const problems = allProblems();
+    reportProblems(problems);
+    // One that comes back is told again, and what is gone is not kept.
+    const standing = new Set(problems.map(problemText));
+    for (const text of known) if (!standing.has(text)) known.delete(text);
     settleLater();
   }
 
   /** Streams that had nothing to send for a publication are up to date with it. */
   function settleLater(): void {
     clock.after(0, () => {
-      const revision = pipeline.world()?.revision ?? 0;
-      for (const streamId of clients.keys()) settled(ledger.settleIdle(streamId, revision));
+      for (const streamId of clients.keys()) ledger.settleIdle(streamId, pipeline.publishedRevision());
     });
   }
 
@@ -133,7 +141,9 @@ export function createControl(deps: ControlDeps, options: ControlOptions): Contr
   function allProblems(): readonly Problem[] {
     const found = new Map<string, Problem>();
     const add = (problem: Problem): void => {
-      found.set(`${problem.code} ${problem.at.object} ${problem.path} ${problem.message}`, problem);
+      const { source, file, line, column, object } = problem.at;
+      // By its place too: two files that make one mistake are two to mend.
+      found.set([problem.code, source, file, line, column, object, problem.path, problem.message].join('\0'), problem);
     };
     for (const snapshot of pipeline.latestRegistries()) for (const problem of snapshot.problems) add(problem);
     for (const problem of pipeline.world()?.problems ?? []) add(problem);
@@ -143,15 +153,13 @@ export function createControl(deps: ControlDeps, options: ControlOptions): Contr
 
   /** Each problem is logged once while it lasts. */
   function reportProblems(problems: readonly Problem[]): void {
-    const now = new Set(known);
     for (const problem of problems) {
       const text = problemText(problem);
-      if (now.has(text)) continue;
-      now.add(text);
+      if (known.has(text)) continue;
+      known.add(text);
       log[problem.severity === 'error' ? 'error' : 'warn'](text, { code: problem.code });
       tell({ kind: 'problem', problem });
     }
-    known = now.size > 10_000 ? new Set() : now;
   }
 
   function reject(event: Extract<XdsEvent, { kind: 'nack' }>): void {
@@ -164,17 +172,20 @@ export function createControl(deps: ControlDeps, options: ControlOptions): Contr
       type: event.type,
       message: event.message,
       atMs: clock.wall(),
-      resources: refs.map(({ type, name }) => ({ name, provenance: status.get(type, name)?.provenance ?? [] })),
+      resources: refs
+        .slice(0, maxRejected)
+        .map(({ type, name }) => ({ name, provenance: status.get(type, name)?.provenance ?? [] })),
     };
     rejections.unshift(rejection);
     rejections.length = Math.min(rejections.length, maxRejections);
     const from = rejection.resources.flatMap(({ provenance }) =>
       provenance.map(({ object, file, line, column }) => `${object} (${file}:${line}:${column})`),
     );
-    log.error('a proxy refused configuration', {
+    refusalLog.error('a proxy refused configuration', {
       node: rejection.node,
       type: event.type,
-      resources: refs.map(({ name }) => name),
+      resources: rejection.resources.map(({ name }) => name),
+      ...(refs.length > maxRejected ? { more: refs.length - maxRejected } : {}),
       from: [...new Set(from)],
       reason: event.message,
     });
@@ -271,10 +282,12 @@ export function createControl(deps: ControlDeps, options: ControlOptions): Contr
     xdsEvent(event) {
       measures.event(event);
       if (event.kind === 'nack') reject(event);
-      settled(ledger.take(event, pipeline.world()?.revision ?? 0));
+      const closing = event.kind === 'close' ? ledger.stream(event.streamId)?.client.nodeId : undefined;
+      settled(ledger.take(event, pipeline.publishedRevision()));
       if (event.kind === 'open')
         tell({ kind: 'proxy', node: event.client.nodeId, state: 'pending', atMs: clock.wall() });
-      if (event.kind === 'close') reportClosed(event.streamId);
+      if (closing !== undefined && !ledger.online(closing))
+        tell({ kind: 'proxy', node: closing, state: 'offline', atMs: clock.wall() });
     },
 
     subscribe(listener) {
@@ -286,9 +299,4 @@ export function createControl(deps: ControlDeps, options: ControlOptions): Contr
     apply: objects.apply,
     remove: objects.remove,
   };
-
-  function reportClosed(streamId: number): void {
-    const client = clients.get(streamId)?.client;
-    if (client !== undefined) tell({ kind: 'proxy', node: client.nodeId, state: 'offline', atMs: clock.wall() });
-  }
 }
