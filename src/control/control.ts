@@ -3,7 +3,7 @@
 // Invariant: inert until `run`; every read is of a whole published state.
 
 import { createWorldBuilder } from '../model/next-world.ts';
-import { type Problem, problemText } from '../model/problem.ts';
+import type { Problem } from '../model/problem.ts';
 import type { ObjectSnapshot } from '../model/snapshot.ts';
 import type { ObjectSource, ObjectStore, RegistrySource } from '../model/source.ts';
 import type { World } from '../model/world.ts';
@@ -22,6 +22,7 @@ import { blamed, createLedger, type Settled } from './ledger.ts';
 import { createMeasures } from './measures.ts';
 import { createObjects } from './objects.ts';
 import { createPipeline } from './pipeline.ts';
+import { createProblemLog } from './problem-log.ts';
 import { statusReport } from './status.ts';
 import { createViews, type OpenView, type Views } from './views.ts';
 
@@ -65,13 +66,14 @@ export function createControl(deps: ControlDeps, options: ControlOptions): Contr
   const rejections: Rejection[] = [];
   let views: Views | undefined;
   let publishedAt = 0;
-  const known = new Set<string>();
   // A proxy that refuses everything can cause one line a round trip.
   const refusalLog = limitLog(log, clock, { burst: 50, perSecond: 5 });
 
   const tell = (event: ControlEvent): void => {
     for (const listener of listeners) listener(event);
   };
+
+  const problemLog = createProblemLog(log, (problem) => tell({ kind: 'problem', problem }));
 
   const pipeline = createPipeline(
     {
@@ -97,7 +99,7 @@ export function createControl(deps: ControlDeps, options: ControlOptions): Contr
     const changes = changeLines(before, world, moved);
     log.info('world changed', { revision: world.revision, changes });
     tell({ kind: 'world', revision: world.revision, atMs: clock.wall(), changes });
-    reportProblems(world.problems);
+    problemLog.add(world.problems);
     if (views === undefined) {
       views = createViews(translator, world);
       return;
@@ -116,11 +118,7 @@ export function createControl(deps: ControlDeps, options: ControlOptions): Contr
     publishedAt = at;
     if (views === undefined) return;
     views.publishContent(world);
-    const problems = allProblems();
-    reportProblems(problems);
-    // One that comes back is told again, and what is gone is not kept.
-    const standing = new Set(problems.map(problemText));
-    for (const text of known) if (!standing.has(text)) known.delete(text);
+    problemLog.all(allProblems());
     settleLater();
   }
 
@@ -149,17 +147,6 @@ export function createControl(deps: ControlDeps, options: ControlOptions): Contr
     for (const problem of pipeline.world()?.problems ?? []) add(problem);
     for (const { content } of views?.contents() ?? []) for (const problem of content.problems) add(problem);
     return [...found.values()];
-  }
-
-  /** Each problem is logged once while it lasts. */
-  function reportProblems(problems: readonly Problem[]): void {
-    for (const problem of problems) {
-      const text = problemText(problem);
-      if (known.has(text)) continue;
-      known.add(text);
-      log[problem.severity === 'error' ? 'error' : 'warn'](text, { code: problem.code });
-      tell({ kind: 'problem', problem });
-    }
   }
 
   function reject(event: Extract<XdsEvent, { kind: 'nack' }>): void {
@@ -269,7 +256,7 @@ export function createControl(deps: ControlDeps, options: ControlOptions): Contr
         onChange(changed);
       });
       clients.set(client.streamId, { client, open });
-      reportProblems(allProblems());
+      problemLog.add(allProblems());
       return {
         view: () => open.view,
         close() {

@@ -1,6 +1,6 @@
 // What each proxy has been sent, has taken and has refused. Fed by the xDS server's events, read by status and metrics.
 // It keeps counts and what is in flight, not copies of configuration; it never decides what is sent.
-// Invariant: a stream with nothing in flight has taken everything published up to `revision`.
+// Invariant: a stream is settled by its own word (`idle`) only: an ACK may be one of several steps that a change takes.
 import type { ResourceRef, View } from '../resources/resource.ts';
 import { shortNames, type TypeUrl } from '../resources/type-urls.ts';
 import type { Clock } from '../util/clock.ts';
@@ -13,6 +13,10 @@ export interface StreamRecord {
   readonly types: Map<TypeUrl, TypeRecord>;
   /** World revision that all of it acknowledged. */
   revision: number;
+  /** Its last word: nothing waits to be sent or answered. */
+  idle: boolean;
+  /** Something was sent since it was settled. */
+  moved: boolean;
   /** Monotonic milliseconds of the oldest publication not yet acknowledged whole. */
   unsettledSinceMs: number | undefined;
   /** Wall milliseconds of the last push it answered. */
@@ -49,14 +53,19 @@ export interface Settled {
 }
 
 export interface Ledger {
-  /** Takes one event; returns the stream when the event settled it. */
+  /**
+   * Takes one event; returns the stream when the event settled it and something was sent for that. `revision`: the last
+   * one published whole.
+   */
   take(event: XdsEvent, revision: number): Settled | undefined;
   /** A publication changed these names for the stream at `atMs` (monotonic). Call before the change is told to it. */
   published(streamId: number, atMs: number): void;
-  /** After the change was told: a stream that had nothing to send is settled at once. */
-  settleIdle(streamId: number, revision: number): Settled | undefined;
+  /** After a publication: a stream that it says nothing to is up to date with it. */
+  settleIdle(streamId: number, revision: number): void;
   stream(streamId: number): StreamRecord | undefined;
   streams(): Iterable<StreamRecord>;
+  /** True while a stream of the node is open. */
+  online(nodeId: string): boolean;
   /** Proxies seen before and gone, newest last, at most `maxOffline`. */
   offline(): Iterable<OfflineProxy>;
   /** `view`: what the stream is to have now; a refusal stands while that is what was refused. */
@@ -90,12 +99,17 @@ export function createLedger(clock: Clock): Ledger {
     return created;
   }
 
+  function online(nodeId: string): boolean {
+    for (const { client } of streams.values()) if (client.nodeId === nodeId) return true;
+    return false;
+  }
+
   function close(streamId: number): void {
     const record = streams.get(streamId);
     if (record === undefined) return;
     streams.delete(streamId);
     const { client, variant, revision } = record;
-    for (const other of streams.values()) if (other.client.nodeId === client.nodeId) return;
+    if (online(client.nodeId)) return;
     gone.delete(client.nodeId);
     gone.set(client.nodeId, { client, variant, revision, sinceMs: clock.wall() });
     const [oldest] = gone.keys();
@@ -108,11 +122,12 @@ export function createLedger(clock: Clock): Ledger {
   }
 
   function settle(record: StreamRecord | undefined, revision: number): Settled | undefined {
-    if (record === undefined || inFlight(record)) return undefined;
-    const since = record.unsettledSinceMs;
+    if (record === undefined || !record.idle || inFlight(record)) return undefined;
+    const { moved, unsettledSinceMs: since } = record;
     record.revision = revision;
     record.unsettledSinceMs = undefined;
-    return since === undefined ? undefined : { record, afterMs: clock.now() - since };
+    record.moved = false;
+    return since === undefined || !moved ? undefined : { record, afterMs: clock.now() - since };
   }
 
   return {
@@ -125,6 +140,8 @@ export function createLedger(clock: Clock): Ledger {
             variant: event.variant,
             types: new Map(),
             revision: 0,
+            idle: false,
+            moved: false,
             unsettledSinceMs: clock.now(),
             sinceMs: clock.wall(),
           });
@@ -143,8 +160,17 @@ export function createLedger(clock: Clock): Ledger {
           type.pushes++;
           type.inFlight.set(event.nonce, { sentMs: clock.now(), resources: event.resources });
           const record = streams.get(event.streamId);
-          if (record !== undefined) record.unsettledSinceMs ??= clock.now();
+          if (record !== undefined) {
+            record.idle = false;
+            record.moved = true;
+            record.unsettledSinceMs ??= clock.now();
+          }
           return undefined;
+        }
+        case 'idle': {
+          const record = streams.get(event.streamId);
+          if (record !== undefined) record.idle = true;
+          return settle(record, revision);
         }
         case 'ack':
         case 'nack': {
@@ -162,17 +188,20 @@ export function createLedger(clock: Clock): Ledger {
             type.lastAckMs = clock.now() - sent.sentMs;
           }
           if (record !== undefined) record.sinceMs = clock.wall();
-          return settle(record, revision);
+          return undefined;
         }
       }
     },
     published(streamId, atMs) {
       const record = streams.get(streamId);
-      if (record !== undefined) record.unsettledSinceMs ??= atMs;
+      if (record === undefined) return;
+      record.idle = false;
+      record.unsettledSinceMs ??= atMs;
     },
-    settleIdle: (streamId, revision) => settle(streams.get(streamId), revision),
+    settleIdle: (streamId, revision) => void settle(streams.get(streamId), revision),
     stream: (streamId) => streams.get(streamId),
     streams: () => streams.values(),
+    online,
     offline: () => gone.values(),
     typeStatus(record, view) {
       const status: Record<string, TypeStatus> = {};

@@ -37,6 +37,7 @@ export function createMeasures(metrics: Metrics): Measures {
         case 'open':
           return streams.add({ variant: event.variant });
         case 'close':
+        case 'idle':
           return undefined;
         case 'subscribe':
           return requests.add({ type: shortNames[event.type], kind: 'subscribe' });

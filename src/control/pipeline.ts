@@ -42,6 +42,8 @@ export interface Pipeline {
   registry(snapshot: RegistrySnapshot): void;
   objects(snapshot: ObjectSnapshot): void;
   world(): World | undefined;
+  /** Revision of the last World that is published whole, structure included; 0 before the first. */
+  publishedRevision(): number;
   /** Sources that have not reported whole yet. */
   waitingFor(): readonly string[];
   holds(): readonly Hold[];
@@ -64,6 +66,7 @@ export function createPipeline(deps: PipelineDeps, options: PipelineOptions): Pi
   const expiry = new Map<string, Timer>();
   let world: World | undefined;
   let facts: object | undefined;
+  let publishedRevision = 0;
   let turnAt: number | undefined;
   let structureTimer: Timer | undefined;
   let structureAt: number | undefined;
@@ -103,6 +106,7 @@ export function createPipeline(deps: PipelineDeps, options: PipelineOptions): Pi
     const beforeFacts = facts;
     facts = deps.endpointFacts(next);
     if (before === undefined || beforeFacts !== facts || structural(before, next)) structure(at);
+    else if (structureAt === undefined) publishedRevision = next.revision;
   }
 
   function structure(at: number): void {
@@ -118,6 +122,7 @@ export function createPipeline(deps: PipelineDeps, options: PipelineOptions): Pi
     const at = structureAt ?? clock.now();
     structureAt = undefined;
     if (world === undefined) return;
+    publishedRevision = world.revision;
     const start = clock.now();
     deps.onStructure(world, at);
     const took = clock.now() - start;
@@ -163,6 +168,7 @@ export function createPipeline(deps: PipelineDeps, options: PipelineOptions): Pi
       activate();
     },
     world: () => world,
+    publishedRevision: () => publishedRevision,
     waitingFor,
     holds: () =>
       [...guards].flatMap(([source, state]) =>

@@ -21,9 +21,14 @@ export interface StatusInput {
   readonly holds: readonly Hold[];
 }
 
-function stateOf(records: readonly StreamRecord[], refused: boolean, revision: number): ProxyStatus['state'] {
+/** `published`: the newest World, which a proxy in sync has taken whole. */
+function stateOf(
+  records: readonly StreamRecord[],
+  refused: boolean,
+  { revision, published }: { readonly revision: number; readonly published: number },
+): ProxyStatus['state'] {
   if (refused) return 'rejecting';
-  return records.every((record) => record.unsettledSinceMs === undefined && record.revision >= 0) && revision > 0
+  return records.every((record) => record.unsettledSinceMs === undefined) && revision === published && revision > 0
     ? 'synced'
     : 'pending';
 }
@@ -60,7 +65,7 @@ function proxyOf(node: string, records: readonly StreamRecord[], input: StatusIn
     role: profile?.role ?? claims.role ?? 'gateway',
     service:
       profile === undefined ? first.client.nodeCluster : profile.role === 'gateway' ? profile.gateway : profile.service,
-    state: stateOf(records, refused.length > 0, revision),
+    state: stateOf(records, refused.length > 0, { revision, published: input.world?.revision ?? 0 }),
     envoyVersion: first.client.userAgentVersion,
     variant: first.variant,
     peer: first.client.peer,

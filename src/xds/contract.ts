@@ -64,6 +64,8 @@ export type XdsEvent =
       readonly removed: readonly string[];
       readonly bytes: number;
     }
+  /** Nothing waits to be sent and nothing to be answered: of all that was told so far, everything was taken or refused. */
+  | { readonly kind: 'idle'; readonly streamId: number }
   | { readonly kind: 'ack'; readonly streamId: number; readonly type: TypeUrl; readonly nonce: string }
   | {
       readonly kind: 'nack';

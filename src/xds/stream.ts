@@ -69,6 +69,12 @@ export function step(stream: StreamState, event: StreamEvent): readonly Effect[]
   return stream.effects;
 }
 
+/** True if nothing waits to be sent, for a gate or for the transport, and nothing waits for its answer. */
+export function isIdle({ types }: StreamState): boolean {
+  for (const state of types.values()) if (state.flight !== undefined || hasMarks(state)) return false;
+  return true;
+}
+
 function subscribedNames({ types }: StreamState): number {
   let names = 0;
   for (const { subscription } of types.values()) names += subscription.names.size;

@@ -7,6 +7,7 @@ import { Server, ServerCredentials, type UntypedServiceImplementation } from '@g
 import type { Clock } from '../../util/clock.ts';
 import { AppError } from '../../util/errors.ts';
 import type { Logger } from '../../util/log.ts';
+import { limitLog } from '../../util/log-budget.ts';
 import type { Metrics } from '../../util/metrics.ts';
 import type { Random } from '../../util/random.ts';
 import type { ViewProvider, XdsEvent } from '../contract.ts';
@@ -55,7 +56,8 @@ export interface XdsServer {
 
 /** An inert server; `run` listens. */
 export function createXdsServer(deps: XdsServerDeps, options: XdsServerOptions): XdsServer {
-  const log = deps.log.child('xds');
+  // Clients that come back in a loop cause these lines.
+  const log = limitLog(deps.log.child('xds'), deps.clock, { burst: 100, perSecond: 10 });
   const bound = Promise.withResolvers<{ address: string; port: number }>();
   bound.promise.catch(() => {});
   const sessions = new Set<Session>();
@@ -122,6 +124,8 @@ export function createXdsServer(deps: XdsServerDeps, options: XdsServerOptions):
       if (!loopback) log.warn('a proxy connected in plaintext', { peer: socket.remoteAddress });
       injector.injectConnection(socket);
     });
+    // A connection that cannot be accepted is not the end of the others.
+    listener.on('error', (error) => log.error('a connection could not be accepted', { error: error.message }));
     listener.maxConnections = options.maxConnections ?? 20_000;
     bound.resolve(await listen(listener, options));
     if (!signal.aborted) await new Promise((resolve) => signal.addEventListener('abort', resolve, { once: true }));

@@ -10,7 +10,7 @@ import type { ClientInfo, Refusal, ViewProvider, ViewSubscription, XdsEvent } fr
 import { decodeNode } from '../node.ts';
 import { type DiscoveryRequest, decodeDelta, decodeSotw } from '../requests.ts';
 import type { Messages } from '../responses.ts';
-import { createStream, step } from '../stream.ts';
+import { createStream, isIdle, step } from '../stream.ts';
 import type { Effect, StreamEvent, StreamLimits, StreamState, TimerKey } from '../stream-state.ts';
 import { WireError } from '../wire.ts';
 import type { Pump } from './pump.ts';
@@ -103,6 +103,7 @@ export function createSession(
         write(effect.message.bytes);
       } else perform(effect);
     }
+    if (!ended && stream !== undefined && isIdle(stream)) deps.onEvent({ kind: 'idle', streamId: id });
     return written;
   }
 

@@ -25,27 +25,44 @@ function opened() {
 }
 
 describe('ledger', () => {
-  it('settles a stream when its last message is acknowledged, and says how long it took', () => {
+  it('settles a stream by its own word, not by one ACK of several steps, and says how long it took', () => {
     const { clock, ledger } = opened();
     ledger.take(sent('1'), 1);
     ledger.take({ ...sent('2'), type: typeUrls.listener }, 1);
     clock.advance(5);
     expect(ledger.take({ kind: 'ack', streamId: 1, type: typeUrls.cluster, nonce: '1' }, 3)).toBeUndefined();
     clock.advance(2);
-    const settled = ledger.take({ kind: 'ack', streamId: 1, type: typeUrls.listener, nonce: '2' }, 3);
+    expect(ledger.take({ kind: 'ack', streamId: 1, type: typeUrls.listener, nonce: '2' }, 3)).toBeUndefined();
+    expect(ledger.stream(1)).toMatchObject({ revision: 0, unsettledSinceMs: expect.any(Number) });
+    const settled = ledger.take({ kind: 'idle', streamId: 1 }, 3);
     expect(settled?.afterMs).toBe(7);
     expect(ledger.stream(1)?.revision).toBe(3);
   });
 
   it('counts the time from the publication, not from the send', () => {
     const { clock, ledger } = opened();
-    ledger.settleIdle(1, 1);
+    ledger.take({ kind: 'idle', streamId: 1 }, 1);
     const at = clock.now();
     clock.advance(3);
     ledger.published(1, at);
     ledger.take(sent('1'), 2);
     clock.advance(4);
-    expect(ledger.take({ kind: 'ack', streamId: 1, type: typeUrls.cluster, nonce: '1' }, 2)?.afterMs).toBe(7);
+    ledger.take({ kind: 'ack', streamId: 1, type: typeUrls.cluster, nonce: '1' }, 2);
+    expect(ledger.take({ kind: 'idle', streamId: 1 }, 2)?.afterMs).toBe(7);
+  });
+
+  it('brings a stream up to date with what does not concern it, and with nothing that still waits', () => {
+    const { ledger } = opened();
+    expect(ledger.take({ kind: 'idle', streamId: 1 }, 1)).toBeUndefined();
+    ledger.settleIdle(1, 2);
+    expect(ledger.stream(1)?.revision).toBe(2);
+    // Told of a change, and held by a gate, a slow reader or its turn: nothing is sent yet.
+    ledger.published(1, 0);
+    ledger.settleIdle(1, 3);
+    expect(ledger.stream(1)).toMatchObject({ revision: 2, unsettledSinceMs: 0 });
+    // It turned out to be nothing that it wants: up to date, but no acknowledgement to speak of.
+    expect(ledger.take({ kind: 'idle', streamId: 1 }, 3)).toBeUndefined();
+    expect(ledger.stream(1)?.revision).toBe(3);
   });
 
   it('keeps a refusal standing until a later version of the name is acknowledged, or the view no longer holds it', () => {
