@@ -1,7 +1,7 @@
 // The HTTP server of the control plane: API, health, metrics. fastify behind one function.
 // Every request passes the gatekeeper first; every error leaves as a problem document.
 // Invariant: nothing changes by GET, and nothing is answered before host and origin were checked.
-import { type FastifyInstance, type FastifyRequest, fastify } from 'fastify';
+import { type FastifyInstance, type FastifyReply, type FastifyRequest, fastify } from 'fastify';
 import { AppError } from '../util/errors.ts';
 import type { Logger } from '../util/log.ts';
 import { asFault, Fault, faultDocument } from './fault.ts';
@@ -33,6 +33,10 @@ const bodyLimitBytes = 4 << 20;
 /** For a whole request to arrive; answers may take longer. */
 const requestTimeoutMs = 30_000;
 
+function noSchemas(): never {
+  throw new Error('no route declares a schema to fastify');
+}
+
 /** The server without its socket; tests inject requests into it. */
 export function createServer(deps: AdminDeps, hosts: readonly string[], signal: AbortSignal): FastifyInstance {
   const log = deps.log.child('http');
@@ -43,6 +47,14 @@ export function createServer(deps: AdminDeps, hosts: readonly string[], signal: 
     forceCloseConnections: true,
     // A HEAD would run the GET, the event stream too.
     exposeHeadRoutes: false,
+    // A path that cannot be decoded never reaches the hooks below.
+    frameworkErrors: (error, request, reply) => {
+      const refused = gatekeeper.refusedOrigin(asking(request as FastifyRequest));
+      const fault = refused === undefined ? error : new Fault(403, 'CH1702', refused);
+      sendFault(reply as unknown as FastifyReply, asFault(fault).fault);
+    },
+    // Routes read their input with zod and write JSON themselves; without this fastify loads two schema compilers.
+    schemaController: { compilersFactory: { buildValidator: noSchemas, buildSerializer: noSchemas } },
     routerOptions: { ignoreTrailingSlash: true, maxParamLength: 512 },
   });
   server.removeAllContentTypeParsers();
@@ -60,11 +72,7 @@ export function createServer(deps: AdminDeps, hosts: readonly string[], signal: 
   server.setErrorHandler((error, request, reply) => {
     const { fault, expected } = asFault(error);
     if (!expected) log.error('request failed', { method: request.method, path: request.routeOptions.url, err: error });
-    if (fault.status === 401) reply.header('www-authenticate', 'Bearer realm="chancery"');
-    return reply
-      .code(fault.status)
-      .type('application/problem+json')
-      .send(JSON.stringify(faultDocument(fault)));
+    return sendFault(reply, fault);
   });
 
   const lines: readonly RouteLine[] = createRoutes(deps);
@@ -89,6 +97,14 @@ export function createServer(deps: AdminDeps, hosts: readonly string[], signal: 
       permitted: (request) => line.open !== undefined || gatekeeper.knowsToken(asking(request)),
     });
   return server;
+}
+
+function sendFault(reply: FastifyReply, fault: Fault): FastifyReply {
+  if (fault.status === 401) reply.header('www-authenticate', 'Bearer realm="chancery"');
+  return reply
+    .code(fault.status)
+    .type('application/problem+json')
+    .send(JSON.stringify(faultDocument(fault)));
 }
 
 function addLine(

@@ -40,6 +40,9 @@ interface Home {
   readonly object: MeshObject;
 }
 
+/** A store waits for its disk or its peers with each write. */
+const writesAtOnce = 16;
+
 type Line = ApplyResult['objects'][number];
 
 const label = (object: MeshObject): string => `${object.kind} ${object.namespace}/${object.name}`;
@@ -86,14 +89,15 @@ export function createObjects(deps: ObjectsDeps): Objects {
   ): Promise<void> {
     const before = deps.snapshots().find(({ source }) => source === store.name)?.documents;
     const done: string[] = [];
-    try {
-      for (const [path, document] of writes) {
-        await keep(store, path, document);
-        done.push(path);
-      }
-    } catch (error) {
-      if (atomic) for (const path of done.reverse()) await keep(store, path, before?.get(path)).catch(() => {});
-      throw error;
+    const all = [...writes];
+    for (let at = 0; at < all.length; at += writesAtOnce) {
+      const group = all.slice(at, at + writesAtOnce);
+      const results = await Promise.allSettled(group.map(([path, document]) => keep(store, path, document)));
+      for (const [index, [path]] of group.entries()) if (results[index]?.status === 'fulfilled') done.push(path);
+      const failed = results.find((result) => result.status === 'rejected');
+      if (failed === undefined) continue;
+      if (atomic) for (const path of done) await keep(store, path, before?.get(path)).catch(() => {});
+      throw failed.reason;
     }
     await deps.settled((snapshot) =>
       [...writes].every(([path, document]) => snapshot.documents.get(path)?.text === document?.text),
