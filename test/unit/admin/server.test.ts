@@ -75,7 +75,10 @@ describe('who may ask', () => {
   it('answers a path that cannot be decoded like any other: host first, then a problem document', async () => {
     const { ask } = fixture();
     const bad = await ask('GET', '/api/v1/proxies/%ff');
-    expect(bad).toMatchObject({ statusCode: 400, headers: { 'content-type': 'application/problem+json' } });
+    expect(bad).toMatchObject({
+      statusCode: 400,
+      headers: { 'content-type': expect.stringMatching(/^application.problem.json/) },
+    });
     expect(bad.json()).toMatchObject({ code: 'CH1704' });
     const foreign = await ask('GET', '/%', { headers: { host: 'evil.example' } });
     expect(foreign).toMatchObject({ statusCode: 403 });
