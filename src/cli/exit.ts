@@ -10,6 +10,7 @@ export const exitCodes = { fine: 0, failed: 1, unreachable: 2, usage: 64, invali
 export const exitHelp = `Exit codes: 0 fine, 1 failed or not in sync, 2 server unreachable, 64 usage, 65 invalid objects.`;
 
 const byCode: Readonly<Partial<Record<ErrorCodeName, number>>> = {
+  CH1003: exitCodes.usage,
   CH1601: exitCodes.usage,
   CH1602: exitCodes.usage,
   CH1603: exitCodes.usage,

@@ -31,11 +31,15 @@ export function createProgram(deps: CliDeps, result: (code: number) => void): Co
     .action(() => {
       const [unknown] = program.args;
       if (unknown === undefined) return program.outputHelp();
+      if (unknown.startsWith('-'))
+        throw new AppError('CH1601', `unknown option '${unknown}'`, { hint: 'Run chancery --help to see them all.' });
       const known = program.commands.flatMap((one) => [one.name(), ...one.aliases()]);
       throw new AppError('CH1601', `there is no command "${unknown}"`, {
         hint: `Run chancery --help to see them all.${didYouMean(unknown, known)}`,
       });
     })
+    // A misspelt command comes with options of the one that was meant.
+    .allowUnknownOption(true)
     .allowExcessArguments(true);
   const commands = [
     demoCommand,

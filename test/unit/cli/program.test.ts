@@ -211,7 +211,7 @@ describe('the server side', () => {
 
   it('gets objects as table and as they were written', async () => {
     expect((await run('get routes', { server, environment })).out).toMatch(
-      /^Route +chancery\/v1 +default +shop +objects:shop\.yaml:1$/m,
+      /^Route +chancery\/v1 +default +shop +shop\.yaml:1 \(objects\)$/m,
     );
     expect((await run('get Route shop -o yaml', { server, environment })).out).toBe(shop.text);
   });
