@@ -61,6 +61,8 @@ export function createXdsServer(deps: XdsServerDeps, options: XdsServerOptions):
   const bound = Promise.withResolvers<{ address: string; port: number }>();
   bound.promise.catch(() => {});
   const sessions = new Set<Session>();
+  /** Open connections by `address:port` of the other end. */
+  const sockets = new Map<string, Socket>();
   const openStreams = deps.metrics.gauge('xds_streams', 'Streams open now');
   let stopping = false;
   let nextStream = 1;
@@ -82,6 +84,7 @@ export function createXdsServer(deps: XdsServerDeps, options: XdsServerOptions):
           const session = createSession(sessionDeps, call, {
             id: nextStream++,
             method,
+            cut: () => sockets.get(call.getPeer())?.destroy(),
             onEnd: () => {
               sessions.delete(session);
               openStreams.set({}, sessions.size);
@@ -113,10 +116,12 @@ export function createXdsServer(deps: XdsServerDeps, options: XdsServerOptions):
     const health = createHealth();
     grpc.addService(health.definition, health.implementation);
     const injector = grpc.createConnectionInjector(ServerCredentials.createInsecure());
-    const sockets = new Set<Socket>();
     const listener = createServer({ noDelay: true, keepAlive: true }, (socket) => {
-      sockets.add(socket);
-      socket.once('close', () => sockets.delete(socket));
+      const peer = `${socket.remoteAddress}:${socket.remotePort}`;
+      sockets.set(peer, socket);
+      socket.once('close', () => {
+        if (sockets.get(peer) === socket) sockets.delete(peer);
+      });
       // grpc-js takes over; until then and beside it a reset must not become an uncaught error.
       socket.on('error', (error) =>
         log.debug('connection failed', { peer: socket.remoteAddress, error: error.message }),
@@ -137,10 +142,10 @@ export function createXdsServer(deps: XdsServerDeps, options: XdsServerOptions):
     const drainMs = options.drainMs ?? 2_000;
     // GOAWAY on every connection; each closes once its streams have ended.
     injector.drain(drainMs);
-    await Promise.race([allClosed(sockets), deps.clock.sleep(drainMs)]);
+    await Promise.race([allClosed([...sockets.values()]), deps.clock.sleep(drainMs)]);
     injector.destroy();
     grpc.forceShutdown();
-    for (const socket of sockets) socket.destroy();
+    for (const socket of sockets.values()) socket.destroy();
     await closed;
   }
 
@@ -154,8 +159,8 @@ export function createXdsServer(deps: XdsServerDeps, options: XdsServerOptions):
   };
 }
 
-async function allClosed(sockets: ReadonlySet<Socket>): Promise<void> {
-  await Promise.all([...sockets].map((socket) => new Promise((resolve) => socket.once('close', resolve))));
+async function allClosed(sockets: readonly Socket[]): Promise<void> {
+  await Promise.all(sockets.map((socket) => new Promise((resolve) => socket.once('close', resolve))));
 }
 
 function isLoopback(address: string): boolean {

@@ -2,7 +2,6 @@
 // It must not know sessions. Invariant: every path is a method of Envoy's or gRPC's published services (a test checks).
 import type { FileRegistry } from '@bufbuild/protobuf';
 import type { MethodDefinition, ServiceDefinition } from '@grpc/grpc-js';
-import { loadFileDescriptorSetFromObject } from '@grpc/proto-loader';
 import { type TypeUrl, typeUrls } from '../../resources/type-urls.ts';
 
 export interface StreamMethod {
@@ -54,46 +53,19 @@ export function methodDefinition(
 }
 
 /**
- * grpc-js service definitions by service name. proto-loader makes them from the services of the descriptor set; the
- * messages are left empty on the way (loading all of Envoy's takes a third of a second and 25 MB), because bytes pass as
- * they are. Throws when the set lacks a service, or a method of it is not a stream both ways.
+ * grpc-js service definitions by service name, made from the services of the descriptor set alone: bytes pass as they are,
+ * so no message is needed. Throws when the set lacks a service or a method, or a method of it is not a stream both ways.
  */
 export function serviceDefinitions(registry: FileRegistry): ReadonlyMap<string, ServiceDefinition> {
-  const names = new Set(streamMethods.map(({ service }) => service));
-  const messages = new Set<string>();
-  const files = [...names].map((name) => {
-    const service = registry.getService(name);
-    if (service === undefined) throw new Error(`the descriptor set has no service ${name}`);
-    const method = service.methods.map(({ name: own, input, output, methodKind }) => {
-      messages.add(input.typeName).add(output.typeName);
-      return {
-        name: own,
-        inputType: `.${input.typeName}`,
-        outputType: `.${output.typeName}`,
-        clientStreaming: methodKind === 'bidi_streaming' || methodKind === 'client_streaming',
-        serverStreaming: methodKind === 'bidi_streaming' || methodKind === 'server_streaming',
-      };
-    });
-    return { name, package: service.file.proto.package, syntax: 'proto3', service: [{ name: service.name, method }] };
-  });
-  const empty = [...messages].map((name) => ({
-    name: `${name}.message`,
-    package: name.slice(0, name.lastIndexOf('.')),
-    syntax: 'proto3',
-    messageType: [{ name: name.slice(name.lastIndexOf('.') + 1) }],
-  }));
-  const loaded = loadFileDescriptorSetFromObject({ file: [...empty, ...files] });
-  return new Map([...names].map((name) => [name, asBytes(name, loaded[name] as ServiceDefinition)]));
-}
-
-/** The methods of a loaded service that we serve, their messages as raw bytes. */
-function asBytes(service: string, loaded: ServiceDefinition): ServiceDefinition {
-  const methods: Record<string, MethodDefinition<Buffer, Buffer>> = {};
-  for (const { method } of streamMethods.filter((served) => served.service === service)) {
-    const found = loaded[method];
-    if (found?.requestStream !== true || !found.responseStream)
-      throw new Error(`${service}/${method} is no stream both ways`);
-    methods[method] = methodDefinition(found.path, found);
+  const definitions = new Map<string, Record<string, MethodDefinition<Buffer, Buffer>>>();
+  for (const { service, method } of streamMethods) {
+    const declared = registry.getService(service);
+    if (declared === undefined) throw new Error(`the descriptor set has no service ${service}`);
+    const found = declared.methods.find(({ name }) => name === method);
+    if (found?.methodKind !== 'bidi_streaming') throw new Error(`${service}/${method} is no stream both ways`);
+    const methods = definitions.get(service) ?? {};
+    methods[method] = methodDefinition(`/${service}/${method}`, { requestStream: true, responseStream: true });
+    definitions.set(service, methods);
   }
-  return methods;
+  return definitions;
 }

@@ -43,12 +43,16 @@ const refusalCodes: Readonly<Record<Refusal['refused'], status>> = {
   'invalid-argument': status.INVALID_ARGUMENT,
 };
 
+export interface SessionOptions {
+  readonly id: number;
+  readonly method: StreamMethod;
+  /** Destroys the call's connection: a status never reaches a client that takes nothing, nor does it free its bytes. */
+  readonly cut: () => void;
+  readonly onEnd: () => void;
+}
+
 /** Serves the call until it ends; `onEnd` is called once. */
-export function createSession(
-  deps: SessionDeps,
-  call: Call,
-  { id, method, onEnd }: { readonly id: number; readonly method: StreamMethod; readonly onEnd: () => void },
-): Session {
+export function createSession(deps: SessionDeps, call: Call, { id, method, cut, onEnd }: SessionOptions): Session {
   const timers = new Map<TimerKey, Timer>();
   let stream: StreamState | undefined;
   let subscription: ViewSubscription | undefined;
@@ -115,9 +119,10 @@ export function createSession(
     unwritten++;
     if (unwritten === 1 && stream !== undefined) {
       step(stream, { kind: 'blocked' });
-      blockedTimer = deps.clock.after(deps.blockedMs, () =>
-        fail(status.UNAVAILABLE, `the client has taken nothing for ${deps.blockedMs} ms`),
-      );
+      blockedTimer = deps.clock.after(deps.blockedMs, () => {
+        end(`the client has taken nothing for ${deps.blockedMs} ms`);
+        cut();
+      });
     }
     call.write(bytes, () => {
       unwritten--;

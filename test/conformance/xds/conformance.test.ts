@@ -188,6 +188,10 @@ describe.each(channels)('$variant, aggregated: $aggregated', (channel) => {
     frame.writeUInt32BE(request.length, 1);
     const headers = { ':method': 'POST', ':path': methodPath(channel, CDS), 'content-type': 'application/grpc' };
     const stream = session.request({ ...headers, te: 'trailers' });
+    let cut = false;
+    session.on('close', () => {
+      cut = true;
+    });
     for (const end of [session, stream]) end.on('error', () => {});
     stream.write(Buffer.concat([frame, request]));
     await eventually(() => server.events.some(({ kind }) => kind === 'sent'));
@@ -202,6 +206,8 @@ describe.each(channels)('$variant, aggregated: $aggregated', (channel) => {
     const opened = server.events.filter((event) => event.kind === 'open');
     const slow = opened.find(({ client }) => client.nodeId === 'slow')?.client.streamId;
     expect(server.events.filter((event) => event.kind === 'sent' && event.streamId === slow)).toHaveLength(1);
+    // Its connection too: what HTTP/2 holds for it would be kept as long as it likes.
+    await eventually(() => cut);
     session.destroy();
   });
 
