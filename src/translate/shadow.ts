@@ -101,18 +101,26 @@ export function shadows<T extends Entry>(entries: readonly T[]): readonly Shadow
   const found: Shadow<T>[] = [];
   const standing = new Map<string, T[]>();
   let left = maxComparisons;
+  const hiding = (loser: T): T | undefined => {
+    for (const key of coveringKeys(loser.match.path))
+      for (const earlier of standing.get(key) ?? []) {
+        if (left-- <= 0) return undefined;
+        if (restCovers(earlier.match, loser.match) && reaches(earlier, loser)) return earlier;
+      }
+    return undefined;
+  };
   for (const loser of entries) {
-    const winner = coveringKeys(loser.match.path)
-      .flatMap((key) => standing.get(key) ?? [])
-      .find((earlier) => left-- > 0 && restCovers(earlier.match, loser.match) && reaches(earlier, loser));
+    if (left <= 0) break;
+    const winner = hiding(loser);
     // What is hidden hides nothing that its winner does not.
-    if (winner !== undefined) found.push({ loser, winner });
-    else {
-      const key = pathKey(loser.match.path);
-      const own = standing.get(key);
-      if (own === undefined) standing.set(key, [loser]);
-      else own.push(loser);
+    if (winner !== undefined) {
+      found.push({ loser, winner });
+      continue;
     }
+    const key = pathKey(loser.match.path);
+    const own = standing.get(key);
+    if (own === undefined) standing.set(key, [loser]);
+    else own.push(loser);
   }
   return found;
 }

@@ -110,7 +110,7 @@ describe('shadows', () => {
   });
 
   it('stays quick with thousands of rules for one path', () => {
-    const many = Array.from({ length: 3000 }, (_, index) => ({ headers: [named('x', { exact: String(index) })] }));
+    const many = Array.from({ length: 20_000 }, (_, index) => ({ headers: [named('x', { exact: String(index) })] }));
     expect(hidden(routeOf('a', many))).toEqual([]);
   });
 });
