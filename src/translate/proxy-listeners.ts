@@ -13,7 +13,7 @@ import { inboundListener, inboundName } from './inbound.ts';
 import { httpListener, tcpListener } from './listeners.ts';
 import type { InboundBinding, ProxyProfile } from './profile.ts';
 import type { Share } from './route-action.ts';
-import { routesOf, tcpShares } from './upstream-groups.ts';
+import { tcpRoutesOf, tcpShares } from './upstream-groups.ts';
 
 /** What a listener's route configuration is made of; its name is that of the listener. */
 export type Routing =
@@ -101,7 +101,7 @@ function upstreamListener(
       routing: { kind: 'service', service: id },
       clusters: [],
     };
-  const shares = tcpShares(routesOf(world, service, 'tcp'), 'mesh') ?? [{ service: id, weight: 1 }];
+  const shares = tcpShares(tcpRoutesOf(world, service), 'mesh') ?? [{ service: id, weight: 1 }];
   return { ...base, json: tcpListener({ ...options, shares }), routing: { kind: 'none' }, clusters: shares };
 }
 

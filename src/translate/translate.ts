@@ -84,7 +84,7 @@ export function createTranslator({ protos }: { readonly protos: Protos }): Trans
         return routeTable.configuration(name, groups, filter, routing.hosts);
       case 'service': {
         const service = world.services.get(routing.service);
-        if (service !== undefined) return routeTable.single(name, upstreamGroup(world, service), filter);
+        if (service !== undefined) return routeTable.single(name, upstreamGroup(world, service, groups.owners), filter);
         const cluster = clusterName(routing.service);
         const json = { name, domains: ['*'], routes: [{ name: cluster, match: { prefix: '/' }, route: { cluster } }] };
         return routeTable.fixed(name, json, [cluster]);

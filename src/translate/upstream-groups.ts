@@ -5,21 +5,25 @@ import type { Route } from '../model/route.ts';
 import type { Service } from '../model/service.ts';
 import type { World } from '../model/world.ts';
 import { groupOf, type HostGroup, unchanged } from './host-groups.ts';
-import { namesOfService } from './host-owners.ts';
+import { type HostOwners, namesOfService } from './host-owners.ts';
 import type { Share } from './route-action.ts';
 import { rankRoutes } from './route-order.ts';
 
-export function routesOf(world: World, service: Service, protocol: Route['protocol']): readonly Route[] {
+/** Of a TCP service, which no Host header chooses: its names are nobody else's to take. */
+export function tcpRoutesOf(world: World, service: Service): readonly Route[] {
   const names = namesOfService(service, world.mesh.domain);
-  return world.routes.filter(
-    (route) => route.protocol === protocol && route.hosts.some((host) => names.includes(host)),
-  );
+  return world.routes.filter((route) => route.protocol === 'tcp' && route.hosts.some((host) => names.includes(host)));
 }
 
-export function createUpstreamGroups(): (world: World, service: Service) => HostGroup {
+/** `owners`: a name that another service holds (`cart`, for a service `Cart`) brings none of its Routes here. */
+export function createUpstreamGroups(): (world: World, service: Service, owners: HostOwners) => HostGroup {
   const known = new Map<ServiceId, HostGroup>();
-  return (world, service) => {
-    const made = groupOf(world, { name: service.id, hosts: ['*'], routes: routesOf(world, service, 'http'), service });
+  return (world, service, { hosts }) => {
+    const names = hosts.get(service) ?? [];
+    const routes = world.routes.filter(
+      (route) => route.protocol === 'http' && route.hosts.some((host) => names.includes(host)),
+    );
+    const made = groupOf(world, { name: service.id, hosts: ['*'], routes, service });
     const before = known.get(service.id);
     if (before !== undefined && unchanged(before, made)) return before;
     known.set(service.id, made);
