@@ -41,8 +41,14 @@ interface Noted {
   readonly world: World | undefined;
 }
 
+/** Refusals in one note; the rest is in the rejections. */
+const maxTold = 3;
+
 function noteOf({ refused, open, instance, world }: Noted): string {
-  if (refused.length > 0) return refused.map(({ type, message }) => `${type}: ${message}`).join('; ');
+  if (refused.length > 0) {
+    const told = refused.slice(0, maxTold).map(({ type, message }) => `${type}: ${message}`);
+    return [...told, ...(refused.length > maxTold ? [`and ${refused.length - maxTold} more`] : [])].join('; ');
+  }
   const profile = open?.profile;
   if (profile?.role !== 'sidecar') return '';
   if (world?.services.has(profile.service) === false)

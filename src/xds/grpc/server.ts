@@ -44,6 +44,8 @@ export interface XdsServerOptions {
   /** Time a stop waits for streams to end before it cuts them. */
   readonly drainMs?: number;
   readonly blockedMs?: number;
+  /** Longest time from the opening of a stream to its first request. */
+  readonly openMs?: number;
   readonly keepaliveMs?: number;
 }
 
@@ -75,6 +77,7 @@ export function createXdsServer(deps: XdsServerDeps, options: XdsServerOptions):
       pump: createPump(deps.clock),
       limits: { ...defaultLimits, ...options.limits },
       blockedMs: options.blockedMs ?? 60_000,
+      openMs: options.openMs ?? 30_000,
     };
     for (const [service, definition] of serviceDefinitions(deps.registry)) {
       const implementation: UntypedServiceImplementation = {};

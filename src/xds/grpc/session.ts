@@ -28,6 +28,8 @@ export interface SessionDeps {
   readonly limits: StreamLimits;
   /** A client that takes nothing for so long is cut off. */
   readonly blockedMs: number;
+  /** A stream without a first message is ended after so long. */
+  readonly openMs: number;
 }
 
 export interface Session {
@@ -60,6 +62,9 @@ export function createSession(deps: SessionDeps, call: Call, { id, method, cut, 
   /** Messages HTTP/2 has not taken yet. */
   let unwritten = 0;
   let ended = false;
+  const openTimer = deps.clock.after(deps.openMs, () =>
+    fail(status.DEADLINE_EXCEEDED, `no request came within ${deps.openMs} ms`),
+  );
 
   function end(reason: string): void {
     if (ended) return;
@@ -67,6 +72,7 @@ export function createSession(deps: SessionDeps, call: Call, { id, method, cut, 
     for (const timer of timers.values()) timer.cancel();
     timers.clear();
     blockedTimer?.cancel();
+    openTimer.cancel();
     deps.pump.remove(pumped);
     subscription?.close();
     if (stream !== undefined) deps.onEvent({ kind: 'close', streamId: id, reason });
@@ -187,6 +193,7 @@ export function createSession(deps: SessionDeps, call: Call, { id, method, cut, 
     });
     if ('refused' in opened) return refuse(opened.refused, opened.message);
     subscription = opened;
+    openTimer.cancel();
     stream = createStream({
       variant: method.variant,
       aggregated: method.type === undefined,

@@ -211,6 +211,13 @@ describe.each(channels)('$variant, aggregated: $aggregated', (channel) => {
     session.destroy();
   });
 
+  it('F11: a stream that never says anything does not stay', async () => {
+    await using server = await runServer(createStaticViews([]), { openMs: 50 });
+    await using silent = connect({ port: server.port, channel, type: CDS });
+    expect((await silent.ended()).code).toBe(status.DEADLINE_EXCEEDED);
+    expect(server.events).toEqual([]);
+  });
+
   it('F12: nothing of a stream is left when it has ended', async () => {
     const views = createStaticViews([cluster('a')]);
     await using server = await runServer(views);
