@@ -8,6 +8,7 @@ import { type ServiceId, serviceId } from './names.ts';
 import type { MeshObject } from './parse.ts';
 import { createProblem, type Problem } from './problem.ts';
 import type { Action, HeaderEdits, Match, NamedMatch, PathMatch, Retry, Route, Rule, StringMatch } from './route.ts';
+import { senseOf } from './rule-sense.ts';
 import { dotted } from './schema-problems.ts';
 
 export type RouteObject = Extract<MeshObject, { kind: 'Route' }>;
@@ -39,6 +40,7 @@ function compileNative(object: Native, mesh: MeshDefaults): CompiledRoute {
     rules,
     ...defined({ gateways: spec.gateways === undefined ? undefined : unique(spec.gateways) }),
   };
+  problems.push(...senseOf(route));
   return { route, problems };
 }
 

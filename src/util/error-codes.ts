@@ -136,11 +136,15 @@ export const errorCodes = {
   },
   CH1228: {
     title: 'The rule can never match',
-    hint: 'Remove it, or narrow the rule that comes first; the order is exact path, longest prefix, regex, then method, headers and query.',
+    hint: 'Remove it, or mend what the message names; the order is exact path, longest prefix, regex, then method, headers and query.',
   },
   CH1229: {
     title: 'The listener has no IP address',
     hint: 'Write an IP address, 127.0.0.1 for localhost; until then the listener is left out.',
+  },
+  CH1230: {
+    title: 'Two rules of one Route have one name',
+    hint: 'Give each rule a name of its own: statistics and logs count their requests together.',
   },
   // CH13xx: registries and object stores
   CH1301: {
