@@ -67,6 +67,7 @@ export function createPipeline(deps: PipelineDeps, options: PipelineOptions): Pi
   let world: World | undefined;
   let facts: object | undefined;
   let publishedRevision = 0;
+  let fault: string | undefined;
   let turnAt: number | undefined;
   let structureTimer: Timer | undefined;
   let structureAt: number | undefined;
@@ -82,6 +83,21 @@ export function createPipeline(deps: PipelineDeps, options: PipelineOptions): Pi
   const servedRegistries = (): RegistrySnapshot[] =>
     options.registries.flatMap((name) => guards.get(name)?.served ?? []);
 
+  /**
+   * What one World makes fail must not end the process, and with it every stream: the last good state stays, and the next
+   * World is published whole, whatever was published of this one.
+   */
+  function fenced(work: () => void): void {
+    try {
+      work();
+      fault = undefined;
+    } catch (error) {
+      facts = undefined;
+      fault = `internal error, the last good state is served: ${error instanceof Error ? error.message : String(error)}`;
+      deps.log.error('a state could not be published', { err: error });
+    }
+  }
+
   /** All changes of one turn become one World. */
   function activate(): void {
     if (turnAt !== undefined) return;
@@ -89,7 +105,7 @@ export function createPipeline(deps: PipelineDeps, options: PipelineOptions): Pi
     queueMicrotask(() => {
       const at = turnAt ?? clock.now();
       turnAt = undefined;
-      build(at);
+      fenced(() => build(at));
     });
   }
 
@@ -114,7 +130,7 @@ export function createPipeline(deps: PipelineDeps, options: PipelineOptions): Pi
     if (structureTimer !== undefined) return;
     const wait = quietUntilMs - clock.now();
     if (wait <= 0) publish();
-    else structureTimer = clock.after(wait, publish);
+    else structureTimer = clock.after(wait, () => fenced(publish));
   }
 
   function publish(): void {
@@ -122,9 +138,9 @@ export function createPipeline(deps: PipelineDeps, options: PipelineOptions): Pi
     const at = structureAt ?? clock.now();
     structureAt = undefined;
     if (world === undefined) return;
-    publishedRevision = world.revision;
     const start = clock.now();
     deps.onStructure(world, at);
+    publishedRevision = world.revision;
     const took = clock.now() - start;
     deps.buildSeconds.observe({}, took / 1000);
     quietUntilMs = clock.now() + Math.min(maxWindowMs, Math.max(minWindowMs, 2 * took));
@@ -170,8 +186,9 @@ export function createPipeline(deps: PipelineDeps, options: PipelineOptions): Pi
     world: () => world,
     publishedRevision: () => publishedRevision,
     waitingFor,
-    holds: () =>
-      [...guards].flatMap(([source, state]) =>
+    holds: () => [
+      ...(fault === undefined ? [] : [{ source: 'control', reason: fault }]),
+      ...[...guards].flatMap(([source, state]) =>
         state.held === undefined
           ? []
           : [
@@ -182,6 +199,7 @@ export function createPipeline(deps: PipelineDeps, options: PipelineOptions): Pi
               },
             ],
       ),
+    ],
     latestObjects: () => options.objects.flatMap((name) => goodObjects.get(name) ?? []),
     servedRegistries,
     latestRegistries: () => options.registries.flatMap((name) => rawRegistries.get(name) ?? []),

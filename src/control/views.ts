@@ -25,7 +25,7 @@ export interface Views {
   open(profile: ProxyProfile, onChange: (changed: readonly ResourceRef[]) => void): OpenView;
   /** New endpoints at once; call on every World. */
   publishEndpoints(world: World): PublishResult;
-  /** Everything but endpoints, for every view in use. */
+  /** Everything but endpoints, for every view in use. A view that cannot be made stays as it is; throws after the others. */
   publishContent(world: World): PublishResult;
   /** The contents in use, for problems and status. */
   contents(): Iterable<{
@@ -155,8 +155,15 @@ export function createViews(translator: Translator, first: World): Views {
       world = next;
       const touched = new Set<OpenView>();
       const told: [Entry, ResourceRef[]][] = [];
+      const failures: unknown[] = [];
       for (const entry of entries.values()) {
-        const content = translator.view(next, entry.profile);
+        let content: ViewContent;
+        try {
+          content = translator.view(next, entry.profile);
+        } catch (error) {
+          failures.push(error);
+          continue;
+        }
         if (content === entry.content) continue;
         const changed = contentDiff(entry.content, content);
         entry.content = content;
@@ -164,6 +171,7 @@ export function createViews(translator: Translator, first: World): Views {
         told.push([entry, changed]);
       }
       for (const [entry, changed] of told) tell(entry, changed, touched);
+      if (failures.length > 0) throw failures[0];
       return { touched };
     },
     *contents() {

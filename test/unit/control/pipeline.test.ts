@@ -23,7 +23,7 @@ const objects = (complete = true): ObjectSnapshot => ({
 });
 
 /** Structure changes with every snapshot when `structural`, endpoints only otherwise. */
-function rig(structural: boolean) {
+function rig(structural: boolean, trouble: { at?: 'world' | 'structure' } = {}) {
   const clock = createFakeClock();
   const worlds: World[] = [];
   const structures: number[] = [];
@@ -47,8 +47,14 @@ function rig(structural: boolean) {
         return world;
       },
       endpointFacts: () => worlds,
-      onWorld: (next) => worlds.push(next),
-      onStructure: () => structures.push(clock.now()),
+      onWorld: (next) => {
+        if (trouble.at === 'world') throw new Error('no view');
+        worlds.push(next);
+      },
+      onStructure: () => {
+        if (trouble.at === 'structure') throw new Error('no view');
+        structures.push(clock.now());
+      },
     },
     { registries: ['consul'], objects: ['files'], holdMs: 30_000 },
   );
@@ -108,6 +114,30 @@ describe('pipeline', () => {
     expect(worlds.length).toBe(3);
     expect(structures).toEqual([0]);
   });
+
+  it.each(['world', 'structure'] as const)(
+    'outlives a %s that fails, says so, and publishes the next one whole',
+    async (at) => {
+      const trouble: { at?: 'world' | 'structure' } = {};
+      const { clock, pipeline, structures } = rig(at === 'structure', trouble);
+      pipeline.objects(objects());
+      pipeline.registry(registry('1'));
+      await clock.settle();
+      trouble.at = at;
+      pipeline.registry(registry('2'));
+      await clock.advanceAsync(1000);
+      if (at === 'world') {
+        expect(pipeline.holds().map(({ reason }) => reason)).toEqual([expect.stringContaining('no view')]);
+        expect(pipeline.publishedRevision()).toBe(1);
+      }
+      delete trouble.at;
+      pipeline.registry(registry('3'));
+      await clock.advanceAsync(1000);
+      expect(pipeline.holds()).toEqual([]);
+      expect(structures.length).toBe(2);
+      expect(pipeline.publishedRevision()).toBe(3);
+    },
+  );
 
   it('keeps the last good objects while their store is degraded', async () => {
     const { clock, pipeline } = rig(true);

@@ -7,8 +7,8 @@ import type { Translator } from '../../../src/translate/contract.ts';
 import type { ProxyProfile } from '../../../src/translate/profile.ts';
 import { testInstance, testWorld } from '../../support/worlds.ts';
 
-const edge: ProxyProfile = { role: 'gateway', gateway: 'edge' };
-const inner: ProxyProfile = { role: 'gateway', gateway: 'inner' };
+const edge = { role: 'gateway', gateway: 'edge' } as const satisfies ProxyProfile;
+const inner = { role: 'gateway', gateway: 'inner' } as const satisfies ProxyProfile;
 
 function resource(type: TypeUrl, name: string, version: string): Resource {
   return { type, name, version, bytes: new Uint8Array(), deps: [], provenance: [] };
@@ -43,6 +43,27 @@ function plainTranslator(): Translator & { views: number } {
 }
 
 describe('views', () => {
+  it('publishes every view but one that cannot be made, and that one later', () => {
+    const translator = plainTranslator();
+    const plain = translator.view.bind(translator);
+    let broken = false;
+    translator.view = (world, profile) => {
+      if (broken && profile.role === 'gateway' && profile.gateway === 'edge') throw new Error('cannot be made');
+      return plain(world, profile);
+    };
+    const views = createViews(translator, testWorld({ api: [] }));
+    const told: Record<string, string[]> = { edge: [], inner: [] };
+    for (const profile of [edge, inner])
+      views.open(profile, (changed) => told[profile.gateway]?.push(...changed.map(({ name }) => name)));
+    broken = true;
+    const second = testWorld({ api: [], web: [] });
+    expect(() => views.publishContent(second)).toThrow('cannot be made');
+    expect(told).toEqual({ edge: [], inner: ['api', 'web'] });
+    broken = false;
+    views.publishContent(second);
+    expect(told['edge']).toEqual(['api', 'web']);
+  });
+
   it('shares one view among proxies of equal profile and drops it with the last', () => {
     const translator = plainTranslator();
     const views = createViews(translator, testWorld({ api: [] }));
