@@ -70,9 +70,19 @@ function guesser(services: Referable['services']): Checking['guess'] {
   };
 }
 
+/** Whether what a request is hashed on says where it goes. */
+function hashes({ loadBalancer: { policy } }: Service): boolean {
+  return policy === 'ring-hash' || policy === 'maglev';
+}
+
 function checkService(service: Service, { input, problems, hollow }: Checking): void {
   const [at] = service.provenance;
   const { registries, endpoints } = input;
+  const { policy, hashOn } = service.loadBalancer;
+  if (at !== undefined && hashOn.length > 0 && !hashes(service)) {
+    const message = `hashOn has no effect on load balancing by "${policy}", only by "ring-hash" and "maglev"`;
+    problems.push(problem({ code: 'CH1010', at, path: 'spec.loadBalancer.hashOn', message }));
+  }
   if (at === undefined || registries.length === 0) return;
   const { sources } = service.from;
   for (const source of sources) {
@@ -97,6 +107,13 @@ function checkRule(rule: Rule, checking: Checking): void {
     }
   }
   if (rule.action.kind !== 'forward') return;
+  const targets = rule.action.to.flatMap(({ service }) => input.services.get(service) ?? []);
+  if (rule.hashOn !== undefined && rule.hashOn.length > 0 && targets.length > 0 && !targets.some(hashes)) {
+    const names = [...new Set(targets.map(({ id, loadBalancer }) => `"${id}" balances by "${loadBalancer.policy}"`))];
+    const message = `hash of rule "${rule.name}" has no effect: ${names.join(', ')}`;
+    const path = `spec.rules[${rule.index}].hash`;
+    problems.push(problem({ code: 'CH1010', at: rule.provenance, path, message }));
+  }
   for (const destination of rule.action.to) checkDestination(destination, checking);
   for (const { service, subset, provenance: at, path } of rule.action.to) {
     if (subset !== undefined) continue;

@@ -81,4 +81,17 @@ describe('references', () => {
     const registered = worldOf(route('rules: [{to: [{service: idle}]}, {to: [{service: idle}]}]'), { idle: [] });
     expect(registered.problems.map(({ code, at }) => [code, at.line])).toEqual([['CH1212', 6]]);
   });
+
+  it('warn of what a request is hashed on where nothing balances by it', () => {
+    const service = (name: string, policy: string): string =>
+      `apiVersion: chancery/v1\nkind: Service\nmetadata: {name: ${name}}\nspec: {loadBalancer: {policy: ${policy}, hashOn: [{header: x}]}}\n---\n`;
+    const route = (to: string): string =>
+      `apiVersion: chancery/v1\nkind: Route\nmetadata: {name: to-${to}}\nspec: {hosts: [${to}.example], rules: [{to: [{service: ${to}}], hash: [{header: x}]}]}\n---\n`;
+    const text = ['random', 'ring-hash', 'maglev'].map((policy) => service(policy, policy) + route(policy)).join('');
+    const found = worldOf(text).problems.filter(({ code }) => code === 'CH1010');
+    expect(found.map(({ severity, at, path, message }) => `${severity} ${at.object} ${path} ${message}`)).toEqual([
+      'warning Service default/random spec.loadBalancer.hashOn hashOn has no effect on load balancing by "random", only by "ring-hash" and "maglev"',
+      'warning Route default/to-random spec.rules[0].hash hash of rule "default/to-random#0" has no effect: "random" balances by "random"',
+    ]);
+  });
 });
