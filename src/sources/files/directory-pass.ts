@@ -8,6 +8,8 @@ import { basename, join } from 'node:path';
 const extension = /\.(?:ya?ml|json)$/i;
 const deepest = 32;
 const readTries = 3;
+/** What is larger was not written for us, and would hold up everything else while it is parsed. */
+const maxFileMiB = 16;
 
 /** Whether a file of this name is read: YAML or JSON, not hidden, not an editor's own file. */
 export function isConfigurationName(name: string): boolean {
@@ -55,6 +57,8 @@ export async function listDirectory(root: string, options: ListOptions): Promise
         try {
           const info = await stat(child, { bigint: true });
           if (info.isDirectory() && options.only === undefined) await visit(child, childPath, [...above, real]);
+          else if (info.isFile() && isConfigurationName(name) && info.size > maxFileMiB << 20)
+            unreadable.set(childPath, `larger than ${maxFileMiB} MiB`);
           else if (info.isFile() && isConfigurationName(name))
             files.set(childPath, {
               path: childPath,

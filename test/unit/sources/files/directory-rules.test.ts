@@ -1,8 +1,11 @@
+import { truncateSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { looksUnfinished } from '../../../../src/sources/files/directory-mirror.ts';
-import { isConfigurationName } from '../../../../src/sources/files/directory-pass.ts';
+import { isConfigurationName, listDirectory } from '../../../../src/sources/files/directory-pass.ts';
 import { fileShape } from '../../../../src/sources/files/document-shape.ts';
 import { pathFault } from '../../../../src/sources/files/file-writer.ts';
+import { createTempDir } from '../../../support/temp-dir.ts';
 
 describe('a file name', () => {
   it.each(['a.yaml', 'a.yml', 'A.JSON', 'a.b.yaml'])('%s is read', (name) => {
@@ -14,6 +17,18 @@ describe('a file name', () => {
       expect(isConfigurationName(name)).toBe(false);
     },
   );
+});
+
+describe('a file without end', () => {
+  it('is named and not read', async () => {
+    using directory = createTempDir('large');
+    writeFileSync(join(directory.path, 'small.yaml'), 'a: 1\n');
+    writeFileSync(join(directory.path, 'large.yaml'), 'a: 1\n');
+    truncateSync(join(directory.path, 'large.yaml'), (16 << 20) + 1);
+    const { files, unreadable } = await listDirectory(directory.path, { onDirectory: () => {} });
+    expect([...files.keys()]).toEqual(['small.yaml']);
+    expect([...unreadable]).toEqual([['large.yaml', 'larger than 16 MiB']]);
+  });
 });
 
 describe('a text that may be half-written', () => {
