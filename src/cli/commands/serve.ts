@@ -2,6 +2,7 @@
 // Invariant: secrets are never printed.
 import type { Command } from 'commander';
 import { isSecretKey } from '../../model/config.ts';
+import { withoutCredentials } from '../../util/public-url.ts';
 import { type CommandContext, command, formatOption } from '../command.ts';
 import { readConfiguration, withConfiguration } from '../configuration.ts';
 import { exitCodes, reportProblems } from '../exit.ts';
@@ -57,12 +58,13 @@ function leaves(value: unknown, path: readonly string[]): [string, string][] {
   const shown = isSecretKey(path.at(-1) ?? '')
     ? '(redacted)'
     : typeof value === 'string'
-      ? value
+      ? withoutCredentials(value)
       : JSON.stringify(value);
   return value === undefined ? [] : [[path.join('.'), shown]];
 }
 
 function redacted(value: unknown): unknown {
+  if (typeof value === 'string') return withoutCredentials(value);
   if (Array.isArray(value)) return value.map(redacted);
   if (value === null || typeof value !== 'object') return value;
   return Object.fromEntries(

@@ -6,6 +6,7 @@ import type { ClientRequest, IncomingMessage, RequestOptions } from 'node:http';
 import Consul from 'consul';
 import type { Clock } from '../../util/clock.ts';
 import { AppError } from '../../util/errors.ts';
+import { withoutCredentials } from '../../util/public-url.ts';
 import { baseUrl, type ConsulAccess, commonHeaders, createPool, currentToken } from './access.ts';
 import { type Answer, readAnswer, statusFailure, unreadable } from './answer.ts';
 
@@ -131,7 +132,10 @@ export function createConsulClient(clock: Clock, access: ConsulAccess, maxSocket
         throw statusFailure(what, failure.response.statusCode ?? 0, failure.response.body);
       }
       if (failure.isCodec) throw unreadable(what, 'the answer is not JSON');
-      throw new AppError('CH1301', `${what}: no answer from ${access.address}`, { retryable: true, cause: error });
+      throw new AppError('CH1301', `${what}: no answer from ${withoutCredentials(access.address)}`, {
+        retryable: true,
+        cause: error,
+      });
     } finally {
       timer.cancel();
       signal?.removeEventListener('abort', cancel);

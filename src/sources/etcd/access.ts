@@ -5,6 +5,7 @@ import { readFile } from 'node:fs/promises';
 import type { Etcd3, IOptions } from 'etcd3';
 import type { Clock } from '../../util/clock.ts';
 import { errorText } from '../../util/errors.ts';
+import { withoutCredentials } from '../../util/public-url.ts';
 
 /** As in `registries[]` and `objects[]` of chancery.yaml. */
 export interface EtcdAccess {
@@ -73,7 +74,8 @@ async function readCredentials(access: EtcdAccess): Promise<IOptions['credential
 /** Why etcd cannot be used, in words that stay the same from try to try: no times, ports of ours, or gRPC codes. */
 export function plainReason(error: unknown, endpoints: readonly string[]): string {
   const text = errorText(error);
-  if (/\bUNAVAILABLE\b/.test(text) && !/etcdserver:/.test(text)) return `no connection to ${endpoints.join(', ')}`;
-  if (/\bDEADLINE_EXCEEDED\b/.test(text)) return `no answer from ${endpoints.join(', ')} in ${answerMs / 1000} s`;
+  const members = withoutCredentials(endpoints.join(' ')).replaceAll(' ', ', ');
+  if (/\bUNAVAILABLE\b/.test(text) && !/etcdserver:/.test(text)) return `no connection to ${members}`;
+  if (/\bDEADLINE_EXCEEDED\b/.test(text)) return `no answer from ${members} in ${answerMs / 1000} s`;
   return text.replace(/^\d+ [A-Z_]+: /, '').replace(/^etcdserver: /, '');
 }

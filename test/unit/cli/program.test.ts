@@ -14,7 +14,9 @@ async function run(line: string, options: FakeIoOptions = {}) {
   return { code, out: cli.out(), err: cli.err(), served: cli.served, demos: cli.demos };
 }
 
-const consul = { 'chancery.yaml': 'registries: [{kind: consul, token: hush}]\n' };
+const consul = {
+  'chancery.yaml': "registries: [{kind: consul, token: hush, address: 'http://me:hush@consul:8500'}]\n",
+};
 
 describe('help and usage', () => {
   it('shows an example on every page', () => {
