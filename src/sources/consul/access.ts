@@ -1,9 +1,13 @@
 // How a Consul agent is reached and as whom: the options, and what each request carries because of them.
 // It must not know what is asked. Invariant: a token is never part of a message, a log line or a URL.
 import { readFile } from 'node:fs/promises';
-import { Agent as HttpAgent } from 'node:http';
-import { Agent as HttpsAgent } from 'node:https';
+import type { Agent as HttpAgent } from 'node:http';
+import type { Agent as HttpsAgent } from 'node:https';
 import { AppError } from '../../util/errors.ts';
+
+/** Importing `node:http` by name also loads its WebSocket client, which costs 3 MB; this way it stays unloaded. */
+const http = process.getBuiltinModule('node:http');
+const https = process.getBuiltinModule('node:https');
 
 export interface ConsulAccess {
   /** URL of the agent, with or without scheme: `http://127.0.0.1:8500`, `consul.example:8500`, `https://host/consul`. */
@@ -46,13 +50,13 @@ export async function currentToken(access: ConsulAccess): Promise<string | undef
  */
 export async function createPool(access: ConsulAccess, maxSockets: number): Promise<HttpAgent | HttpsAgent> {
   const common = { keepAlive: true, maxSockets, maxFreeSockets: maxSockets };
-  if (!baseUrl(access.address).startsWith('https:')) return new HttpAgent(common);
+  if (!baseUrl(access.address).startsWith('https:')) return new http.Agent(common);
   const [ca, cert, key] = await Promise.all([
     readPem(access.caFile),
     readPem(access.certFile),
     readPem(access.keyFile),
   ]);
-  return new HttpsAgent({
+  return new https.Agent({
     ...common,
     ...(ca === undefined ? {} : { ca }),
     ...(cert === undefined ? {} : { cert }),
