@@ -164,7 +164,7 @@ describe('responses', () => {
 });
 
 describe('services', () => {
-  it('R1: every method is one of the published services, with streams both ways, at the path proto-loader gives', () => {
+  it('R1: every method is one of the published services, with streams both ways, at its path', () => {
     expect(streamMethods).toHaveLength(16);
     const definitions = serviceDefinitions(protos.registry);
     for (const { service, method } of streamMethods) {
