@@ -86,12 +86,19 @@ export function unchanged(before: HostGroup, after: HostGroup): boolean {
   );
 }
 
-/** Hosts that Routes claim, with what claims each. */
-function claimedByRoutes(world: World): ReadonlyMap<string, Route[]> {
+/**
+ * Hosts that Routes claim, with what claims each. A host that is a name of a service stands for all its names: `cart` and
+ * `cart.service.local` are one thing to whoever calls it, so a Route cannot hold for the one and be missed by the other.
+ */
+function claimedByRoutes(world: World, owners: HostOwners): ReadonlyMap<string, Route[]> {
+  const namesOf = (host: string): readonly string[] => {
+    const owner = owners.of.get(host);
+    return (owner === undefined ? undefined : owners.hosts.get(owner)) ?? [host];
+  };
   const claimed = new Map<string, Route[]>();
   for (const route of world.routes) {
     if (route.protocol !== 'http') continue;
-    for (const host of new Set(route.hosts)) {
+    for (const host of new Set(route.hosts.flatMap(namesOf))) {
       const routes = claimed.get(host);
       if (routes === undefined) claimed.set(host, [route]);
       else routes.push(route);
@@ -102,9 +109,8 @@ function claimedByRoutes(world: World): ReadonlyMap<string, Route[]> {
 
 function* groupClaims(owners: HostOwners, claimed: ReadonlyMap<string, Route[]>): Iterable<Claims> {
   for (const [service, names] of owners.hosts) {
-    const free = names.some((host) => claimed.has(host)) ? names.filter((host) => !claimed.has(host)) : names;
-    const [name] = free;
-    if (name !== undefined) yield { name, hosts: free, routes: [], service };
+    const [name] = names;
+    if (name !== undefined && !claimed.has(name)) yield { name, hosts: names, routes: [], service };
   }
   const ids = new Map<object, number>();
   const id = (item: object): number => {
@@ -128,7 +134,7 @@ function* groupClaims(owners: HostOwners, claimed: ReadonlyMap<string, Route[]>)
 
 export function hostGroups(world: World, before: HostGroups | undefined): HostGroups {
   const owners = hostOwners(world, before?.owners);
-  const claimed = claimedByRoutes(world);
+  const claimed = claimedByRoutes(world, owners);
   const all: HostGroup[] = [];
   for (const claims of groupClaims(owners, claimed)) {
     const old = before?.byName.get(claims.name);

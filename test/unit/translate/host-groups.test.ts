@@ -15,14 +15,23 @@ function shape(world: World) {
 }
 
 describe('hostGroups', () => {
-  it('takes a host that a Route claims away from the service, and no other', () => {
-    const world = testWorld({ web: [] }, { routes: [testRoute('r', { hosts: ['web', 'shop.example'] })] });
-    const generated = ['web.default', 'web.default.service.local', 'web.service.consul', 'web.service.local'];
+  it('lets a Route that claims one name of a service hold for all its names', () => {
+    const world = testWorld({ web: [], api: [] }, { routes: [testRoute('r', { hosts: ['web', 'shop.example'] })] });
+    const names = (name: string): string[] => [
+      name,
+      ...['default', 'default.service.local', 'service.consul', 'service.local'].map((domain) => `${name}.${domain}`),
+    ];
     expect(shape(world)).toEqual([
+      { hosts: names('api'), routes: [], service: 'api' },
       { hosts: ['shop.example'], routes: ['r'], service: undefined },
-      { hosts: ['web'], routes: ['r'], service: 'web' },
-      { hosts: generated, routes: [], service: 'web' },
+      { hosts: names('web'), routes: ['r'], service: 'web' },
     ]);
+  });
+
+  it('joins Routes that claim different names of one service', () => {
+    const routes = [testRoute('a', { hosts: ['web'] }), testRoute('b', { hosts: ['web.service.local'] })];
+    const [group, ...others] = shape(testWorld({ web: [] }, { routes }));
+    expect([group?.routes, group?.hosts.length, others]).toEqual([['a', 'b'], 5, []]);
   });
 
   it('joins hosts with the same claims', () => {
