@@ -207,7 +207,7 @@ export function createLedger(clock: Clock): Ledger {
       const status: Record<string, TypeStatus> = {};
       for (const [url, type] of record.types) {
         const rejected = standing(url, type, view).length > 0;
-        const state = rejected ? 'rejected' : type.inFlight.size > 0 ? 'pending' : type.pushes > 0 ? 'acked' : 'none';
+        const state = rejected ? 'rejected' : type.inFlight.size > 0 ? 'pending' : held(record, type);
         status[shortNames[url]] = {
           state,
           resources: type.subscribed,
@@ -219,6 +219,12 @@ export function createLedger(clock: Clock): Ledger {
       return status;
     },
   };
+}
+
+/** A stream that came back with what it should have is sent nothing, and is in sync all the same. */
+function held(record: StreamRecord, type: TypeRecord): TypeStatus['state'] {
+  if (type.subscribed === 0 && !type.wildcard) return 'none';
+  return type.pushes > 0 || record.idle ? 'acked' : 'pending';
 }
 
 /** Refusals that stand: those of versions that the view still holds. */

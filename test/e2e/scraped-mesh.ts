@@ -41,10 +41,6 @@ async function startApplication(answer: (path: string) => number): Promise<{ por
   };
 }
 
-/** startEnvoy looks for the admin address under the names of Envoy's own examples; a bootstrap has those of proto3 JSON. */
-const snakeCase = (text: string): string =>
-  text.replaceAll('socketAddress:', 'socket_address:').replaceAll('portValue:', 'port_value:');
-
 const yaml = (...documents: readonly object[]): string => documents.map((one) => JSON.stringify(one)).join('\n---\n');
 
 /** `taken` is a port that the edge cannot bind: its listener there is refused by Envoy, a rejection to be seen. */
@@ -125,7 +121,7 @@ export async function startScrapedMesh(taken: number): Promise<ScrapedMesh> {
     ];
     const envoys: RunningEnvoy[] = [];
     for (const text of texts) {
-      const envoy = await startEnvoy(snakeCase(text));
+      const envoy = await startEnvoy(text);
       envoys.push(envoy);
       stops.push(() => envoy.stop());
     }

@@ -40,8 +40,15 @@ export interface ValidateResult {
   readonly output: string;
 }
 
+/** A socket address as Envoy's examples spell it, or as proto3 JSON does. */
+interface SocketAddress {
+  address?: string;
+  port_value?: number;
+  portValue?: number;
+}
+
 interface AdminPart {
-  admin?: { address?: { socket_address?: { address?: string; port_value?: number } } };
+  admin?: { address?: { socket_address?: SocketAddress; socketAddress?: SocketAddress } };
 }
 
 const envoyPath = (bin: string | undefined): string =>
@@ -52,12 +59,12 @@ export async function startEnvoy(config: string | object, options: EnvoyOptions 
   const dir = createTempDir('envoy');
   let text = typeof config === 'string' ? config : JSON.stringify(config);
   const parsed = parse(text) as AdminPart;
-  let socket = parsed.admin?.address?.socket_address;
+  let socket = parsed.admin?.address?.socket_address ?? parsed.admin?.address?.socketAddress;
   if (socket === undefined) {
     socket = { address: '127.0.0.1', port_value: await freePort() };
     text = JSON.stringify({ ...parsed, admin: { address: { socket_address: socket } } });
   }
-  const admin = `${socket.address ?? '127.0.0.1'}:${socket.port_value ?? 0}`;
+  const admin = `${socket.address ?? '127.0.0.1'}:${socket.port_value ?? socket.portValue ?? 0}`;
   const file = join(dir.path, 'envoy.yaml');
   writeFileSync(file, text);
   const child = await startProcess('envoy', [

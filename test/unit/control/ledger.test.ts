@@ -84,6 +84,16 @@ describe('ledger', () => {
     expect(refusals(record, view('v1'))).toEqual([]);
   });
 
+  it('calls a type in sync that came back with what it should have and was sent nothing', () => {
+    const { ledger } = opened();
+    ledger.take({ kind: 'subscribe', streamId: 1, type: typeUrls.cluster, names: 0, wildcard: true }, 1);
+    const record = ledger.stream(1);
+    if (record === undefined) throw new Error('no stream');
+    expect(ledger.typeStatus(record, undefined)['CDS']?.state).toBe('pending');
+    ledger.take({ kind: 'idle', streamId: 1 }, 1);
+    expect(ledger.typeStatus(record, undefined)['CDS']?.state).toBe('acked');
+  });
+
   it('remembers a proxy as offline only when its last stream has closed, and forgets it when it is back', () => {
     const { ledger } = opened();
     ledger.take({ kind: 'open', client: { ...client, streamId: 2 }, variant: 'delta', aggregated: false }, 1);
