@@ -49,9 +49,9 @@ export function createServer(deps: AdminDeps, hosts: readonly string[], signal: 
     exposeHeadRoutes: false,
     // A path that cannot be decoded never reaches the hooks below.
     frameworkErrors: (error, request, reply) => {
-      const refused = gatekeeper.refusedOrigin(asking(request as FastifyRequest));
+      const refused = gatekeeper.refusedOrigin(asking(request));
       const fault = refused === undefined ? error : new Fault(403, 'CH1702', refused);
-      sendFault(reply as unknown as FastifyReply, asFault(fault).fault);
+      sendFault(reply, asFault(fault).fault);
     },
     // Routes read their input with zod and write JSON themselves; without this fastify loads two schema compilers.
     schemaController: { compilersFactory: { buildValidator: noSchemas, buildSerializer: noSchemas } },
