@@ -6,7 +6,7 @@ import { readFileSync } from 'node:fs';
 import { startBackend } from '../test/support/backends.ts';
 import { controlPlaneKilled, crashes, registryKilled, rollingReplace } from './product/disruption.ts';
 import { startFleet } from './product/fleet.ts';
-import { addedInstance, manyObjects, newService } from './product/propagation.ts';
+import { addedInstance, manyObjects, newService, reconnected } from './product/propagation.ts';
 import { percentile, type Row, report } from './table.ts';
 
 const quick = process.argv.includes('--quick');
@@ -35,6 +35,7 @@ for (let i = 0; i < (quick ? 3 : 7); i++) {
   await fleet.readyMs();
   starts.push(performance.now() - start);
 }
+await reconnected(fleet, backend);
 await new Promise((resolve) => setTimeout(resolve, 3000));
 const memory = memoryMb(fleet.server.pid);
 const start50 = percentile(starts, 50);
@@ -54,8 +55,8 @@ add(
     data: memory,
   },
 );
-add(await newService(fleet, backend, quick ? 10 : 20));
-add(...(await addedInstance(fleet, quick ? 8 : 20)));
+add(await newService(fleet, backend, quick ? 20 : 40));
+add(...(await addedInstance(fleet, quick ? 20 : 40)));
 add(await manyObjects(fleet, backend, 100));
 add(await rollingReplace(fleet, quick ? 15 : 60, 1000));
 add(await rollingReplace(fleet, quick ? 15 : 60, 0));

@@ -20,12 +20,25 @@ async function until(start: number, good: () => Promise<boolean>): Promise<numbe
 const status = async (fleet: Fleet, host: string): Promise<number> =>
   (await ask({ port: fleet.port, host, timeoutMs: 2000 }).catch(() => ({ status: 0 }))).status;
 
+/** Consul's own part: until it had answered the write, which it does once its log is on disk. */
+function ofConsul(answered: readonly number[]): string {
+  return ` (Consul's own write ${ms(percentile(answered, 50))} / ${ms(percentile(answered, 99))})`;
+}
+
+/** Until the edge follows the server again: after restarts it may sit out its back-off, which is none of these times. */
+export async function reconnected(fleet: Fleet, backend: Backend): Promise<void> {
+  await fleet.register('first', 'first-1', backend.port);
+  await until(performance.now(), async () => (await status(fleet, 'first')) === 200);
+}
+
 export async function newService(fleet: Fleet, backend: Backend, rounds: number): Promise<Row> {
   const times: number[] = [];
+  const answered: number[] = [];
   for (let i = 0; i < rounds; i++) {
     const name = `new-${i}`;
     const start = performance.now();
     await fleet.register(name, `${name}-1`, backend.port);
+    answered.push(performance.now() - start);
     times.push(await until(start, async () => (await status(fleet, `${name}.service.local`)) === 200));
     await pause(100);
   }
@@ -34,9 +47,9 @@ export async function newService(fleet: Fleet, backend: Backend, rounds: number)
   return {
     what: `new service in Consul -> routed, p50 / p99 (n=${rounds})`,
     target: '<= 20 / 60 ms',
-    measured: `${ms(p50)} / ${ms(p99)}`,
+    measured: `${ms(p50)} / ${ms(p99)}${ofConsul(answered)}`,
     met: p50 <= 20 && p99 <= 60,
-    data: times,
+    data: { times, consulAnswered: answered },
   };
 }
 
@@ -46,16 +59,20 @@ export async function addedInstance(fleet: Fleet, rounds: number): Promise<reado
   await until(performance.now(), async () => (await status(fleet, 'grow')) === 200);
   const added: number[] = [];
   const removed: number[] = [];
+  const addAnswered: number[] = [];
+  const removeAnswered: number[] = [];
   for (let i = 0; i < rounds; i++) {
     await using extra = await startBackend(`extra-${i}`);
     const load = startLoad({ port: fleet.port, host: 'grow', perSecond: 500, maxSeconds: 20 });
     await pause(200);
     const start = performance.now();
     await fleet.register('grow', `grow-${i}`, extra.port);
+    addAnswered.push(performance.now() - start);
     added.push(await until(start, async () => extra.requests() > 0));
     await pause(200);
     const gone = performance.now();
     await fleet.deregister(`grow-${i}`);
+    removeAnswered.push(performance.now() - gone);
     let last = gone;
     let seen = extra.requests();
     while (performance.now() - last < 300) {
@@ -74,16 +91,16 @@ export async function addedInstance(fleet: Fleet, rounds: number): Promise<reado
     {
       what: `added instance -> first request, p50 / p99 (n=${rounds})`,
       target: '<= 15 / 50 ms',
-      measured: `${ms(a50)} / ${ms(a99)}`,
+      measured: `${ms(a50)} / ${ms(a99)}${ofConsul(addAnswered)}`,
       met: a50 <= 15 && a99 <= 50,
-      data: added,
+      data: { times: added, consulAnswered: addAnswered },
     },
     {
       what: `deregistered -> last request, p50 / p99 (n=${rounds})`,
       target: 'p99 <= 20 ms',
-      measured: `${ms(percentile(removed, 50))} / ${ms(r99)}`,
+      measured: `${ms(percentile(removed, 50))} / ${ms(r99)}${ofConsul(removeAnswered)}`,
       met: r99 <= 20,
-      data: removed,
+      data: { times: removed, consulAnswered: removeAnswered },
     },
   ];
 }
