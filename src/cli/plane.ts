@@ -62,7 +62,6 @@ export async function createPlane(deps: PlaneDeps, config: Config): Promise<Plan
       random,
       log,
       metrics,
-      registry: protos.registry,
       provider: control,
       onEvent: control.xdsEvent,
       identifier: config.node,

@@ -2,7 +2,6 @@
 // It must not know views' content. Invariant: plaintext leaves loopback only where `insecure` was said; a stop drains:
 // no new streams, GOAWAY, then force after the limit.
 import { type AddressInfo, createServer, isIP, type Server as NetServer, type Socket } from 'node:net';
-import type { FileRegistry } from '@bufbuild/protobuf';
 import { Server, ServerCredentials, type UntypedServiceImplementation } from '@grpc/grpc-js';
 import type { Clock } from '../../util/clock.ts';
 import { AppError } from '../../util/errors.ts';
@@ -23,8 +22,6 @@ export interface XdsServerDeps {
   readonly random: Random;
   readonly log: Logger;
   readonly metrics: Metrics;
-  /** Envoy's descriptors: where the service definitions come from. */
-  readonly registry: FileRegistry;
   readonly provider: ViewProvider;
   readonly onEvent: (event: XdsEvent) => void;
   /** control_plane.identifier of every response. */
@@ -79,7 +76,7 @@ export function createXdsServer(deps: XdsServerDeps, options: XdsServerOptions):
       blockedMs: options.blockedMs ?? 60_000,
       openMs: options.openMs ?? 30_000,
     };
-    for (const [service, definition] of serviceDefinitions(deps.registry)) {
+    for (const [service, definition] of serviceDefinitions()) {
       const implementation: UntypedServiceImplementation = {};
       for (const method of streamMethods) {
         if (method.service !== service) continue;

@@ -1,7 +1,7 @@
 // The gRPC methods we serve, and which variant and type each carries. Messages pass as raw bytes in both directions.
 // It must not know sessions. Invariant: every path is a method of Envoy's or gRPC's published services (a test checks).
-import type { FileRegistry } from '@bufbuild/protobuf';
 import type { MethodDefinition, ServiceDefinition } from '@grpc/grpc-js';
+import services from '../../gen/services.json' with { type: 'json' };
 import { type TypeUrl, typeUrls } from '../../resources/type-urls.ts';
 
 export interface StreamMethod {
@@ -53,19 +53,23 @@ export function methodDefinition(
 }
 
 /**
- * grpc-js service definitions by service name, made from the services of the descriptor set alone: bytes pass as they are,
- * so no message is needed. Throws when the set lacks a service or a method, or a method of it is not a stream both ways.
+ * grpc-js service definitions by service name, as proto-loader read them from the descriptor set at build time. Throws
+ * when a service or a method is missing there, or is not a stream both ways.
  */
-export function serviceDefinitions(registry: FileRegistry): ReadonlyMap<string, ServiceDefinition> {
+export function serviceDefinitions(): ReadonlyMap<string, ServiceDefinition> {
+  const built: Readonly<Record<string, BuiltService>> = services;
   const definitions = new Map<string, Record<string, MethodDefinition<Buffer, Buffer>>>();
   for (const { service, method } of streamMethods) {
-    const declared = registry.getService(service);
-    if (declared === undefined) throw new Error(`the descriptor set has no service ${service}`);
-    const found = declared.methods.find(({ name }) => name === method);
-    if (found?.methodKind !== 'bidi_streaming') throw new Error(`${service}/${method} is no stream both ways`);
+    const found = built[service]?.[method];
+    if (found?.requestStream !== true || !found.responseStream)
+      throw new Error(`${service}/${method} is no stream both ways; build the generated code anew`);
     const methods = definitions.get(service) ?? {};
-    methods[method] = methodDefinition(`/${service}/${method}`, { requestStream: true, responseStream: true });
+    methods[method] = methodDefinition(found.path, found);
     definitions.set(service, methods);
   }
   return definitions;
 }
+
+type BuiltService = Readonly<
+  Record<string, { readonly path: string; readonly requestStream: boolean; readonly responseStream: boolean }>
+>;

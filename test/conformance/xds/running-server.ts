@@ -7,7 +7,6 @@ import { createSeededRandom } from '../../../src/util/random.ts';
 import { createSystemClock } from '../../../src/util/system-clock.ts';
 import type { ViewProvider, XdsEvent } from '../../../src/xds/contract.ts';
 import { createXdsServer, type XdsServerDeps, type XdsServerOptions } from '../../../src/xds/grpc/server.ts';
-import { testProtos } from '../../support/protos.ts';
 
 export interface RunningServer extends AsyncDisposable {
   readonly port: number;
@@ -28,7 +27,6 @@ export async function runServer(
       random: createSeededRandom(deps.seed ?? 1),
       log: silentLogger,
       metrics: noMetrics,
-      registry: testProtos().registry,
       provider,
       onEvent: (event) => events.push(event),
       identifier: 'test-replica',

@@ -1,6 +1,6 @@
 // Our hand-written codecs against the protobuf library, and against bytes that are no messages.
 import { readFileSync } from 'node:fs';
-import { createFileRegistry, fromBinary } from '@bufbuild/protobuf';
+import { fromBinary } from '@bufbuild/protobuf';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { createProtos } from '../../../src/resources/protos.ts';
@@ -166,17 +166,15 @@ describe('responses', () => {
 describe('services', () => {
   it('R1: every method is one of the published services, with streams both ways, at its path', () => {
     expect(streamMethods).toHaveLength(16);
-    const definitions = serviceDefinitions(protos.registry);
+    const definitions = serviceDefinitions();
     for (const { service, method } of streamMethods) {
+      const published = protos.registry.getService(service)?.methods.find(({ name }) => name === method);
+      expect(published?.methodKind, `${service}/${method}`).toBe('bidi_streaming');
       expect(definitions.get(service)?.[method]).toMatchObject({
         path: `/${service}/${method}`,
         requestStream: true,
         responseStream: true,
       });
     }
-  });
-
-  it('an incomplete descriptor set is an error, not a server without methods', () => {
-    expect(() => serviceDefinitions(createFileRegistry())).toThrow(/no service envoy/);
   });
 });
