@@ -18,6 +18,18 @@ export function requestNames(
   return [...new Set([...short, long, `${long}.${mesh.domain}`, ...hosts])];
 }
 
+const generated = new WeakMap<Service, { readonly domain: string; readonly names: readonly string[] }>();
+
+/** The names without the written hosts, remembered with the service: a thousand of them cost one new one nothing. */
+export function generatedNames(service: Service, { domain }: Pick<Mesh, 'domain'>): readonly string[] {
+  const known = generated.get(service);
+  if (known?.domain === domain) return known.names;
+  const { name, namespace } = service;
+  const names = requestNames({ name, namespace, hosts: [] }, { domain });
+  generated.set(service, { domain, names });
+  return names;
+}
+
 type Claimant = Pick<Service, 'id' | 'name' | 'namespace' | 'provenance'>;
 
 /**

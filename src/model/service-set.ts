@@ -6,7 +6,7 @@ import { namePattern } from './kinds/fields.ts';
 import type { Mesh } from './mesh.ts';
 import { defaultNamespace, type ServiceId, serviceId } from './names.ts';
 import { createProblem, type Problem } from './problem.ts';
-import { byClaim, requestNames } from './request-names.ts';
+import { byClaim, generatedNames } from './request-names.ts';
 import type { Service } from './service.ts';
 import type { ServiceDefinition } from './service-definition.ts';
 import { compareText, shared, sharedMap } from './sharing.ts';
@@ -104,7 +104,7 @@ function settleHosts(services: Map<ServiceId, Service>, { previous, mesh, names,
   for (const service of ordered) {
     if (service.protocol === 'tcp') continue;
     const lost = new Map<Service, string[]>();
-    for (const name of requestNames({ ...service, hosts: [] }, mesh)) {
+    for (const name of generatedNames(service, mesh)) {
       const owner = owners.get(name);
       if (owner === undefined) owners.set(name, service);
       else lost.set(owner, [...(lost.get(owner) ?? []), name]);
