@@ -92,7 +92,7 @@ const options: SchemaPools = {
 };
 
 const kinds = (['Service', 'Route', 'Gateway', 'Mesh'] as const).flatMap((kind) =>
-  Object.values((jsonSchema(kind) as JsonSchema).definitions ?? { [kind]: jsonSchema(kind) as JsonSchema }),
+  Object.values((jsonSchema(kind) as JsonSchema).definitions ?? { [kind]: jsonSchema(kind) }),
 );
 const object = fc.oneof(...kinds.map((schema) => schemaArbitrary(schema, options)));
 const instance = fc.record({
