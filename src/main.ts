@@ -90,7 +90,7 @@ async function startPlane(config: Config, context: { logs: LoggerHandle; signal:
   ]);
   const token = await ensureToken(config.http.tokenFile ?? join(config.state, 'token'));
   const metrics = createPromMetrics({ version, node: config.node });
-  const plane = await createPlane({ clock, random, log, metrics, descriptorSet: descriptorSet(), readText }, config);
+  const plane = await createPlane({ clock, random, log, metrics, descriptorSet: descriptorSet() }, config);
   metrics.mirror(() => plane.control.status());
   const admin = createAdmin(
     {

@@ -5,20 +5,12 @@ import type { Control } from '../control/contract.ts';
 import type { Config } from '../model/config.ts';
 import type { ObjectSource } from '../model/source.ts';
 import type { Resource } from '../resources/resource.ts';
-import type { Clock } from '../util/clock.ts';
-import type { Logger } from '../util/log.ts';
-import type { Metrics } from '../util/metrics.ts';
-import type { Random } from '../util/random.ts';
+import type { SourceDeps } from '../sources/source-deps.ts';
 import { runAll } from '../util/tasks.ts';
 import { createObjectStore, createRegistry } from './sources.ts';
 
-export interface PlaneDeps {
-  readonly clock: Clock;
-  readonly random: Random;
-  readonly log: Logger;
-  readonly metrics: Metrics;
+export interface PlaneDeps extends SourceDeps {
   readonly descriptorSet: Uint8Array;
-  readonly readText: (path: string) => string | undefined;
 }
 
 export interface Plane {

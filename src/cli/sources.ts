@@ -2,8 +2,8 @@
 // It must not know what sources do. Invariant: every option of chancery.yaml reaches its source; none is dropped.
 import { type ObjectsConfig, objectsName, type RegistryConfig, registryName } from '../model/config.ts';
 import type { ObjectStore, RegistrySource } from '../model/source.ts';
+import type { SourceDeps } from '../sources/source-deps.ts';
 import { runAll } from '../util/tasks.ts';
-import type { PlaneDeps } from './plane.ts';
 
 type Given<T> = { [K in keyof T]: Exclude<T[K], undefined> };
 
@@ -12,7 +12,7 @@ function given<T extends object>(value: T): Given<T> {
   return Object.fromEntries(Object.entries(value).filter(([, member]) => member !== undefined)) as Given<T>;
 }
 
-export async function createRegistry(deps: PlaneDeps, registry: RegistryConfig): Promise<RegistrySource> {
+export async function createRegistry(deps: SourceDeps, registry: RegistryConfig): Promise<RegistrySource> {
   const name = registryName(registry);
   switch (registry.kind) {
     case 'consul': {
@@ -40,7 +40,7 @@ export async function createRegistry(deps: PlaneDeps, registry: RegistryConfig):
 
 /** The in-process registry and, over HTTP like to any Consul, the source that reads it. */
 async function createDevSource(
-  deps: PlaneDeps,
+  deps: SourceDeps,
   options: { readonly name: string; readonly address: string; readonly port: number },
 ): Promise<RegistrySource> {
   const [{ createDevRegistry }, { createConsulRegistry }] = await Promise.all([
@@ -62,7 +62,7 @@ async function createDevSource(
   };
 }
 
-export async function createObjectStore(deps: PlaneDeps, objects: ObjectsConfig): Promise<ObjectStore> {
+export async function createObjectStore(deps: SourceDeps, objects: ObjectsConfig): Promise<ObjectStore> {
   const name = objectsName(objects);
   switch (objects.kind) {
     case 'directory': {
