@@ -62,7 +62,11 @@ export function applyCommand(context: CommandContext): Command {
 export function getCommand(context: CommandContext): Command {
   const { io } = context;
   return withServer(
-    command('get <kind> [name]', 'Show objects', 'chancery get routes\nchancery get Route shop -o yaml'),
+    command(
+      'get <kind> [name]',
+      'Show objects: services, routes, gateways, meshes',
+      'chancery get routes\nchancery get Route shop -o yaml',
+    ),
   )
     .option('-n, --namespace <namespace>', 'only this namespace')
     .addOption(formatOption(['table', 'json', 'yaml'], 'table'))

@@ -92,7 +92,7 @@ export function logLevelCommand(context: CommandContext): Command {
   return withServer(
     command(
       'log-level [level] [component]',
-      'Show or change the log level of the running server',
+      'Show or change the log level of the running server: debug, info, warn, error',
       'chancery log-level debug xds',
     ),
   ).action(
