@@ -75,7 +75,7 @@ export const errorCodes = {
   // CH12xx: routing
   CH1203: {
     title: 'The destination is not known',
-    hint: 'Correct its name, register it, or write a Service for it; until then it answers 503.',
+    hint: 'Correct its name, register it, or write a Service for it; while nothing has it, it answers 503.',
   },
   CH1204: { title: 'The subset is not known', hint: 'Add it to `subsets` of the Service, or correct its name.' },
   CH1205: {
@@ -233,7 +233,7 @@ export const errorCodes = {
   },
   CH1390: {
     title: 'No object store can be written to',
-    hint: 'Configure one under `objects` (a directory, a Consul KV prefix or an etcd prefix).',
+    hint: 'Configure one under `objects` (a directory, a Consul KV prefix or an etcd prefix), or make ./objects, and start again.',
   },
   CH1391: {
     title: 'The object lives in a source that is not written to',

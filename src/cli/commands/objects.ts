@@ -84,7 +84,7 @@ export function getCommand(context: CommandContext): Command {
         else
           io.out(
             found.length === 0
-              ? `no ${kind}\n`
+              ? `no ${kind} among the objects\n`
               : table(
                   ['KIND', 'API', 'NAMESPACE', 'NAME', 'FROM'],
                   found.map((object) => [

@@ -24,7 +24,7 @@ describe('references', () => {
     expect(world.routes[0]?.rules[0]?.action).toMatchObject({ to: [{ service: 'crat' }] });
     expect(world.problems.map(problemText)).toEqual([
       '[CH1203] Route default/shop: backend "crat" is in no registry (objects.yaml:6:27). Correct its name, register it, ' +
-        'or write a Service for it; until then it answers 503. Did you mean "cart"? docs: errors#CH1203',
+        'or write a Service for it; while nothing has it, it answers 503. Did you mean "cart"? docs: errors#CH1203',
     ]);
     expect(world.problems[0]?.path).toBe('spec.rules[0].to[0].service');
     const foreign = worldOf(
