@@ -1,10 +1,13 @@
 // Ports for tests. They come from below the ephemeral range, so that no outgoing connection takes one between
 // the check and its use, and a part can be restarted on its port. The start is random: several runs go side by side.
+// Workers of one run never share a port: one would take it while the other's part is down between two starts.
 import { createSocket } from 'node:dgram';
 import { createServer } from 'node:net';
 
 const LOWEST = 20_000;
 const HIGHEST = 32_000;
+/** More than vitest's workers (maxWorkers), which number themselves from 1. */
+const SHARES = 4;
 const given = new Set<number>();
 
 function tcpFree(port: number): Promise<boolean> {
@@ -28,7 +31,8 @@ function udpFree(port: number): Promise<boolean> {
 /** A port of 127.0.0.1 that is free for TCP and UDP; never the same one twice in a process. */
 export async function freePort(): Promise<number> {
   for (let attempt = 0; attempt < 1000; attempt++) {
-    const port = LOWEST + Math.floor(Math.random() * (HIGHEST - LOWEST));
+    const share = Number(process.env['VITEST_POOL_ID'] ?? 0) % SHARES;
+    const port = LOWEST + SHARES * Math.floor((Math.random() * (HIGHEST - LOWEST)) / SHARES) + share;
     if (given.has(port)) continue;
     given.add(port);
     if ((await tcpFree(port)) && (await udpFree(port))) return port;
