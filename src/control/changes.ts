@@ -11,8 +11,14 @@ export function movedServices(before: World | undefined, after: World): readonly
   if (before === undefined) return [...after.endpoints.keys()];
   if (before.endpoints === after.endpoints) return [];
   const moved: ServiceId[] = [];
-  for (const [id, instances] of after.endpoints) if (before.endpoints.get(id) !== instances) moved.push(id);
-  for (const id of before.endpoints.keys()) if (!after.endpoints.has(id)) moved.push(id);
+  let stayed = 0;
+  for (const [id, instances] of after.endpoints) {
+    const old = before.endpoints.get(id);
+    if (old !== undefined) stayed++;
+    if (old !== instances) moved.push(id);
+  }
+  if (stayed < before.endpoints.size)
+    for (const id of before.endpoints.keys()) if (!after.endpoints.has(id)) moved.push(id);
   return moved;
 }
 

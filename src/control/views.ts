@@ -66,11 +66,13 @@ function differing(
 ): ResourceRef[] {
   if (before === after) return [];
   const changed: ResourceRef[] = [];
+  let stayed = 0;
   for (const [name, resource] of after) {
     const old = before.get(name);
+    if (old !== undefined) stayed++;
     if (old !== resource && old?.version !== resource.version) changed.push({ type, name });
   }
-  for (const name of before.keys()) if (!after.has(name)) changed.push({ type, name });
+  if (stayed < before.size) for (const name of before.keys()) if (!after.has(name)) changed.push({ type, name });
   return changed;
 }
 

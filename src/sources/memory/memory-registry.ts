@@ -35,7 +35,9 @@ export interface MemoryRegistry extends RegistrySource {
 
 export function createMemoryRegistry(_deps: SourceDeps, options: MemoryRegistryOptions): MemoryRegistry {
   const { name } = options;
-  const held = new Map<string, RegistryService>();
+  /** Sorted by name whenever a snapshot is taken of it. */
+  let held = new Map<string, RegistryService>();
+  let sorted = true;
   const listeners = new Set<(snapshot: RegistrySnapshot) => void>();
   let revision = 0;
   let reachable = options.up ?? true;
@@ -51,14 +53,15 @@ export function createMemoryRegistry(_deps: SourceDeps, options: MemoryRegistryO
   }
 
   function snapshotOf(complete: boolean, state: Degraded | undefined): RegistrySnapshot {
-    const services = new Map([...held].sort(([a], [b]) => (a < b ? -1 : a > b ? 1 : 0)));
+    if (!sorted) held = new Map([...held].sort(([a], [b]) => (a < b ? -1 : a > b ? 1 : 0)));
+    sorted = true;
     return {
       source: name,
       kind: 'memory',
       revision: String(revision),
       complete,
       ...(state === undefined ? {} : { degraded: state }),
-      services: complete ? services : new Map(),
+      services: complete ? new Map(held) : new Map(),
       problems: [],
     };
   }
@@ -84,7 +87,9 @@ export function createMemoryRegistry(_deps: SourceDeps, options: MemoryRegistryO
     });
     now.sort((a, b) => (a.key < b.key ? -1 : a.key > b.key ? 1 : 0));
     const built: RegistryService = { name: service, instances: now, ...extra };
-    if (!isDeepStrictEqual(before, built)) held.set(service, built);
+    if (isDeepStrictEqual(before, built)) return;
+    if (before === undefined) sorted = false;
+    held.set(service, built);
   }
 
   function publish(): void {
@@ -148,10 +153,7 @@ export function createMemoryRegistry(_deps: SourceDeps, options: MemoryRegistryO
 }
 
 function sameContent(a: RegistrySnapshot, b: RegistrySnapshot): boolean {
-  return (
-    a.complete === b.complete &&
-    isDeepStrictEqual(a.degraded, b.degraded) &&
-    a.services.size === b.services.size &&
-    [...b.services].every(([key, service]) => a.services.get(key) === service)
-  );
+  if (a.complete !== b.complete || a.services.size !== b.services.size) return false;
+  for (const [key, service] of b.services) if (a.services.get(key) !== service) return false;
+  return isDeepStrictEqual(a.degraded, b.degraded);
 }
