@@ -127,6 +127,32 @@ describeWith(['envoy'], 'safe defaults', () => {
     expect(await scene.edge.stat('listener_manager.total_listeners_draining')).toBe(0);
   });
 
+  it('takes a change at once while others keep coming, instead of waiting for quiet', async () => {
+    const fixed = (name: string, status: number): string =>
+      `apiVersion: chancery/v1\nkind: Route\nmetadata: {name: ${name}}\nspec:\n  hosts: [${name}.example]\n  rules: [{respond: {status: ${status}}}]\n`;
+    let storming = true;
+    let writes = 0;
+    const storm = (async () => {
+      while (storming) {
+        scene.product.write(`storm-${writes % 10}.yaml`, fixed(`storm-${writes % 10}`, 400 + (writes % 90)));
+        writes++;
+        await pause(5);
+      }
+    })();
+    try {
+      await eventuallyPasses(() => expect(writes).toBeGreaterThan(20));
+      scene.product.write('amid.yaml', fixed('amid', 299));
+      await eventuallyPasses(async () => expect(await scene.who('amid.example')).toBe('status 299'), {
+        deadlineMs: 5000,
+      });
+      const seen = writes;
+      await eventuallyPasses(() => expect(writes).toBeGreaterThan(seen + 5));
+    } finally {
+      storming = false;
+      await storm;
+    }
+  });
+
   it('binds its own ports and every generated listener to loopback', async () => {
     const listeners = await scene.edge.adminGet('/listeners');
     const addresses = listeners
