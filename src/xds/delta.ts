@@ -2,6 +2,7 @@
 // It must not know wire formats. Invariant: no name is in both lists (R4); every subscribed name is answered, with its
 // content or as removed (R29, R31); a removal waits until nothing the client holds needs it.
 import type { Resource } from '../resources/resource.ts';
+import { held } from './holdings.ts';
 import { type StreamState, send } from './stream-state.ts';
 import { mayBreak, ready } from './transition.ts';
 import { covers, holds, type TypeState } from './type-state.ts';
@@ -58,6 +59,6 @@ function judge(stream: StreamState, state: TypeState, name: string): Resource | 
     if (!holds(state, name) || stream.view.get(state.type, name) !== undefined) return undefined;
     return mayBreak(stream, state, name) ? 'remove' : 'wait';
   }
-  if (!forced && !state.unsure.has(name) && state.acked.get(name)?.version === resource.version) return undefined;
+  if (!forced && !state.unsure.has(name) && held(state.holdings, name)?.version === resource.version) return undefined;
   return ready(stream, state, resource) ? resource : 'wait';
 }

@@ -2,6 +2,7 @@
 // It must not know how answers are made. Invariant: version_info counts in the first request of a type only (R15).
 import type { Resource } from '../resources/resource.ts';
 import { type TypeUrl, typeUrls } from '../resources/type-urls.ts';
+import { heldResources, hold } from './holdings.ts';
 import type { DeltaRequest, DiscoveryRequest, SotwRequest } from './requests.ts';
 import { setVersion } from './responses.ts';
 import type { StreamState } from './stream-state.ts';
@@ -36,6 +37,10 @@ export function receive(stream: StreamState, type: TypeUrl, request: DiscoveryRe
       kind: 'notice',
       notice: { kind: 'subscribe', type, names: names.size, wildcard },
     });
+    if (type === typeUrls.endpoints) {
+      const watch = change.answer.filter((name) => names.has(name));
+      stream.effects.push({ kind: 'watch', watch, unwatch: change.dropped, wildcard });
+    }
   }
 }
 
@@ -71,7 +76,10 @@ function answer(stream: StreamState, state: TypeState, { nonce, error }: Discove
 
 function applyChange(stream: StreamState, state: TypeState, change: SubscriptionChange): void {
   forget(state, change.dropped);
-  if (change.wildcardDropped) forget(state, [...state.acked.keys(), ...state.unsure, ...state.dirty, ...state.forced]);
+  if (change.wildcardDropped) {
+    const names = [...heldResources(state.holdings)].map(({ name }) => name);
+    forget(state, [...names, ...state.unsure, ...state.dirty, ...state.forced]);
+  }
   for (const name of change.answer) state.forced.add(name);
   if (change.wildcardAsked) {
     state.respond = true;
@@ -89,7 +97,7 @@ function resumeDelta(stream: StreamState, state: TypeState, request: DeltaReques
   for (const [name, version] of request.versions) {
     if (!state.subscription.wildcard && !state.subscription.names.has(name)) continue;
     const resource = stream.view.get(state.type, name);
-    if (resource?.version === version) state.acked.set(name, resource);
+    if (resource?.version === version) hold(state.holdings, resource);
     else {
       state.unsure.add(name);
       state.dirty.add(name);
@@ -109,7 +117,7 @@ function resumeSotw(stream: StreamState, state: TypeState, request: SotwRequest)
     .sort()
     .flatMap((name) => stream.view.get(state.type, name) ?? []);
   if (all.length === 0 || setVersion(all) !== request.versionInfo) return;
-  for (const resource of all) state.acked.set(resource.name, resource);
+  for (const resource of all) hold(state.holdings, resource);
   state.dirty.clear();
   state.respond = false;
 }

@@ -3,6 +3,7 @@
 // route still needs it or its new content was refused, is in the set as the client holds it (R45).
 import type { Resource } from '../resources/resource.ts';
 import { typeUrls } from '../resources/type-urls.ts';
+import { held, heldResources } from './holdings.ts';
 import { emptyAssignment } from './responses.ts';
 import { type StreamState, send } from './stream-state.ts';
 import { isEmpty } from './subscription.ts';
@@ -38,27 +39,27 @@ function emitFull(stream: StreamState, state: TypeState, trial: boolean): boolea
   const awaiting = awaitingTrial(state);
   const names = new Set(state.subscription.names);
   if (state.subscription.wildcard) for (const name of stream.view.names(state.type)) names.add(name);
-  for (const name of state.acked.keys()) if (covers(state, name)) names.add(name);
+  for (const { name } of heldResources(state.holdings)) if (covers(state, name)) names.add(name);
   for (const name of [...names].sort()) {
-    const held = state.acked.get(name);
-    let resource = awaiting.has(name) ? held : wanted(stream.view, state, name);
-    const gone = held !== undefined && stream.view.get(state.type, name) === undefined;
+    const has = held(state.holdings, name);
+    let resource = awaiting.has(name) ? has : wanted(stream.view, state, name);
+    const gone = has !== undefined && stream.view.get(state.type, name) === undefined;
     if (gone && resource === undefined && !mayBreak(stream, state, name)) {
       waiting.push(name);
-      resource = held;
-    } else if (resource !== undefined && resource.version !== held?.version && !ready(stream, state, resource)) {
+      resource = has;
+    } else if (resource !== undefined && resource.version !== has?.version && !ready(stream, state, resource)) {
       waiting.push(name);
-      resource = held;
+      resource = has;
     }
     if (resource === undefined) continue;
     resources.push(resource);
-    if (resource.version !== held?.version) touched.push(name);
+    if (resource.version !== has?.version) touched.push(name);
   }
   const due = state.forced.size > 0 || state.respond;
   state.forced.clear();
   state.dirty.clear();
   for (const name of waiting) state.dirty.add(name);
-  if (!due && touched.length === 0 && resources.length === state.acked.size) return false;
+  if (!due && touched.length === 0 && resources.length === state.holdings.size) return false;
   // A first answer that would be empty only because its content waits is no answer yet.
   if (resources.length === 0 && waiting.length > 0) {
     state.respond = due;
@@ -66,7 +67,7 @@ function emitFull(stream: StreamState, state: TypeState, trial: boolean): boolea
   }
   state.respond = false;
   const kept = new Set(resources.map(({ name }) => name));
-  const removed = [...state.acked.keys()].filter((name) => !kept.has(name));
+  const removed = [...heldResources(state.holdings)].flatMap(({ name }) => (kept.has(name) ? [] : [name]));
   const message = stream.options.messages.sotw({ type: state.type, resources, removed }, state.lastSequence);
   send(stream, state, { message, touched, trial });
   return true;
@@ -104,6 +105,6 @@ function part(stream: StreamState, state: TypeState, name: string): Resource | '
     // An EDS request left unanswered keeps its cluster from ever warming (R40).
     return forced && state.type === typeUrls.endpoints ? emptyAssignment(name) : undefined;
   }
-  if (!forced && !state.unsure.has(name) && state.acked.get(name)?.version === resource.version) return undefined;
+  if (!forced && !state.unsure.has(name) && held(state.holdings, name)?.version === resource.version) return undefined;
   return ready(stream, state, resource) ? resource : 'wait';
 }

@@ -4,6 +4,7 @@
 // ends by time, except that what a rejected branch still needs is kept.
 import type { Resource } from '../resources/resource.ts';
 import { type TypeUrl, typeUrls } from '../resources/type-urls.ts';
+import { held, heldResources } from './holdings.ts';
 import type { StreamState } from './stream-state.ts';
 import { covers, hasMarks, type TypeState } from './type-state.ts';
 
@@ -14,14 +15,14 @@ export function ready(stream: StreamState, state: TypeState, resource: Resource)
   // The first answer on a fresh client has nothing to break.
   if (!state.answered && !state.resumed) return true;
   // Content the client has already cannot break anything: it is only confirmed.
-  if (state.acked.get(resource.name)?.version === resource.version) return true;
+  if (held(state.holdings, resource.name)?.version === resource.version) return true;
   const key = `${state.type} ${resource.name}`;
   let stopped = false;
   let waits = false;
   for (const name of clustersOf(stream, resource)) {
     const condition = clusterCondition(stream, state, name);
     // A route the client never had is sent without the rejected cluster: its other rules work.
-    if (condition === 'rejected' && state.acked.has(resource.name)) stopped = true;
+    if (condition === 'rejected' && held(state.holdings, resource.name) !== undefined) stopped = true;
     if (condition === 'coming') {
       waits = true;
       stream.gates.awaitedClusters.add(clusterKey(stream, name));
@@ -52,9 +53,9 @@ function clusterCondition(stream: StreamState, asking: TypeState, name: string):
     return asking.resumed && !stream.gates.clustersNeverAsked ? 'coming' : 'there';
   }
   if (!covers(clusters, name)) return 'there';
-  const held = clusters.acked.get(name);
-  if (clusters.pinned.get(name) === wantedCluster.version) return held === undefined ? 'rejected' : 'there';
-  if (held?.version === wantedCluster.version && !clusters.unsure.has(name)) return 'there';
+  const has = held(clusters.holdings, name);
+  if (clusters.pinned.get(name) === wantedCluster.version) return has === undefined ? 'rejected' : 'there';
+  if (has?.version === wantedCluster.version && !clusters.unsure.has(name)) return 'there';
   return stream.gates.overdueClusters.has(clusterKey(stream, name)) ? 'there' : 'coming';
 }
 
@@ -109,7 +110,7 @@ function usedBy(stream: StreamState, users: readonly TypeUrl[], target: Target):
   for (const type of users) {
     const state = stream.types.get(type);
     if (state === undefined) continue;
-    for (const resource of state.acked.values()) if (names(resource, target)) return true;
+    for (const resource of heldResources(state.holdings)) if (names(resource, target)) return true;
     for (const resource of state.flight?.message.resources.values() ?? []) if (names(resource, target)) return true;
   }
   return false;
@@ -119,9 +120,11 @@ function usedBy(stream: StreamState, users: readonly TypeUrl[], target: Target):
 function stoppedUser(stream: StreamState, users: readonly TypeUrl[], target: Target): boolean {
   for (const type of users) {
     const state = stream.types.get(type);
-    for (const [name, resource] of state?.acked ?? []) {
+    if (state === undefined) continue;
+    for (const resource of heldResources(state.holdings)) {
       if (!names(resource, target)) continue;
-      const rejected = state?.pinned.get(name);
+      const { name } = resource;
+      const rejected = state.pinned.get(name);
       if (rejected !== undefined && rejected === stream.view.get(type, name)?.version) return true;
       if (stream.gates.stoppedBranches.has(`${type} ${name}`)) return true;
     }
@@ -136,12 +139,12 @@ function settled(stream: StreamState): boolean {
   if (listeners === undefined) return stream.types.get(typeUrls.cluster)?.resumed !== true;
   for (const state of [listeners, routes])
     if (state !== undefined && (state.flight !== undefined || hasMarks(state))) return false;
-  for (const listener of listeners.acked.values())
+  for (const listener of heldResources(listeners.holdings))
     for (const dep of listener.deps) {
       if (dep.type !== typeUrls.routes) continue;
       const target = stream.view.get(dep.type, dep.name);
       if (target === undefined || routes?.pinned.has(dep.name) === true) continue;
-      if (routes?.acked.get(dep.name)?.version !== target.version) return false;
+      if (routes === undefined || held(routes.holdings, dep.name)?.version !== target.version) return false;
     }
   return true;
 }

@@ -1,8 +1,8 @@
 // What one stream knows of one type: what is wanted, what the client holds, what is on its way, what it refused.
 // It must not know the message formats. Invariant: at most one un-acknowledged message (`flight`); the maps hold
 // references to shared Resource records, never copies.
-import type { Resource } from '../resources/resource.ts';
 import { type TypeUrl, typeUrls } from '../resources/type-urls.ts';
+import { createHoldings, type Holdings, held, release } from './holdings.ts';
 import type { Message } from './responses.ts';
 import { createSubscription, type Subscription } from './subscription.ts';
 
@@ -18,7 +18,7 @@ export interface TypeState {
   readonly type: TypeUrl;
   readonly subscription: Subscription;
   /** Last content the client acknowledged, by name. */
-  readonly acked: Map<string, Resource>;
+  readonly holdings: Holdings;
   /** Names the client may hold in a version we do not know (R14, R38). */
   readonly unsure: Set<string>;
   /** Names to be compared with the view. */
@@ -48,7 +48,7 @@ export function createTypeState(type: TypeUrl): TypeState {
   return {
     type,
     subscription: createSubscription(),
-    acked: new Map(),
+    holdings: createHoldings(),
     unsure: new Set(),
     dirty: new Set(),
     forced: new Set(),
@@ -77,7 +77,7 @@ export function covers({ subscription }: TypeState, name: string): boolean {
 
 /** True if the client has, or may have, the name. */
 export function holds(state: TypeState, name: string): boolean {
-  return state.acked.has(name) || state.unsure.has(name);
+  return held(state.holdings, name) !== undefined || state.unsure.has(name);
 }
 
 /** True if something waits to be compared or sent. */
@@ -89,7 +89,7 @@ export function hasMarks(state: TypeState): boolean {
 export function forget(state: TypeState, names: Iterable<string>): void {
   for (const name of names) {
     if (covers(state, name)) continue;
-    state.acked.delete(name);
+    release(state.holdings, name);
     state.unsure.delete(name);
     state.dirty.delete(name);
     state.forced.delete(name);

@@ -1,6 +1,7 @@
 // What an ACK or NACK says of the resources in a message, and how a bad one is found among many.
 // It must not know when things are sent. Invariant: after a NACK the same message is never sent again; each rejected group
 // is halved until one resource is left, which is pinned at its last good version: at most 2n messages for n resources.
+import { held, hold, release } from './holdings.ts';
 import type { ErrorDetail } from './requests.ts';
 import { covers, type Flight, isFullType, type TypeState } from './type-state.ts';
 
@@ -14,12 +15,12 @@ export function accept(state: TypeState, flight: Flight): void {
 function landed(state: TypeState, { message }: Flight): void {
   for (const [name, resource] of message.resources) {
     if (!covers(state, name)) continue;
-    state.acked.set(name, resource);
+    hold(state.holdings, resource);
     state.unsure.delete(name);
   }
   for (const name of message.removed) {
     if (message.resources.has(name)) continue;
-    state.acked.delete(name);
+    release(state.holdings, name);
     state.unsure.delete(name);
   }
 }
@@ -40,7 +41,7 @@ export function reject(
   const bad = suspects.length === 1 ? suspects[0] : undefined;
   for (const name of suspects) {
     // Taken for held when its time ran out, or sent again unchanged: it is no last good one any more.
-    if (state.acked.get(name)?.version === message.versions.get(name)) state.acked.delete(name);
+    if (held(state.holdings, name)?.version === message.versions.get(name)) release(state.holdings, name);
     if (name !== bad) state.unsure.add(name);
   }
   if (bad !== undefined) {
@@ -53,7 +54,7 @@ export function reject(
     state.trials.unshift(left, right);
   }
   if (complete) return;
-  if (suspects.length === 0) for (const name of message.removed) state.acked.delete(name);
+  if (suspects.length === 0) for (const name of message.removed) release(state.holdings, name);
   else for (const name of message.removed) if (covers(state, name)) state.dirty.add(name);
 }
 

@@ -1,6 +1,7 @@
 // Which content of a name the client is to have now: the view's, or its last good one where that was refused.
 // It must not know phases or message formats. Invariant: rejected content is never returned.
 import type { Resource, View } from '../resources/resource.ts';
+import { held } from './holdings.ts';
 import type { TypeState } from './type-state.ts';
 
 /** The content to send for the name; undefined if the view has none, or only rejected content and no last good. */
@@ -9,7 +10,7 @@ export function wanted(view: View, state: TypeState, name: string): Resource | u
   const rejected = state.pinned.get(name);
   // Gone for a while or not: the same content would be refused again.
   if (rejected === undefined || resource === undefined) return resource;
-  if (resource.version === rejected) return state.acked.get(name);
+  if (resource.version === rejected) return held(state.holdings, name);
   state.pinned.delete(name);
   return resource;
 }
