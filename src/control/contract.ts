@@ -2,8 +2,8 @@
 import type { Problem } from '../model/problem.ts';
 import type { Provenance } from '../model/provenance.ts';
 import type { SourceState, World } from '../model/world.ts';
-import type { View } from '../resources/resource.ts';
-import type { ViewProvider, XdsEvent } from '../xds/contract.ts';
+import type { ResourceRef, View } from '../resources/resource.ts';
+import type { ClientInfo, Opened, ViewProvider, XdsEvent } from '../xds/contract.ts';
 
 export interface TypeStatus {
   /** `none`: not subscribed. `pending`: sent, no answer yet. */
@@ -99,6 +99,8 @@ export interface ApplyResult {
 export interface Control extends ViewProvider {
   /** Runs sources and pipeline until aborted. */
   run(signal: AbortSignal): Promise<void>;
+  /** At once. */
+  open(client: ClientInfo, onChange: (changed: readonly ResourceRef[]) => void): Opened;
   status(): ControlStatus;
   /** Undefined until every source has reported once. */
   world(): World | undefined;

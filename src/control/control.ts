@@ -7,7 +7,6 @@ import type { Problem } from '../model/problem.ts';
 import type { ObjectSnapshot } from '../model/snapshot.ts';
 import type { ObjectSource, ObjectStore, RegistrySource } from '../model/source.ts';
 import type { World } from '../model/world.ts';
-import type { ResourceRef } from '../resources/resource.ts';
 import type { Translator } from '../translate/contract.ts';
 import type { Clock } from '../util/clock.ts';
 import type { Logger } from '../util/log.ts';
@@ -62,6 +61,7 @@ export function createControl(deps: ControlDeps, options: ControlOptions): Contr
   const ledger = createLedger(clock);
   const clients = new Map<number, OpenClient>();
   const listeners = new Set<(event: ControlEvent) => void>();
+  const endpointListeners = new Set<(names: readonly string[]) => void>();
   const objectListeners = new Set<(snapshot: ObjectSnapshot) => void>();
   const rejections: Rejection[] = [];
   let views: Views | undefined;
@@ -104,7 +104,8 @@ export function createControl(deps: ControlDeps, options: ControlOptions): Contr
       views = createViews(translator, world);
       return;
     }
-    views.publishEndpoints(world);
+    const endpoints = views.publishEndpoints(world);
+    if (endpoints.length > 0) for (const listener of endpointListeners) listener(endpoints);
     const own = new Set<string>(moved);
     const roles = before?.services !== world.services || before?.gateways !== world.gateways;
     for (const { client, open } of clients.values()) {
@@ -251,10 +252,7 @@ export function createControl(deps: ControlDeps, options: ControlOptions): Contr
       if (world === undefined || views === undefined) {
         return { refused: 'unavailable', message: `not synced yet: waiting for ${pipeline.waitingFor().join(', ')}` };
       }
-      const open = views.open(identify(client, world), (changed: readonly ResourceRef[]) => {
-        ledger.published(client.streamId, publishedAt);
-        onChange(changed);
-      });
+      const open = views.open(identify(client, world), onChange);
       clients.set(client.streamId, { client, open });
       problemLog.add(allProblems());
       return {
@@ -266,7 +264,16 @@ export function createControl(deps: ControlDeps, options: ControlOptions): Contr
       };
     },
 
+    onEndpoints(listener) {
+      endpointListeners.add(listener);
+      return () => endpointListeners.delete(listener);
+    },
+
     xdsEvent(event) {
+      if (event.kind === 'due') {
+        ledger.published(event.streamId, publishedAt);
+        return;
+      }
       measures.event(event);
       if (event.kind === 'nack') reject(event);
       const closing = event.kind === 'close' ? ledger.stream(event.streamId)?.client.nodeId : undefined;

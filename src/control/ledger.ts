@@ -52,12 +52,15 @@ export interface Settled {
   readonly afterMs: number;
 }
 
+/** `due` comes by `published`, which knows when the change was. */
+export type LedgerEvent = Exclude<XdsEvent, { kind: 'due' }>;
+
 export interface Ledger {
   /**
    * Takes one event; returns the stream when the event settled it and something was sent for that. `revision`: the last
    * one published whole.
    */
-  take(event: XdsEvent, revision: number): Settled | undefined;
+  take(event: LedgerEvent, revision: number): Settled | undefined;
   /** A publication changed these names for the stream at `atMs` (monotonic). Call before the change is told to it. */
   published(streamId: number, atMs: number): void;
   /** After a publication: a stream that it says nothing to is up to date with it. */

@@ -1,6 +1,7 @@
 // The views: one per distinct profile, shared by every proxy that has it, gone with the last.
 // It publishes new Worlds into them and tells each open client which names changed for it. It knows no stream and no protocol.
-// Invariant: a published view is whole and never changed in place; readers see the old one or the new one.
+// Invariant: a published view is whole and never changed in place, but for endpoints: they are one table beside the views,
+// which every view reads as it is now, so that an endpoint event touches no view.
 import type { World } from '../model/world.ts';
 import type { Resource, ResourceRef, View } from '../resources/resource.ts';
 import { type TypeUrl, typeUrls } from '../resources/type-urls.ts';
@@ -16,17 +17,12 @@ export interface OpenView {
   close(): void;
 }
 
-export interface PublishResult {
-  /** Open views whose clients were told of at least one change. */
-  readonly touched: ReadonlySet<OpenView>;
-}
-
 export interface Views {
   open(profile: ProxyProfile, onChange: (changed: readonly ResourceRef[]) => void): OpenView;
-  /** New endpoints at once; call on every World. */
-  publishEndpoints(world: World): PublishResult;
+  /** New endpoints at once; call on every World. Returns the names that changed. */
+  publishEndpoints(world: World): readonly string[];
   /** Everything but endpoints, for every view in use. A view that cannot be made stays as it is; throws after the others. */
-  publishContent(world: World): PublishResult;
+  publishContent(world: World): void;
   /** The contents in use, for problems and status. */
   contents(): Iterable<{
     readonly id: string;
@@ -52,9 +48,9 @@ interface Client {
 
 const noNames: ReadonlyMap<string, Resource> = new Map();
 
-function createView(id: string, content: ViewContent, endpoints: ReadonlyMap<string, Resource>): View {
+function createView(id: string, content: ViewContent, endpoints: () => ReadonlyMap<string, Resource>): View {
   const of = (type: TypeUrl): ReadonlyMap<string, Resource> =>
-    type === typeUrls.endpoints ? endpoints : (content.resources.get(type) ?? noNames);
+    type === typeUrls.endpoints ? endpoints() : (content.resources.get(type) ?? noNames);
   return { id, get: (type, name) => of(type).get(name), names: (type) => of(type).keys() };
 }
 
@@ -88,13 +84,14 @@ export function createViews(translator: Translator, first: World): Views {
   const entries = new Map<string, Entry>();
   let world = first;
   let endpoints = translator.endpoints(first);
+  const currentEndpoints = (): ReadonlyMap<string, Resource> => endpoints;
 
   function enter(profile: ProxyProfile): Entry {
     const id = contentHash(canonicalJson(profile)).slice(0, 10);
     let entry = entries.get(id);
     if (entry === undefined) {
       const content = translator.view(world, profile);
-      entry = { id, profile, content, view: createView(id, content, endpoints), clients: new Set() };
+      entry = { id, profile, content, view: createView(id, content, currentEndpoints), clients: new Set() };
       entries.set(id, entry);
     }
     return entry;
@@ -103,14 +100,6 @@ export function createViews(translator: Translator, first: World): Views {
   function leave(client: Client): void {
     client.entry.clients.delete(client);
     if (client.entry.clients.size === 0) entries.delete(client.entry.id);
-  }
-
-  function tell(entry: Entry, changed: readonly ResourceRef[], touched: Set<OpenView>): void {
-    if (changed.length === 0) return;
-    for (const client of entry.clients) {
-      touched.add(client.handle);
-      client.onChange(changed);
-    }
   }
 
   return {
@@ -146,16 +135,10 @@ export function createViews(translator: Translator, first: World): Views {
       const before = endpoints;
       world = next;
       endpoints = translator.endpoints(next);
-      const touched = new Set<OpenView>();
-      const changed = differing(typeUrls.endpoints, before, endpoints);
-      if (changed.length === 0) return { touched };
-      for (const entry of entries.values()) entry.view = createView(entry.id, entry.content, endpoints);
-      for (const entry of entries.values()) tell(entry, changed, touched);
-      return { touched };
+      return differing(typeUrls.endpoints, before, endpoints).map(({ name }) => name);
     },
     publishContent(next) {
       world = next;
-      const touched = new Set<OpenView>();
       const told: [Entry, ResourceRef[]][] = [];
       const failures: unknown[] = [];
       for (const entry of entries.values()) {
@@ -169,12 +152,12 @@ export function createViews(translator: Translator, first: World): Views {
         if (content === entry.content) continue;
         const changed = contentDiff(entry.content, content);
         entry.content = content;
-        entry.view = createView(entry.id, content, endpoints);
+        entry.view = createView(entry.id, content, currentEndpoints);
         told.push([entry, changed]);
       }
-      for (const [entry, changed] of told) tell(entry, changed, touched);
+      for (const [{ clients }, changed] of told)
+        if (changed.length > 0) for (const client of clients) client.onChange(changed);
       if (failures.length > 0) throw failures[0];
-      return { touched };
     },
     *contents() {
       for (const { id, profile, content, clients } of entries.values())

@@ -30,12 +30,19 @@ export interface Refusal {
   readonly message: string;
 }
 
+export type Opened = ViewSubscription | Refusal;
+
 export interface ViewProvider {
   /**
    * Opens the view of a client. `onChange` is called after the view changed, with every (type, name) that was added,
-   * changed or removed; synchronously after publication, never during this call.
+   * changed or removed, but for endpoints; synchronously after publication, never during this call.
    */
-  open(client: ClientInfo, onChange: (changed: readonly ResourceRef[]) => void): ViewSubscription | Refusal;
+  open(client: ClientInfo, onChange: (changed: readonly ResourceRef[]) => void): Opened | Promise<Opened>;
+  /**
+   * Endpoints lie beside the views in one table, which every view reads as it is now: what changed in it is told once, by
+   * name, after publication, so that it costs those who watch the name. Returns the way to stop.
+   */
+  onEndpoints(listener: (names: readonly string[]) => void): () => void;
 }
 
 /** Told to control as it happens: the ledger, the logs and the metrics are made from these. */
@@ -64,6 +71,8 @@ export type XdsEvent =
       readonly removed: readonly string[];
       readonly bytes: number;
     }
+  /** A change touched what the stream watches: it has something to send, or to hold back for a while. */
+  | { readonly kind: 'due'; readonly streamId: number }
   /** Nothing waits to be sent and nothing to be answered: of all that was told so far, everything was taken or refused. */
   | { readonly kind: 'idle'; readonly streamId: number }
   | { readonly kind: 'ack'; readonly streamId: number; readonly type: TypeUrl; readonly nonce: string }

@@ -10,7 +10,7 @@ import { covers, type Flight, type TypeState } from './type-state.ts';
 
 type WithoutStream<T> = T extends { readonly streamId: number } ? Omit<T, 'streamId'> : never;
 /** What control is told, without the stream's number, which the adapter knows. */
-export type Notice = WithoutStream<Exclude<XdsEvent, { kind: 'open' | 'close' | 'idle' }>>;
+export type Notice = WithoutStream<Exclude<XdsEvent, { kind: 'open' | 'close' | 'due' | 'idle' }>>;
 
 /** `make`: gate A, waits for clusters. `break`: gate B, holds removals. Others: the answer to a type's message. */
 export type TimerKey = 'make' | 'break' | TypeUrl;
@@ -30,6 +30,13 @@ export type Effect =
   | { readonly kind: 'start-timer'; readonly timer: TimerKey; readonly ms: number }
   | { readonly kind: 'stop-timer'; readonly timer: TimerKey }
   | { readonly kind: 'notice'; readonly notice: Notice }
+  /** What the stream watches among the endpoints changed; the lists may repeat what is known. */
+  | {
+      readonly kind: 'watch';
+      readonly watch: readonly string[];
+      readonly unwatch: readonly string[];
+      readonly wildcard: boolean;
+    }
   /** A type we do not serve: left unanswered, the stream stays. */
   | { readonly kind: 'ignored'; readonly typeUrl: string }
   | { readonly kind: 'end'; readonly code: 'invalid-argument' | 'resource-exhausted'; readonly message: string };

@@ -5,6 +5,7 @@ import type { Control } from '../../src/control/contract.ts';
 import { createControl } from '../../src/control/control.ts';
 import { createProtos } from '../../src/resources/protos.ts';
 import type { ResourceRef, View } from '../../src/resources/resource.ts';
+import { typeUrls } from '../../src/resources/type-urls.ts';
 import { createMemoryObjects, type MemoryObjects } from '../../src/sources/memory/memory-objects.ts';
 import {
   createMemoryRegistry,
@@ -85,6 +86,7 @@ export function startTestPlane({ services, instances, clock }: TestPlaneOptions)
         told.push(...changed),
       );
       if ('refused' in opened) throw new Error(opened.message);
+      control.onEndpoints((names) => told.push(...names.map((name) => ({ type: typeUrls.endpoints, name }))));
       return { told, view: () => opened.view() };
     },
     async stop() {

@@ -1,7 +1,7 @@
 // A ViewProvider over resources a test sets by hand, for the xDS server and the reducer.
 // Invariant: a published view is never changed; onChange names exactly what differs.
 import type { Resource, ResourceRef, View } from '../../src/resources/resource.ts';
-import type { TypeUrl } from '../../src/resources/type-urls.ts';
+import { type TypeUrl, typeUrls } from '../../src/resources/type-urls.ts';
 import { contentHash } from '../../src/util/hash.ts';
 import type { ClientInfo, Refusal, ViewProvider } from '../../src/xds/contract.ts';
 
@@ -51,6 +51,7 @@ export function createStaticViews(initial: readonly Resource[] = []): StaticView
   let view = viewOf(initial);
   let refusal: Refusal | undefined;
   const clients = new Set<ClientInfo>();
+  const endpointListeners = new Set<(names: readonly string[]) => void>();
   const listeners = new Map<ClientInfo, (changed: readonly ResourceRef[]) => void>();
   return {
     clients,
@@ -61,7 +62,14 @@ export function createStaticViews(initial: readonly Resource[] = []): StaticView
       const changed = differences(current, resources);
       current = resources;
       view = viewOf(resources);
-      for (const onChange of listeners.values()) onChange(changed);
+      const endpoints = changed.filter(({ type }) => type === typeUrls.endpoints).map(({ name }) => name);
+      const others = changed.filter(({ type }) => type !== typeUrls.endpoints);
+      if (endpoints.length > 0) for (const listener of endpointListeners) listener(endpoints);
+      if (others.length > 0) for (const onChange of listeners.values()) onChange(others);
+    },
+    onEndpoints(listener) {
+      endpointListeners.add(listener);
+      return () => endpointListeners.delete(listener);
     },
     open(client, onChange) {
       if (refusal !== undefined) return refusal;

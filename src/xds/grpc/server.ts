@@ -12,6 +12,7 @@ import type { Random } from '../../util/random.ts';
 import type { ViewProvider, XdsEvent } from '../contract.ts';
 import { createMessages } from '../responses.ts';
 import { defaultLimits, type StreamLimits } from '../stream-state.ts';
+import { createWatchers } from '../watchers.ts';
 import { createHealth } from './health.ts';
 import { createPump } from './pump.ts';
 import { serviceDefinitions, streamMethods } from './services.ts';
@@ -60,6 +61,7 @@ export function createXdsServer(deps: XdsServerDeps, options: XdsServerOptions):
   const bound = Promise.withResolvers<{ address: string; port: number }>();
   bound.promise.catch(() => {});
   const sessions = new Set<Session>();
+  const watchers = createWatchers();
   /** Open connections by `address:port` of the other end. */
   const sockets = new Map<string, Socket>();
   const openStreams = deps.metrics.gauge('xds_streams', 'Streams open now');
@@ -72,6 +74,7 @@ export function createXdsServer(deps: XdsServerDeps, options: XdsServerOptions):
       ...{ clock: deps.clock, log, provider: deps.provider, onEvent: deps.onEvent },
       messages: createMessages(deps.identifier, epoch),
       pump: createPump(deps.clock),
+      watchers,
       limits: { ...defaultLimits, ...options.limits },
       blockedMs: options.blockedMs ?? 60_000,
       openMs: options.openMs ?? 30_000,
@@ -113,6 +116,7 @@ export function createXdsServer(deps: XdsServerDeps, options: XdsServerOptions):
       'grpc.keepalive_permit_without_calls': 1,
     });
     serve(grpc);
+    const ignoreEndpoints = deps.provider.onEndpoints(watchers.changed);
     const health = createHealth();
     grpc.addService(health.definition, health.implementation);
     const injector = grpc.createConnectionInjector(ServerCredentials.createInsecure());
@@ -146,6 +150,7 @@ export function createXdsServer(deps: XdsServerDeps, options: XdsServerOptions):
     injector.destroy();
     grpc.forceShutdown();
     for (const socket of sockets.values()) socket.destroy();
+    ignoreEndpoints();
     await closed;
   }
 

@@ -2,7 +2,8 @@
 // It must not know services or other streams. Invariant: nothing a client sends, and no fault of ours while serving it,
 // ends more than this stream; after the end nothing of it is retained.
 import { type ServerDuplexStream, status } from '@grpc/grpc-js';
-import { shortNames, type TypeUrl } from '../../resources/type-urls.ts';
+import type { ResourceRef } from '../../resources/resource.ts';
+import { shortNames, type TypeUrl, typeUrls } from '../../resources/type-urls.ts';
 import type { Clock, Timer } from '../../util/clock.ts';
 import { errorText } from '../../util/errors.ts';
 import type { Logger } from '../../util/log.ts';
@@ -12,6 +13,7 @@ import { type DiscoveryRequest, decodeDelta, decodeSotw } from '../requests.ts';
 import type { Messages } from '../responses.ts';
 import { createStream, isIdle, step } from '../stream.ts';
 import type { Effect, StreamEvent, StreamLimits, StreamState, TimerKey } from '../stream-state.ts';
+import type { Watcher, Watchers } from '../watchers.ts';
 import { WireError } from '../wire.ts';
 import type { Pump } from './pump.ts';
 import type { StreamMethod } from './services.ts';
@@ -25,6 +27,8 @@ export interface SessionDeps {
   readonly onEvent: (event: XdsEvent) => void;
   readonly messages: Messages;
   readonly pump: Pump;
+  /** Of endpoints. */
+  readonly watchers: Watchers;
   readonly limits: StreamLimits;
   /** A client that takes nothing for so long is cut off. */
   readonly blockedMs: number;
@@ -58,6 +62,7 @@ export function createSession(deps: SessionDeps, call: Call, { id, method, cut, 
   const timers = new Map<TimerKey, Timer>();
   let stream: StreamState | undefined;
   let subscription: ViewSubscription | undefined;
+  let watcher: Watcher | undefined;
   let blockedTimer: Timer | undefined;
   /** Messages HTTP/2 has not taken yet. */
   let unwritten = 0;
@@ -75,6 +80,7 @@ export function createSession(deps: SessionDeps, call: Call, { id, method, cut, 
     openTimer.cancel();
     deps.pump.remove(pumped);
     subscription?.close();
+    watcher?.leave(stream?.types.get(typeUrls.endpoints)?.subscription.names ?? []);
     if (stream !== undefined) deps.onEvent({ kind: 'close', streamId: id, reason });
     stream = undefined;
     subscription = undefined;
@@ -158,12 +164,29 @@ export function createSession(deps: SessionDeps, call: Call, { id, method, cut, 
       case 'notice':
         deps.onEvent({ ...effect.notice, streamId: id });
         return;
+      case 'watch':
+        watch(effect);
+        return;
       case 'ignored':
         deps.log.debug('a type we do not serve was asked for', { stream: id, type: effect.typeUrl.slice(0, 200) });
         return;
       case 'end':
         fail(refusalCodes[effect.code], effect.message);
     }
+  }
+
+  function watch({ watch, unwatch, wildcard }: Extract<Effect, { kind: 'watch' }>): void {
+    watcher ??= deps.watchers.join((names) => changed(names.map((name) => ({ type: typeUrls.endpoints, name }))));
+    watcher.unwatch(unwatch);
+    watcher.watch(watch);
+    watcher.watchAll(wildcard);
+  }
+
+  function changed(refs: readonly ResourceRef[]): void {
+    if (stream === undefined || subscription === undefined) return;
+    step(stream, { kind: 'changed', view: subscription.view(), changed: refs });
+    deps.onEvent({ kind: 'due', streamId: id });
+    deps.pump.add(pumped);
   }
 
   const pumped = {
@@ -185,12 +208,8 @@ export function createSession(deps: SessionDeps, call: Call, { id, method, cut, 
       if (name.length > maxNodeName)
         return refuse('invalid-argument', `node.id and node.cluster have at most ${maxNodeName} characters`);
     const client: ClientInfo = { ...claims, streamId: id, peer: call.getPeer() };
-    const opened = deps.provider.open(client, (changed) => {
-      const { view } = subscription ?? {};
-      if (stream === undefined || view === undefined) return;
-      step(stream, { kind: 'changed', view: view(), changed });
-      deps.pump.add(pumped);
-    });
+    const opened = deps.provider.open(client, changed);
+    if (opened instanceof Promise) throw new Error('a view that is opened later is not served yet');
     if ('refused' in opened) return refuse(opened.refused, opened.message);
     subscription = opened;
     openTimer.cancel();

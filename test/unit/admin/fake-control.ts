@@ -100,6 +100,7 @@ export function createFakeControl(options: FakeOptions = {}): FakeControl {
     viewOf: (node) => (node === 'edge-1' ? view : undefined),
     xdsEvent: () => {},
     open: () => ({ refused: 'unavailable', message: 'fake' }),
+    onEndpoints: () => () => {},
     subscribe(listener) {
       listeners.add(listener);
       return () => listeners.delete(listener);

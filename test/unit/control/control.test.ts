@@ -22,7 +22,7 @@ afterEach(() => plane.stop());
 function stream(streamId: number, node = 'edge-1') {
   const { control } = plane;
   const client = testClient(node, { nodeCluster: 'edge', streamId });
-  const opened = control.open(client, () => {});
+  const opened = control.open(client, () => control.xdsEvent({ kind: 'due', streamId: client.streamId }));
   if ('refused' in opened) throw new Error(opened.message);
   control.xdsEvent({ kind: 'open', client, variant: 'delta', aggregated: true });
   return {

@@ -83,11 +83,14 @@ describe('views', () => {
     const seen: ResourceRef[][] = [];
     const open = views.open(edge, (changed) => seen.push([...changed]));
     const next: World = { ...world, endpoints: new Map([...world.endpoints, ['api' as never, [testInstance('b')]]]) };
-    const { touched } = views.publishEndpoints(next);
-    expect(seen).toEqual([[{ type: typeUrls.endpoints, name: 'api' }]]);
-    expect([...touched]).toEqual([open]);
+    const { view } = open;
+    const before = view.get(typeUrls.endpoints, 'api');
+    expect(views.publishEndpoints(next)).toEqual(['api']);
+    expect(seen).toEqual([]);
     expect(translator.views).toBe(1);
-    expect(open.view.get(typeUrls.endpoints, 'web')?.name).toBe('web');
+    expect(open.view).toBe(view);
+    expect(view.get(typeUrls.endpoints, 'api')).not.toBe(before);
+    expect(view.get(typeUrls.endpoints, 'web')?.name).toBe('web');
   });
 
   it('tells additions, changes and removals of structure by name', () => {
@@ -109,7 +112,7 @@ describe('views', () => {
     let told = 0;
     views.open(edge, () => told++);
     views.publishContent({ ...world, revision: 2 });
-    views.publishEndpoints({ ...world, revision: 2 });
+    expect(views.publishEndpoints({ ...world, revision: 2 })).toEqual([]);
     expect(told).toBe(0);
   });
 

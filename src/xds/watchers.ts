@@ -1,0 +1,111 @@
+// Which streams watch which name: a bit per stream and name, so that a change costs its watchers, not the fleet.
+// It must not know types or resources. Invariant: a watcher that left is never told, and its slot is clean before another
+// stream gets it.
+
+export interface Watcher {
+  watch(names: Iterable<string>): void;
+  unwatch(names: Iterable<string>): void;
+  /** Every name, beside those watched one by one. */
+  watchAll(yes: boolean): void;
+  /** `watched`: the names still watched; they are not kept here a second time. */
+  leave(watched: Iterable<string>): void;
+}
+
+export interface Watchers {
+  /** `tell` gets the names of a change of which at least one is watched; it may say nothing to some of them. */
+  join(tell: (names: readonly string[]) => void): Watcher;
+  /** Tells each watcher of at least one of the names, once. */
+  changed(names: readonly string[]): void;
+}
+
+const bitsPerWord = 32;
+
+interface Bits {
+  words: Uint32Array;
+  count: number;
+}
+
+function set({ bits, slot, on }: { readonly bits: Bits; readonly slot: number; readonly on: boolean }): void {
+  const index = Math.floor(slot / bitsPerWord);
+  if (index >= bits.words.length) {
+    if (!on) return;
+    const wider = new Uint32Array(Math.max(index + 1, bits.words.length * 2));
+    wider.set(bits.words);
+    bits.words = wider;
+  }
+  const before = bits.words[index] ?? 0;
+  const mask = 1 << (slot % bitsPerWord);
+  const after = on ? before | mask : before & ~mask;
+  if (after >>> 0 === before) return;
+  bits.words[index] = after;
+  bits.count += on ? 1 : -1;
+}
+
+export function createWatchers(): Watchers {
+  const byName = new Map<string, Bits>();
+  const everything: Bits = { words: new Uint32Array(1), count: 0 };
+  const tells: (((names: readonly string[]) => void) | undefined)[] = [];
+  const freeSlots: number[] = [];
+
+  /** The watchers of the names, as one set of bits. */
+  function union(names: readonly string[]): Uint32Array {
+    const words = new Uint32Array(Math.ceil(tells.length / bitsPerWord));
+    const add = (bits: Bits): void => {
+      for (let index = 0; index < bits.words.length && index < words.length; index++)
+        words[index] = (words[index] ?? 0) | (bits.words[index] ?? 0);
+    };
+    if (everything.count > 0) add(everything);
+    for (const name of names) {
+      const bits = byName.get(name);
+      if (bits !== undefined) add(bits);
+    }
+    return words;
+  }
+
+  return {
+    join(tell) {
+      const slot = freeSlots.pop() ?? tells.length;
+      tells[slot] = tell;
+      const unwatch = (names: Iterable<string>): void => {
+        for (const name of names) {
+          const bits = byName.get(name);
+          if (bits === undefined) continue;
+          set({ bits, slot, on: false });
+          if (bits.count === 0) byName.delete(name);
+        }
+      };
+      return {
+        watch(names) {
+          for (const name of names) {
+            let bits = byName.get(name);
+            if (bits === undefined) {
+              bits = { words: new Uint32Array(1), count: 0 };
+              byName.set(name, bits);
+            }
+            set({ bits, slot, on: true });
+          }
+        },
+        unwatch,
+        watchAll: (yes) => set({ bits: everything, slot, on: yes }),
+        leave(watched) {
+          if (tells[slot] !== tell) return;
+          unwatch(watched);
+          set({ bits: everything, slot, on: false });
+          tells[slot] = undefined;
+          freeSlots.push(slot);
+        },
+      };
+    },
+    changed(names) {
+      const words = union(names);
+      for (let index = 0; index < words.length; index++) {
+        let word = words[index] ?? 0;
+        while (word !== 0) {
+          const bit = Math.clz32(word & -word) ^ 31;
+          word &= word - 1;
+          tells[index * bitsPerWord + bit]?.(names);
+        }
+      }
+    },
+  };
+}
