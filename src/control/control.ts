@@ -112,7 +112,6 @@ export function createControl(deps: ControlDeps, options: ControlOptions): Contr
       const { profile } = open;
       if (roles || (profile.role === 'sidecar' && own.has(profile.service))) open.move(identify(client, world));
     }
-    settleLater();
   }
 
   function onStructure(world: World, at: number): void {
@@ -120,14 +119,6 @@ export function createControl(deps: ControlDeps, options: ControlOptions): Contr
     if (views === undefined) return;
     views.publishContent(world);
     problemLog.all(allProblems());
-    settleLater();
-  }
-
-  /** Streams that had nothing to send for a publication are up to date with it. */
-  function settleLater(): void {
-    clock.after(0, () => {
-      for (const streamId of clients.keys()) ledger.settleIdle(streamId, pipeline.publishedRevision());
-    });
   }
 
   function settled(done: Settled | undefined): void {
@@ -232,6 +223,7 @@ export function createControl(deps: ControlDeps, options: ControlOptions): Contr
       statusReport({
         clock,
         world: pipeline.world(),
+        publishedRevision: pipeline.publishedRevision(),
         waitingFor: pipeline.waitingFor(),
         ledger,
         viewOf: (streamId) => clients.get(streamId)?.open,
@@ -271,7 +263,7 @@ export function createControl(deps: ControlDeps, options: ControlOptions): Contr
 
     xdsEvent(event) {
       if (event.kind === 'due') {
-        ledger.published(event.streamId, publishedAt);
+        ledger.published(event.streamId, { atMs: publishedAt, revision: pipeline.publishedRevision() });
         return;
       }
       measures.event(event);

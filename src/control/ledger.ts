@@ -11,7 +11,7 @@ export interface StreamRecord {
   readonly client: ClientInfo;
   readonly variant: 'sotw' | 'delta';
   readonly types: Map<TypeUrl, TypeRecord>;
-  /** World revision that all of it acknowledged. */
+  /** World revision that all of it acknowledged, while it is not settled; read it by `revisionOf`. */
   revision: number;
   /** Its last word: nothing waits to be sent or answered. */
   idle: boolean;
@@ -61,10 +61,11 @@ export interface Ledger {
    * one published whole.
    */
   take(event: LedgerEvent, revision: number): Settled | undefined;
-  /** A publication changed these names for the stream at `atMs` (monotonic). Call before the change is told to it. */
-  published(streamId: number, atMs: number): void;
-  /** After a publication: a stream that it says nothing to is up to date with it. */
-  settleIdle(streamId: number, revision: number): void;
+  /**
+   * A publication at `atMs` (monotonic) changed something for the stream; `revision` was published whole before it. A
+   * stream that no publication says anything to is up to date with all of them, and costs nothing.
+   */
+  published(streamId: number, before: { readonly atMs: number; readonly revision: number }): void;
   stream(streamId: number): StreamRecord | undefined;
   streams(): Iterable<StreamRecord>;
   /** True while a stream of the node is open. */
@@ -107,14 +108,14 @@ export function createLedger(clock: Clock): Ledger {
     return false;
   }
 
-  function close(streamId: number): void {
+  function close(streamId: number, published: number): void {
     const record = streams.get(streamId);
     if (record === undefined) return;
     streams.delete(streamId);
-    const { client, variant, revision } = record;
+    const { client, variant } = record;
     if (online(client.nodeId)) return;
     gone.delete(client.nodeId);
-    gone.set(client.nodeId, { client, variant, revision, sinceMs: clock.wall() });
+    gone.set(client.nodeId, { client, variant, revision: revisionOf(record, published), sinceMs: clock.wall() });
     const [oldest] = gone.keys();
     if (gone.size > maxOffline && oldest !== undefined) gone.delete(oldest);
   }
@@ -150,7 +151,7 @@ export function createLedger(clock: Clock): Ledger {
           });
           return undefined;
         case 'close':
-          close(event.streamId);
+          close(event.streamId, revision);
           return undefined;
         case 'subscribe': {
           const type = typeOf(event.streamId, event.type);
@@ -166,7 +167,7 @@ export function createLedger(clock: Clock): Ledger {
           if (record !== undefined) {
             record.idle = false;
             record.moved = true;
-            record.unsettledSinceMs ??= clock.now();
+            unsettle(record, { atMs: clock.now(), revision });
           }
           return undefined;
         }
@@ -195,13 +196,12 @@ export function createLedger(clock: Clock): Ledger {
         }
       }
     },
-    published(streamId, atMs) {
+    published(streamId, before) {
       const record = streams.get(streamId);
       if (record === undefined) return;
       record.idle = false;
-      record.unsettledSinceMs ??= atMs;
+      unsettle(record, before);
     },
-    settleIdle: (streamId, revision) => void settle(streams.get(streamId), revision),
     stream: (streamId) => streams.get(streamId),
     streams: () => streams.values(),
     online,
@@ -222,6 +222,20 @@ export function createLedger(clock: Clock): Ledger {
       return status;
     },
   };
+}
+
+function unsettle(
+  record: StreamRecord,
+  { atMs, revision }: { readonly atMs: number; readonly revision: number },
+): void {
+  if (record.unsettledSinceMs !== undefined) return;
+  record.unsettledSinceMs = atMs;
+  record.revision = revision;
+}
+
+/** The World revision a stream is up to date with, where `published` is the last one published whole. */
+export function revisionOf(record: StreamRecord, published: number): number {
+  return record.unsettledSinceMs === undefined ? published : record.revision;
 }
 
 /** A stream that came back with what it should have is sent nothing, and is in sync all the same. */

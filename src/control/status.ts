@@ -6,13 +6,15 @@ import type { World } from '../model/world.ts';
 import type { Clock } from '../util/clock.ts';
 import type { ControlStatus, ProxyStatus, Rejection } from './contract.ts';
 import { readClaims } from './identify.ts';
-import { type Ledger, refusals, type StreamRecord } from './ledger.ts';
+import { type Ledger, refusals, revisionOf, type StreamRecord } from './ledger.ts';
 import type { Hold } from './pipeline.ts';
 import type { OpenView } from './views.ts';
 
 export interface StatusInput {
   readonly clock: Clock;
   readonly world: World | undefined;
+  /** The last World that is published whole. */
+  readonly publishedRevision: number;
   readonly waitingFor: readonly string[];
   readonly ledger: Ledger;
   readonly viewOf: (streamId: number) => OpenView | undefined;
@@ -63,7 +65,7 @@ function proxyOf(node: string, records: readonly StreamRecord[], input: StatusIn
   if (first === undefined) throw new Error(`no stream of ${node}`);
   const open = input.viewOf(first.client.streamId);
   const claims = readClaims(first.client);
-  const revision = Math.min(...records.map((record) => record.revision));
+  const revision = Math.min(...records.map((record) => revisionOf(record, input.publishedRevision)));
   const profile = open?.profile;
   const refused = records.flatMap((record) => refusals(record, open?.view));
   return {

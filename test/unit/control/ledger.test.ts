@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { blamed, createLedger, refusals } from '../../../src/control/ledger.ts';
+import { blamed, createLedger, refusals, revisionOf } from '../../../src/control/ledger.ts';
 import type { Resource } from '../../../src/resources/resource.ts';
 import { typeUrls } from '../../../src/resources/type-urls.ts';
 import { createFakeClock } from '../../support/fake-clock.ts';
@@ -44,7 +44,7 @@ describe('ledger', () => {
     ledger.take({ kind: 'idle', streamId: 1 }, 1);
     const at = clock.now();
     clock.advance(3);
-    ledger.published(1, at);
+    ledger.published(1, { atMs: at, revision: 1 });
     ledger.take(sent('1'), 2);
     clock.advance(4);
     ledger.take({ kind: 'ack', streamId: 1, type: typeUrls.cluster, nonce: '1' }, 2);
@@ -53,16 +53,19 @@ describe('ledger', () => {
 
   it('brings a stream up to date with what does not concern it, and with nothing that still waits', () => {
     const { ledger } = opened();
+    const record = ledger.stream(1);
+    if (record === undefined) throw new Error('no stream');
+    expect(revisionOf(record, 1)).toBe(0);
     expect(ledger.take({ kind: 'idle', streamId: 1 }, 1)).toBeUndefined();
-    ledger.settleIdle(1, 2);
-    expect(ledger.stream(1)?.revision).toBe(2);
+    expect(revisionOf(record, 2)).toBe(2);
     // Told of a change, and held by a gate, a slow reader or its turn: nothing is sent yet.
-    ledger.published(1, 0);
-    ledger.settleIdle(1, 3);
-    expect(ledger.stream(1)).toMatchObject({ revision: 2, unsettledSinceMs: 0 });
+    ledger.published(1, { atMs: 0, revision: 2 });
+    ledger.published(1, { atMs: 5, revision: 3 });
+    expect(revisionOf(record, 4)).toBe(2);
+    expect(record.unsettledSinceMs).toBe(0);
     // It turned out to be nothing that it wants: up to date, but no acknowledgement to speak of.
-    expect(ledger.take({ kind: 'idle', streamId: 1 }, 3)).toBeUndefined();
-    expect(ledger.stream(1)?.revision).toBe(3);
+    expect(ledger.take({ kind: 'idle', streamId: 1 }, 4)).toBeUndefined();
+    expect(revisionOf(record, 4)).toBe(4);
   });
 
   it('keeps a refusal standing until a later version of the name is acknowledged, or the view no longer holds it', () => {
