@@ -1,6 +1,6 @@
 // What the protocol machine needs from control, and what it tells it. It sees names, versions, bytes and dependencies,
 // never services or routes.
-import type { ResourceRef, View } from '../resources/resource.ts';
+import type { Resource, ResourceRef, View } from '../resources/resource.ts';
 import type { TypeUrl } from '../resources/type-urls.ts';
 
 /** The claims of a client's first message, and how it came. Identity will come from the verified credential. */
@@ -84,3 +84,28 @@ export type XdsEvent =
       readonly message: string;
       readonly resources: ReadonlyMap<string, string>;
     };
+
+/** One resource of one stream, as the server sees it. Nothing in it is copied. */
+export interface ResourceConfig {
+  readonly type: TypeUrl;
+  readonly name: string;
+  /**
+   * `synced`: what the view holds was sent and acknowledged. `stale`: sent, no answer yet. `not-sent`: it waits, or the view
+   * has none. `error`: the client refused it.
+   */
+  readonly status: 'synced' | 'stale' | 'not-sent' | 'error';
+  /** What the view holds now, also where the client refused it; undefined if it has none. */
+  readonly resource: Resource | undefined;
+  /** Version the client acknowledged last; empty if none is known. */
+  readonly held: string;
+  /** With `error`: the client's words. */
+  readonly reason?: string;
+}
+
+/** What one stream describes of itself. */
+export interface ClientConfig {
+  readonly client: ClientInfo;
+  readonly variant: 'sotw' | 'delta';
+  readonly aggregated: boolean;
+  readonly resources: readonly ResourceConfig[];
+}

@@ -27,6 +27,8 @@ export interface TypeState {
   readonly forced: Set<string>;
   /** Rejected version by name: held at last good until the content changes (R13). */
   readonly pinned: Map<string, string>;
+  /** The client's words about each pinned name. */
+  readonly reasons: Map<string, string>;
   /** Groups of a rejected message, sent one by one to find the bad resource. */
   trials: string[][];
   flight: Flight | undefined;
@@ -53,6 +55,7 @@ export function createTypeState(type: TypeUrl): TypeState {
     dirty: new Set(),
     forced: new Set(),
     pinned: new Map(),
+    reasons: new Map(),
     trials: [],
     flight: undefined,
     overdue: undefined,

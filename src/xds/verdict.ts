@@ -46,6 +46,7 @@ export function reject(
   }
   if (bad !== undefined) {
     state.pinned.set(bad, message.versions.get(bad) ?? '');
+    state.reasons.set(bad, error.message);
     state.forced.delete(bad);
     // A complete set without the bad one is due if it says anything new.
     state.dirty.add(bad);

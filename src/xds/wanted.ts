@@ -12,5 +12,6 @@ export function wanted(view: View, state: TypeState, name: string): Resource | u
   if (rejected === undefined || resource === undefined) return resource;
   if (resource.version === rejected) return held(state.holdings, name);
   state.pinned.delete(name);
+  state.reasons.delete(name);
   return resource;
 }

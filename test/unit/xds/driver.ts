@@ -3,6 +3,8 @@
 // Invariant: nothing is sent that a test does not see.
 import type { Resource } from '../../../src/resources/resource.ts';
 import { shortNames, type TypeUrl, typeUrls } from '../../../src/resources/type-urls.ts';
+import type { ResourceConfig } from '../../../src/xds/contract.ts';
+import { describe as describeStream } from '../../../src/xds/description.ts';
 import type { DeltaRequest, SotwRequest } from '../../../src/xds/requests.ts';
 import { createMessages, type Message, type Messages } from '../../../src/xds/responses.ts';
 import { createStream, step } from '../../../src/xds/stream.ts';
@@ -38,6 +40,8 @@ export interface Driver {
   fire(timer: TimerKey): string[];
   event(event: StreamEvent): string[];
   last(type: TypeUrl): Message;
+  /** What the stream says of itself. */
+  describe(): readonly ResourceConfig[];
   readonly timers: ReadonlySet<TimerKey>;
   readonly notices: readonly Notice[];
   readonly sent: readonly Message[];
@@ -120,6 +124,7 @@ export function drive(options: DriverOptions): Driver {
     },
     event,
     last,
+    describe: () => describeStream(stream),
     timers,
     notices,
     sent,

@@ -1,0 +1,35 @@
+// What a stream says of itself when asked: each subscribed resource, and how far the client is with it.
+// It changes nothing and must not know who asks. Invariant: it follows from the stream's state alone.
+import type { ResourceConfig } from './contract.ts';
+import { held, heldResources } from './holdings.ts';
+import type { StreamState } from './stream-state.ts';
+import { covers, type TypeState } from './type-state.ts';
+
+/** Everything the client is subscribed to or still holds, by type in the order asked for, names sorted. */
+export function describe(stream: StreamState): readonly ResourceConfig[] {
+  return [...stream.types.values()].flatMap((state) => {
+    const names = new Set(state.subscription.names);
+    if (state.subscription.wildcard) for (const name of stream.view.names(state.type)) names.add(name);
+    for (const { name } of heldResources(state.holdings)) if (covers(state, name)) names.add(name);
+    return [...names].sort().map((name) => describeName(stream, state, name));
+  });
+}
+
+function describeName({ view }: StreamState, state: TypeState, name: string): ResourceConfig {
+  const { type } = state;
+  const resource = view.get(type, name);
+  const has = held(state.holdings, name);
+  const shown = { type, name, resource, held: has?.version ?? '' };
+  if (resource === undefined) {
+    const leaving = state.flight?.message.removed.includes(name) === true;
+    return { ...shown, status: leaving ? 'stale' : 'not-sent' };
+  }
+  if (state.pinned.get(name) === resource.version)
+    return { ...shown, status: 'error', reason: state.reasons.get(name) ?? '' };
+  const unsure = state.unsure.has(name);
+  // Complete sets repeat what the client has.
+  if (!unsure && has?.version === resource.version) return { ...shown, status: 'synced' };
+  // Unsure: it was in a refused message, and its own part in that is not known yet.
+  const sent = state.flight?.message.versions.get(name) === resource.version || (unsure && state.answered);
+  return { ...shown, status: sent ? 'stale' : 'not-sent' };
+}
