@@ -4,13 +4,13 @@
 import type { Resource } from '../resources/resource.ts';
 import { type TypeUrl, typeUrls } from '../resources/type-urls.ts';
 import { contentHash } from '../util/hash.ts';
+import { allocateFrame, type Frame } from './frame.ts';
 import { textField, varintSize, writeVarint } from './wire.ts';
 
-export interface Message {
+export interface Message extends Frame {
   readonly type: TypeUrl;
   readonly nonce: string;
   readonly sequence: number;
-  readonly bytes: Buffer;
   readonly resources: ReadonlyMap<string, Resource>;
   /** name -> version of `resources`. */
   readonly versions: ReadonlyMap<string, string>;
@@ -75,7 +75,7 @@ export function createMessages(identifier: string, epoch: string): Messages {
       type: content.type,
       nonce,
       sequence,
-      bytes: variant === 'sotw' ? encodeSotw(content, head) : encodeDelta(content, head),
+      ...(variant === 'sotw' ? encodeSotw(content, head) : encodeDelta(content, head)),
       resources: known?.resources ?? new Map(content.resources.map((resource) => [resource.name, resource])),
       versions: known?.versions ?? new Map(content.resources.map(({ name, version: own }) => [name, own])),
       removed: content.removed,
@@ -129,7 +129,7 @@ function writeAny(target: Buffer, at: number, [typeField, bytes]: readonly [Buff
 }
 
 /** DiscoveryResponse { 1 version_info, 2 resources, 4 type_url, 5 nonce, 6 control_plane }. */
-function encodeSotw({ type, resources }: MessageContent, head: Head): Buffer {
+function encodeSotw({ type, resources }: MessageContent, head: Head): Frame {
   const anyType = textField(1, type);
   const before = [textField(1, head.version)];
   const after = [
@@ -140,7 +140,8 @@ function encodeSotw({ type, resources }: MessageContent, head: Head): Buffer {
   ];
   const sizes = resources.map(({ bytes }) => anySize(anyType, bytes));
   const total = sizes.reduce((sum, size) => sum + 1 + varintSize(size) + size, byteSum(before) + byteSum(after));
-  const target = Buffer.allocUnsafe(total);
+  const frame = allocateFrame(total);
+  const target = frame.bytes;
   let at = put(target, 0, before);
   resources.forEach(({ bytes }, index) => {
     target[at++] = 2 * 8 + 2;
@@ -148,11 +149,11 @@ function encodeSotw({ type, resources }: MessageContent, head: Head): Buffer {
     at = writeAny(target, at, [anyType, bytes]);
   });
   put(target, at, after);
-  return target;
+  return frame;
 }
 
 /** DeltaDiscoveryResponse { 2 resources {1 version, 2 resource, 3 name}, 4 type_url, 5 nonce, 6 removed, 7 control_plane }. */
-function encodeDelta({ type, resources, removed }: MessageContent, head: Head): Buffer {
+function encodeDelta({ type, resources, removed }: MessageContent, head: Head): Frame {
   const anyType = textField(1, type);
   const parts = resources.map(({ name, version, bytes }) => {
     const any = anySize(anyType, bytes);
@@ -167,7 +168,8 @@ function encodeDelta({ type, resources, removed }: MessageContent, head: Head): 
     head.controlPlane,
   ];
   const total = parts.reduce((sum, { size }) => sum + 1 + varintSize(size) + size, byteSum(after));
-  const target = Buffer.allocUnsafe(total);
+  const frame = allocateFrame(total);
+  const target = frame.bytes;
   let at = 0;
   for (const { leading, size, bytes } of parts) {
     target[at++] = 2 * 8 + 2;
@@ -175,7 +177,7 @@ function encodeDelta({ type, resources, removed }: MessageContent, head: Head): 
     at = writeAny(target, at, [anyType, bytes]);
   }
   put(target, at, after);
-  return target;
+  return frame;
 }
 
 /** Tag and length of a field whose body follows. */

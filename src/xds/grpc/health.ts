@@ -1,16 +1,15 @@
 // grpc.health.v1.Health: tells load balancers and probes whether streams are taken.
 // It must not know why. Invariant: SERVING until the server stops; a watcher gets the change before its stream ends.
-import type { ServerUnaryCall, ServerWritableStream, sendUnaryData, UntypedServiceImplementation } from '@grpc/grpc-js';
-import { methodDefinition } from './services.ts';
+import { frameOf } from '../frame.ts';
+import type { ServedMethod, Sink } from '../sink.ts';
 
 const service = 'grpc.health.v1.Health';
 /** HealthCheckResponse { 1 status }. */
-const serving = Buffer.from([0x08, 0x01]);
-const notServing = Buffer.from([0x08, 0x02]);
+const serving = frameOf(Buffer.from([0x08, 0x01]));
+const notServing = frameOf(Buffer.from([0x08, 0x02]));
 
 export interface Health {
-  readonly definition: Record<string, ReturnType<typeof methodDefinition>>;
-  readonly implementation: UntypedServiceImplementation;
+  readonly methods: readonly ServedMethod[];
   /** Answers NOT_SERVING from now on and ends the watches. */
   stop(): void;
 }
@@ -18,30 +17,41 @@ export interface Health {
 /** The service; one status for every service name asked for. */
 export function createHealth(): Health {
   let stopped = false;
-  const watches = new Set<ServerWritableStream<Buffer, Buffer>>();
+  const watches = new Set<Sink>();
+  const tell = (sink: Sink): void => sink.write(stopped ? notServing : serving, () => {});
+  const halfClosed = (): void => {};
   return {
-    definition: {
-      Check: methodDefinition(`/${service}/Check`, { requestStream: false, responseStream: false }),
-      Watch: methodDefinition(`/${service}/Watch`, { requestStream: false, responseStream: true }),
-    },
-    implementation: {
-      Check: (_call: ServerUnaryCall<Buffer, Buffer>, callback: sendUnaryData<Buffer>) =>
-        callback(null, stopped ? notServing : serving),
-      Watch: (call: ServerWritableStream<Buffer, Buffer>) => {
-        call.write(stopped ? notServing : serving);
-        if (stopped) {
-          call.end();
-          return;
-        }
-        watches.add(call);
-        call.on('cancelled', () => watches.delete(call));
+    methods: [
+      {
+        path: `/${service}/Check`,
+        open: (sink) => ({
+          incoming() {
+            tell(sink);
+            sink.end('ok', '');
+          },
+          halfClosed,
+          closed() {},
+        }),
       },
-    },
+      {
+        path: `/${service}/Watch`,
+        open: (sink) => ({
+          incoming() {
+            if (watches.has(sink)) return;
+            tell(sink);
+            if (stopped) sink.end('ok', '');
+            else watches.add(sink);
+          },
+          halfClosed,
+          closed: () => watches.delete(sink),
+        }),
+      },
+    ],
     stop() {
       stopped = true;
-      for (const call of watches) {
-        call.write(notServing);
-        call.end();
+      for (const sink of watches) {
+        tell(sink);
+        sink.end('ok', '');
       }
       watches.clear();
     },

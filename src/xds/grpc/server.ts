@@ -1,22 +1,21 @@
-// The xDS server: a listener of our own in front of grpc-js, the discovery services and gRPC health.
-// It must not know views' content. Invariant: plaintext leaves loopback only where `insecure` was said; a stop drains:
-// no new streams, GOAWAY, then force after the limit.
-import { type AddressInfo, createServer, isIP, type Server as NetServer, type Socket } from 'node:net';
-import { Server, ServerCredentials, type UntypedServiceImplementation } from '@grpc/grpc-js';
+// The xDS server: a listener of our own, a transport behind it, and over it the discovery services and gRPC health.
+// It must not know views' content. Invariant: a stop drains: no new streams, GOAWAY, then force after the limit.
 import type { Clock } from '../../util/clock.ts';
-import { AppError } from '../../util/errors.ts';
 import type { Logger } from '../../util/log.ts';
 import { limitLog } from '../../util/log-budget.ts';
 import type { Metrics } from '../../util/metrics.ts';
 import type { Random } from '../../util/random.ts';
 import type { ViewProvider, XdsEvent } from '../contract.ts';
+import { methodPath, streamMethods } from '../methods.ts';
+import { createPump } from '../pump.ts';
 import { createMessages } from '../responses.ts';
+import { createSession, type Session } from '../session.ts';
+import type { ServedMethod } from '../sink.ts';
 import { defaultLimits, type StreamLimits } from '../stream-state.ts';
 import { createWatchers } from '../watchers.ts';
+import { createGrpcJsTransport } from './grpc-js.ts';
 import { createHealth } from './health.ts';
-import { createPump } from './pump.ts';
-import { serviceDefinitions, streamMethods } from './services.ts';
-import { type Call, createSession, type Session } from './session.ts';
+import { type Bound, createListener } from './listener.ts';
 
 export interface XdsServerDeps {
   readonly clock: Clock;
@@ -27,12 +26,16 @@ export interface XdsServerDeps {
   readonly onEvent: (event: XdsEvent) => void;
   /** control_plane.identifier of every response. */
   readonly identifier: string;
+  /** Served beside discovery and health, on every connection. */
+  readonly methods?: readonly ServedMethod[];
 }
 
 export interface XdsServerOptions {
   readonly address: string;
   /** 0 takes a free port. */
   readonly port: number;
+  /** A descriptor that listens already, shared with other threads; then `address` says only whether it is loopback. */
+  readonly fd?: number;
   /** Plaintext beyond loopback. */
   readonly insecure?: boolean;
   readonly limits?: Partial<StreamLimits>;
@@ -49,107 +52,80 @@ export interface XdsServerOptions {
 
 export interface XdsServer {
   /** Resolves once it listens; rejects with what `run` rejects with if it never does. */
-  readonly listening: Promise<{ readonly address: string; readonly port: number }>;
+  readonly listening: Promise<Bound>;
   /** Serves until aborted, then drains. Rejects with CH1501 or CH1502. */
   run(signal: AbortSignal): Promise<void>;
 }
 
 /** An inert server; `run` listens. */
 export function createXdsServer(deps: XdsServerDeps, options: XdsServerOptions): XdsServer {
+  const { clock } = deps;
   // Clients that come back in a loop cause these lines.
-  const log = limitLog(deps.log.child('xds'), deps.clock, { burst: 100, perSecond: 10 });
-  const bound = Promise.withResolvers<{ address: string; port: number }>();
+  const log = limitLog(deps.log.child('xds'), clock, { burst: 100, perSecond: 10 });
+  const bound = Promise.withResolvers<Bound>();
   bound.promise.catch(() => {});
   const sessions = new Set<Session>();
   const watchers = createWatchers();
-  /** Open connections by `address:port` of the other end. */
-  const sockets = new Map<string, Socket>();
   const openStreams = deps.metrics.gauge('xds_streams', 'Streams open now');
+  const endedStreams = deps.metrics.counter('xds_streams_ended_total', 'Streams that ended, by cause', ['reason']);
   let stopping = false;
   let nextStream = 1;
 
-  function serve(grpc: Server): void {
+  function discoveryMethods(): ServedMethod[] {
     const epoch = Math.floor(deps.random() * 2 ** 40).toString(36);
     const sessionDeps = {
-      ...{ clock: deps.clock, log, provider: deps.provider, onEvent: deps.onEvent },
+      ...{ clock, log, provider: deps.provider, onEvent: deps.onEvent, watchers },
       messages: createMessages(deps.identifier, epoch),
-      pump: createPump(deps.clock),
-      watchers,
+      pump: createPump(clock),
       limits: { ...defaultLimits, ...options.limits },
       blockedMs: options.blockedMs ?? 60_000,
       openMs: options.openMs ?? 30_000,
     };
-    for (const [service, definition] of serviceDefinitions()) {
-      const implementation: UntypedServiceImplementation = {};
-      for (const method of streamMethods) {
-        if (method.service !== service) continue;
-        implementation[method.method] = (call: Call) => {
-          const session = createSession(sessionDeps, call, {
-            id: nextStream++,
-            method,
-            cut: () => sockets.get(call.getPeer())?.destroy(),
-            onEnd: () => {
-              sessions.delete(session);
-              openStreams.set({}, sessions.size);
-            },
-          });
-          sessions.add(session);
-          openStreams.set({}, sessions.size);
-          if (stopping) session.stop('the server is stopping');
-        };
-      }
-      grpc.addService(definition, implementation);
-    }
+    return streamMethods.map((method) => ({
+      path: methodPath(method),
+      open(sink) {
+        const session = createSession(sessionDeps, sink, {
+          id: nextStream++,
+          method,
+          onEnd(reason) {
+            sessions.delete(session);
+            openStreams.set({}, sessions.size);
+            endedStreams.add({ reason });
+          },
+        });
+        sessions.add(session);
+        openStreams.set({}, sessions.size);
+        if (stopping) session.stop('the server is stopping', 'stopping');
+        return session;
+      },
+    }));
   }
 
   async function run(signal: AbortSignal): Promise<void> {
-    const loopback = isLoopback(options.address);
-    if (!loopback && options.insecure !== true) {
-      throw new AppError('CH1501', `xDS would listen in plaintext on ${options.address}`);
-    }
-    const grpc = new Server({
-      'grpc.max_receive_message_length': options.maxRequestBytes ?? 16 * 1024 * 1024,
-      'grpc.max_send_message_length': -1,
-      'grpc.max_concurrent_streams': options.maxStreamsPerConnection ?? 100,
-      'grpc.keepalive_time_ms': options.keepaliveMs ?? 15_000,
-      'grpc.keepalive_timeout_ms': 10_000,
-      'grpc.keepalive_permit_without_calls': 1,
-    });
-    serve(grpc);
-    const ignoreEndpoints = deps.provider.onEndpoints(watchers.changed);
     const health = createHealth();
-    grpc.addService(health.definition, health.implementation);
-    const injector = grpc.createConnectionInjector(ServerCredentials.createInsecure());
-    const listener = createServer({ noDelay: true, keepAlive: true }, (socket) => {
-      const peer = `${socket.remoteAddress}:${socket.remotePort}`;
-      sockets.set(peer, socket);
-      socket.once('close', () => {
-        if (sockets.get(peer) === socket) sockets.delete(peer);
-      });
-      // grpc-js takes over; until then and beside it a reset must not become an uncaught error.
-      socket.on('error', (error) =>
-        log.debug('connection failed', { peer: socket.remoteAddress, error: error.message }),
-      );
-      if (!loopback) log.warn('a proxy connected in plaintext', { peer: socket.remoteAddress });
-      injector.injectConnection(socket);
+    const transport = createGrpcJsTransport([...discoveryMethods(), ...health.methods, ...(deps.methods ?? [])], {
+      maxRequestBytes: options.maxRequestBytes ?? 16 * 1024 * 1024,
+      maxStreamsPerConnection: options.maxStreamsPerConnection ?? 100,
+      keepaliveMs: options.keepaliveMs ?? 15_000,
+      keepaliveTimeoutMs: 10_000,
     });
-    // A connection that cannot be accepted is not the end of the others.
-    listener.on('error', (error) => log.error('a connection could not be accepted', { error: error.message }));
-    listener.maxConnections = options.maxConnections ?? 20_000;
-    bound.resolve(await listen(listener, options));
+    const listener = createListener(
+      { log, onConnection: transport.accept },
+      { ...options, maxConnections: options.maxConnections ?? 20_000 },
+    );
+    bound.resolve(await listener.listen());
+    const ignoreEndpoints = deps.provider.onEndpoints(watchers.changed);
     if (!signal.aborted) await new Promise((resolve) => signal.addEventListener('abort', resolve, { once: true }));
 
     stopping = true;
     health.stop();
-    const closed = new Promise<void>((resolve) => listener.close(() => resolve()));
-    for (const session of [...sessions]) session.stop('the server is stopping');
+    const closed = listener.close();
+    for (const session of [...sessions]) session.stop('the server is stopping', 'stopping');
     const drainMs = options.drainMs ?? 2_000;
-    // GOAWAY on every connection; each closes once its streams have ended.
-    injector.drain(drainMs);
-    await Promise.race([allClosed([...sockets.values()]), deps.clock.sleep(drainMs)]);
-    injector.destroy();
-    grpc.forceShutdown();
-    for (const socket of sockets.values()) socket.destroy();
+    transport.drain(drainMs);
+    await Promise.race([closed, clock.sleep(drainMs)]);
+    transport.destroy();
+    for (const { socket } of listener.connections()) socket.destroy();
     ignoreEndpoints();
     await closed;
   }
@@ -162,24 +138,4 @@ export function createXdsServer(deps: XdsServerDeps, options: XdsServerOptions):
         throw error;
       }),
   };
-}
-
-async function allClosed(sockets: readonly Socket[]): Promise<void> {
-  await Promise.all(sockets.map((socket) => new Promise((resolve) => socket.once('close', resolve))));
-}
-
-function isLoopback(address: string): boolean {
-  return address === 'localhost' || address === '::1' || (isIP(address) === 4 && address.startsWith('127.'));
-}
-
-function listen(listener: NetServer, { address, port }: XdsServerOptions): Promise<{ address: string; port: number }> {
-  return new Promise((resolve, reject) => {
-    listener.once('error', (cause) =>
-      reject(new AppError('CH1502', `xDS cannot listen on ${address}:${port}`, { cause })),
-    );
-    listener.listen({ host: address, port }, () => {
-      const at = listener.address() as AddressInfo;
-      resolve({ address: at.address, port: at.port });
-    });
-  });
 }

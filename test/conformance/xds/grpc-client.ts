@@ -5,7 +5,7 @@ import { fromBinary, type Message } from '@bufbuild/protobuf';
 import { Client, type ClientDuplexStream, credentials, type StatusObject } from '@grpc/grpc-js';
 import { createProtos } from '../../../src/resources/protos.ts';
 import { shortNames, type TypeUrl } from '../../../src/resources/type-urls.ts';
-import { streamMethods } from '../../../src/xds/grpc/services.ts';
+import { streamMethods } from '../../../src/xds/methods.ts';
 import { eventually } from '../../support/eventually.ts';
 import type { Channel } from './envoy-world.ts';
 

@@ -1,7 +1,7 @@
 // The pump drains marked streams in the same turn, once each, and pauses after every megabyte.
 import { expect, it } from 'vitest';
 import type { Timer } from '../../../src/util/clock.ts';
-import { createPump } from '../../../src/xds/grpc/pump.ts';
+import { createPump } from '../../../src/xds/pump.ts';
 import { createFakeClock } from '../../support/fake-clock.ts';
 
 const turn = (): Promise<void> => new Promise((resolve) => queueMicrotask(resolve));

@@ -1,6 +1,6 @@
 // Drains streams whose view changed: in the same turn, merged, with a pause after every megabyte so that ACKs are read.
 // It must not know messages. Invariant: a stream is in the queue at most once; order is first marked, first served.
-import type { Clock } from '../../util/clock.ts';
+import type { Clock } from '../util/clock.ts';
 
 export interface Pumped {
   /** Sends what is due; returns the bytes written. */

@@ -1,0 +1,342 @@
+// One gRPC stream as an xDS stream: decodes requests, steps the reducer, does its effects, honours back-pressure.
+// It must not know transports, services or other streams. Invariant: nothing a client sends, and no fault of ours while
+// serving it, ends more than this stream; after the end nothing of it is retained.
+import type { ResourceRef } from '../resources/resource.ts';
+import { shortNames, type TypeUrl, typeUrls } from '../resources/type-urls.ts';
+import type { Clock, Timer } from '../util/clock.ts';
+import { errorText } from '../util/errors.ts';
+import type { Logger } from '../util/log.ts';
+import type { ClientInfo, Opened, Refusal, ViewProvider, ViewSubscription, XdsEvent } from './contract.ts';
+import type { Frame } from './frame.ts';
+import type { StreamMethod } from './methods.ts';
+import { decodeNode, type NodeClaims } from './node.ts';
+import type { Pump } from './pump.ts';
+import { type DiscoveryRequest, decodeDelta, decodeSotw } from './requests.ts';
+import type { Messages } from './responses.ts';
+import type { Sink, StatusName, StreamListener } from './sink.ts';
+import { createStream, isIdle, step } from './stream.ts';
+import type { Effect, StreamEvent, StreamLimits, StreamState, TimerKey } from './stream-state.ts';
+import type { Watcher, Watchers } from './watchers.ts';
+import { WireError } from './wire.ts';
+
+export interface SessionDeps {
+  readonly clock: Clock;
+  readonly log: Logger;
+  readonly provider: ViewProvider;
+  readonly onEvent: (event: XdsEvent) => void;
+  readonly messages: Messages;
+  readonly pump: Pump;
+  /** Of endpoints. */
+  readonly watchers: Watchers;
+  readonly limits: StreamLimits;
+  /** A client that takes nothing for so long is cut off. */
+  readonly blockedMs: number;
+  /** A stream without a first message is ended after so long. */
+  readonly openMs: number;
+}
+
+/** Why a stream ended: what is counted. The words beside it are for the log. */
+export type EndCause =
+  | 'client-ended'
+  | 'client-gone'
+  | 'silent'
+  | 'blocked'
+  | 'invalid'
+  | 'refused'
+  | 'over-limit'
+  | 'stopping'
+  | 'aged'
+  | 'internal';
+
+export interface Session extends StreamListener {
+  /** Ends the stream with UNAVAILABLE. */
+  stop(message: string, cause: 'stopping' | 'aged'): void;
+  /** True once a response was sent. */
+  answered(): boolean;
+}
+
+export interface SessionOptions {
+  readonly id: number;
+  readonly method: StreamMethod;
+  readonly onEnd: (cause: EndCause, reason: string) => void;
+}
+
+/** Requests that may wait while a view is being opened. */
+const maxWaiting = 64;
+const maxWaitingBytes = 16 * 1024 * 1024;
+
+/** Serves the stream until it ends; `onEnd` is called once. */
+export function createSession(deps: SessionDeps, sink: Sink, { id, method, onEnd }: SessionOptions): Session {
+  const timers = new Map<TimerKey, Timer>();
+  let stream: StreamState | undefined;
+  let subscription: ViewSubscription | undefined;
+  let watcher: Watcher | undefined;
+  let blockedTimer: Timer | undefined;
+  /** Requests that came while the view is opened; undefined at all other times. */
+  let waiting: Buffer[] | undefined;
+  let waitingBytes = 0;
+  /** Messages the transport has not taken yet. */
+  let unwritten = 0;
+  let answered = false;
+  let ended = false;
+  let halfClosed = false;
+  const openTimer = deps.clock.after(deps.openMs, () =>
+    fail('deadline-exceeded', { details: `no request came within ${deps.openMs} ms`, cause: 'silent' }),
+  );
+
+  function end(cause: EndCause, reason: string): void {
+    if (ended) return;
+    ended = true;
+    for (const timer of timers.values()) timer.cancel();
+    timers.clear();
+    blockedTimer?.cancel();
+    openTimer.cancel();
+    deps.pump.remove(pumped);
+    subscription?.close();
+    watcher?.leave(stream?.types.get(typeUrls.endpoints)?.subscription.names ?? []);
+    if (stream !== undefined) deps.onEvent({ kind: 'close', streamId: id, reason });
+    stream = undefined;
+    subscription = undefined;
+    waiting = undefined;
+    onEnd(cause, reason);
+  }
+
+  function fail(status: StatusName, { details, cause }: { readonly details: string; readonly cause: EndCause }): void {
+    if (ended) return;
+    end(cause, details);
+    sink.end(status, details);
+  }
+
+  /** The fence: whatever is thrown ends this stream only. */
+  function fenced(action: () => void): void {
+    if (ended) return;
+    try {
+      action();
+    } catch (error) {
+      broken(error);
+    }
+  }
+
+  function broken(error: unknown): void {
+    if (error instanceof WireError) {
+      fail('invalid-argument', { details: `not a discovery request: ${error.message}`, cause: 'invalid' });
+      return;
+    }
+    deps.log.error('a stream failed', { stream: id, error: errorText(error) });
+    fail('internal', { details: 'internal error', cause: 'internal' });
+  }
+
+  /** Steps the reducer and does the effects; returns the bytes written. */
+  function take(event: StreamEvent): number {
+    if (stream === undefined) return 0;
+    let written = 0;
+    for (const effect of step(stream, event)) {
+      if (ended) break;
+      if (effect.kind === 'send') {
+        written += effect.message.bytes.length;
+        write(effect.message);
+      } else perform(effect);
+    }
+    if (!ended && stream !== undefined && isIdle(stream)) deps.onEvent({ kind: 'idle', streamId: id });
+    return written;
+  }
+
+  /** Until the transport has taken what was written the reducer is blocked: a slow client costs marks, not messages. */
+  function write(frame: Frame): void {
+    answered = true;
+    unwritten++;
+    if (unwritten === 1 && stream !== undefined) {
+      step(stream, { kind: 'blocked' });
+      blockedTimer = deps.clock.after(deps.blockedMs, () => {
+        end('blocked', `the client has taken nothing for ${deps.blockedMs} ms`);
+        sink.cut();
+      });
+    }
+    sink.write(frame, taken);
+  }
+
+  function taken(): void {
+    unwritten--;
+    if (unwritten > 0 || ended) return;
+    blockedTimer?.cancel();
+    blockedTimer = undefined;
+    fenced(() => take({ kind: 'writable' }));
+  }
+
+  function perform(effect: Exclude<Effect, { kind: 'send' }>): void {
+    switch (effect.kind) {
+      case 'start-timer':
+        timers.get(effect.timer)?.cancel();
+        timers.set(
+          effect.timer,
+          deps.clock.after(effect.ms, () => {
+            timers.delete(effect.timer);
+            fenced(() => take({ kind: 'timeout', timer: effect.timer }));
+          }),
+        );
+        return;
+      case 'stop-timer':
+        timers.get(effect.timer)?.cancel();
+        timers.delete(effect.timer);
+        return;
+      case 'notice':
+        deps.onEvent({ ...effect.notice, streamId: id });
+        return;
+      case 'watch':
+        watch(effect);
+        return;
+      case 'ignored':
+        deps.log.debug('a type we do not serve was asked for', { stream: id, type: effect.typeUrl.slice(0, 200) });
+        return;
+      case 'end':
+        fail(effect.code, {
+          details: effect.message,
+          cause: effect.code === 'resource-exhausted' ? 'over-limit' : 'invalid',
+        });
+    }
+  }
+
+  function watch({ watch, unwatch, wildcard }: Extract<Effect, { kind: 'watch' }>): void {
+    watcher ??= deps.watchers.join((names) => changed(endpointRefs(names)));
+    watcher.unwatch(unwatch);
+    watcher.watch(watch);
+    watcher.watchAll(wildcard);
+  }
+
+  function changed(refs: readonly ResourceRef[]): void {
+    if (stream === undefined || subscription === undefined) return;
+    const { view } = subscription;
+    fenced(() => {
+      if (stream !== undefined) step(stream, { kind: 'changed', view: view(), changed: refs });
+      deps.onEvent({ kind: 'due', streamId: id });
+      deps.pump.add(pumped);
+    });
+  }
+
+  const pumped = {
+    drain(): number {
+      let written = 0;
+      fenced(() => {
+        written = take({ kind: 'drain' });
+      });
+      return written;
+    },
+  };
+
+  /** The first message says who the client is (R5). False if the stream was refused, or its view is yet to come. */
+  function open(request: DiscoveryRequest): boolean {
+    if (request.node === undefined) return refuse('invalid-argument', 'the first message of a stream must have a node');
+    const claims = decodeNode(request.node);
+    if (claims.nodeId === '') return refuse('invalid-argument', 'node.id is empty');
+    for (const name of [claims.nodeId, claims.nodeCluster])
+      if (name.length > maxNodeName)
+        return refuse('invalid-argument', `node.id and node.cluster have at most ${maxNodeName} characters`);
+    const client: ClientInfo = { ...claims, streamId: id, peer: sink.peer.name };
+    openTimer.cancel();
+    const opened = deps.provider.open(client, changed);
+    if (!(opened instanceof Promise)) return accept(opened, { claims, client });
+    waiting = [];
+    sink.pause();
+    opened.then(
+      (later) => {
+        if (ended) {
+          if (!('refused' in later)) later.close();
+          return;
+        }
+        fenced(() => resume(request, accept(later, { claims, client })));
+      },
+      (error: unknown) => broken(error),
+    );
+    return false;
+  }
+
+  /** Takes the request that opened the stream, and those that came meanwhile, in order. */
+  function resume(first: DiscoveryRequest, accepted: boolean): void {
+    const requests = waiting ?? [];
+    waiting = undefined;
+    waitingBytes = 0;
+    if (!accepted) return;
+    take({ kind: 'request', request: first });
+    for (const bytes of requests) if (!ended) request(bytes);
+    if (ended) return;
+    sink.resume();
+    if (halfClosed) session.halfClosed();
+  }
+
+  function accept(
+    opened: Opened,
+    { claims, client }: { readonly claims: NodeClaims; readonly client: ClientInfo },
+  ): boolean {
+    if ('refused' in opened) return refuse(opened.refused, opened.message);
+    subscription = opened;
+    stream = createStream({
+      variant: method.variant,
+      aggregated: method.type === undefined,
+      // gRPC libraries name themselves `gRPC ...` or `grpc-...`; for them an empty list is an empty list (R34).
+      legacyWildcard: !/^grpc/i.test(claims.userAgentName),
+      view: opened.view(),
+      messages: deps.messages,
+      limits: deps.limits,
+    });
+    deps.onEvent({ kind: 'open', client, variant: method.variant, aggregated: method.type === undefined });
+    return true;
+  }
+
+  function refuse(refused: Refusal['refused'], message: string): false {
+    deps.log.info('a stream was refused', { stream: id, reason: refused, message });
+    fail(refused, { details: message, cause: refused === 'invalid-argument' ? 'invalid' : 'refused' });
+    return false;
+  }
+
+  function request(bytes: Buffer): void {
+    if (waiting !== undefined) {
+      wait(waiting, bytes);
+      return;
+    }
+    const decoded = method.variant === 'sotw' ? decodeSotw(bytes) : decodeDelta(bytes);
+    const typed = typeOf(decoded, method.type);
+    if (typed === undefined) {
+      const details = `this stream carries ${shortNames[method.type as TypeUrl]} only`;
+      fail('invalid-argument', { details, cause: 'invalid' });
+      return;
+    }
+    if (stream === undefined && (typed.typeUrl === '' ? !refuse('invalid-argument', noType) : !open(typed))) return;
+    take({ kind: 'request', request: typed });
+  }
+
+  function wait(queue: Buffer[], bytes: Buffer): void {
+    waitingBytes += bytes.length;
+    if (queue.length >= maxWaiting || waitingBytes > maxWaitingBytes) {
+      const details = 'too many requests came before the first one could be answered';
+      fail('resource-exhausted', { details, cause: 'over-limit' });
+    } else queue.push(bytes);
+  }
+
+  const session: Session = {
+    incoming: (bytes) => fenced(() => request(bytes)),
+    halfClosed() {
+      halfClosed = true;
+      if (ended || waiting !== undefined) return;
+      end('client-ended', 'the client ended the stream');
+      sink.end('ok', '');
+    },
+    closed: (reason) => end('client-gone', reason),
+    stop: (message, cause) => fail('unavailable', { details: message, cause }),
+    answered: () => answered,
+  };
+  return session;
+}
+
+function endpointRefs(names: readonly string[]): readonly ResourceRef[] {
+  return names.map((name) => ({ type: typeUrls.endpoints, name }));
+}
+
+/** Both stand in logs, status and discovery of targets. */
+const maxNodeName = 512;
+const noType = 'type_url is required on an aggregated stream';
+
+/** On a separate stream the type is implicit (R2); undefined if the request says another one. */
+function typeOf(request: DiscoveryRequest, type: TypeUrl | undefined): DiscoveryRequest | undefined {
+  if (type === undefined || request.typeUrl === type) return request;
+  return request.typeUrl === '' ? { ...request, typeUrl: type } : undefined;
+}
