@@ -11,7 +11,7 @@ export interface Clock {
   now(): number;
   /** Wall-clock milliseconds since the Unix epoch, for people and certificates. */
   wall(): number;
-  /** Runs `fn` once after `ms` milliseconds. */
+  /** Runs `fn` once after `ms` milliseconds; 0: after the input that has arrived by now. */
   after(ms: number, fn: () => void): Timer;
   /** Resolves after `ms` milliseconds, or at once (without throwing) when `signal` aborts. */
   sleep(ms: number, signal?: AbortSignal): Promise<void>;

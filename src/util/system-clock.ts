@@ -6,6 +6,11 @@ export function createSystemClock(): Clock {
     now: () => performance.now(),
     wall: () => Date.now(),
     after(ms, fn) {
+      // A timer of 0 takes a millisecond at least; what only gives way to input goes on right after it.
+      if (ms <= 0) {
+        const turn = setImmediate(fn);
+        return { cancel: () => clearImmediate(turn) };
+      }
       const timer = setTimeout(fn, ms);
       return { cancel: () => clearTimeout(timer) };
     },

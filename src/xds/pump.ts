@@ -1,4 +1,6 @@
-// Drains streams whose view changed: in the same turn, merged, with a pause after every megabyte so that ACKs are read.
+// Drains streams whose view changed: in the same turn, merged, with a pause after every megabyte.
+// In the pause requests are read and answered, so a wave of pushes does not delay those who start up. It goes by bytes, not
+// by streams: slices of small messages would reach the last stream later, as ACKs are read in between.
 // It must not know messages. Invariant: a stream is in the queue at most once; order is first marked, first served.
 import type { Clock } from '../util/clock.ts';
 
