@@ -21,6 +21,7 @@ export interface LocalityEntry {
 }
 
 const utf8 = new TextEncoder();
+const largestWeight = 4_294_967_295;
 
 function text(field: number, value: string): Uint8Array {
   if (value === '') return new Uint8Array(0);
@@ -65,6 +66,27 @@ function endpoint({ address, port, healthStatus, weight }: EndpointEntry): Uint8
   return target;
 }
 
+/**
+ * What a locality may take, for gRPC clients, which ignore one without a weight (gRFC A27): the sum over its healthy
+ * endpoints, at least 1. Envoy does not look at it unless its cluster asks for locality weights.
+ */
+function localityWeight(endpoints: readonly EndpointEntry[]): number {
+  let sum = 0;
+  for (const { healthStatus, weight } of endpoints) if (healthStatus === 1) sum += weight;
+  return Math.min(Math.max(sum, 1), largestWeight);
+}
+
+/** `load_balancing_weight` of a locality: a UInt32Value in field 3. */
+function weightField(weight: number): Uint8Array {
+  const inner = 1 + varintSize(weight);
+  const target = new Uint8Array(2 + inner);
+  target[0] = (3 << 3) | 2;
+  target[1] = inner;
+  target[2] = 1 << 3;
+  putVarint(target, 3, weight);
+  return target;
+}
+
 function field(number: number, parts: readonly Uint8Array[]): Uint8Array {
   const body = concat(parts);
   const target = new Uint8Array(1 + varintSize(body.length) + body.length);
@@ -78,7 +100,11 @@ export function encodeLoadAssignment(clusterName: string, localities: readonly L
   return concat([
     text(1, clusterName),
     ...localities.map(({ region, zone, subZone, endpoints }) =>
-      field(2, [field(1, [text(1, region), text(2, zone), text(3, subZone)]), ...endpoints.map(endpoint)]),
+      field(2, [
+        field(1, [text(1, region), text(2, zone), text(3, subZone)]),
+        ...endpoints.map(endpoint),
+        weightField(localityWeight(endpoints)),
+      ]),
     ),
   ]);
 }
@@ -94,6 +120,7 @@ export function loadAssignmentJson(clusterName: string, localities: readonly Loc
         healthStatus: healthStatus === 1 ? ('HEALTHY' as const) : ('UNHEALTHY' as const),
         ...(weight === 1 ? {} : { loadBalancingWeight: weight }),
       })),
+      loadBalancingWeight: localityWeight(endpoints),
     })),
   };
 }
