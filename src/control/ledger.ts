@@ -52,8 +52,8 @@ export interface Settled {
   readonly afterMs: number;
 }
 
-/** `due` comes by `published`, which knows when the change was. */
-export type LedgerEvent = Exclude<XdsEvent, { kind: 'due' }>;
+/** `due` comes by `published`, which knows when the change was; load is no matter of configuration. */
+export type LedgerEvent = Exclude<XdsEvent, { kind: 'due' | 'load' | 'load-end' }>;
 
 export interface Ledger {
   /**
@@ -92,6 +92,8 @@ function createType(): TypeRecord {
 
 export function createLedger(clock: Clock): Ledger {
   const streams = new Map<number, StreamRecord>();
+  /** How many streams a node has open. */
+  const openStreams = new Map<string, number>();
   const gone = new Map<string, OfflineProxy>();
 
   function typeOf(streamId: number, type: TypeUrl): TypeRecord {
@@ -103,9 +105,12 @@ export function createLedger(clock: Clock): Ledger {
     return created;
   }
 
-  function online(nodeId: string): boolean {
-    for (const { client } of streams.values()) if (client.nodeId === nodeId) return true;
-    return false;
+  const online = (nodeId: string): boolean => openStreams.has(nodeId);
+
+  function countStream(nodeId: string, by: 1 | -1): void {
+    const count = (openStreams.get(nodeId) ?? 0) + by;
+    if (count > 0) openStreams.set(nodeId, count);
+    else openStreams.delete(nodeId);
   }
 
   function close(streamId: number, published: number): void {
@@ -113,6 +118,7 @@ export function createLedger(clock: Clock): Ledger {
     if (record === undefined) return;
     streams.delete(streamId);
     const { client, variant } = record;
+    countStream(client.nodeId, -1);
     if (online(client.nodeId)) return;
     gone.delete(client.nodeId);
     gone.set(client.nodeId, { client, variant, revision: revisionOf(record, published), sinceMs: clock.wall() });
@@ -139,6 +145,7 @@ export function createLedger(clock: Clock): Ledger {
       switch (event.kind) {
         case 'open':
           gone.delete(event.client.nodeId);
+          countStream(event.client.nodeId, 1);
           streams.set(event.client.streamId, {
             client: event.client,
             variant: event.variant,

@@ -2,6 +2,7 @@
 // It publishes new Worlds into them and tells each open client which names changed for it. It knows no stream and no protocol.
 // Invariant: a published view is whole and never changed in place, but for endpoints: they are one table beside the views,
 // which every view reads as it is now, so that an endpoint event touches no view.
+import type { Problem } from '../model/problem.ts';
 import type { World } from '../model/world.ts';
 import type { Resource, ResourceRef, View } from '../resources/resource.ts';
 import { type TypeUrl, typeUrls } from '../resources/type-urls.ts';
@@ -12,6 +13,7 @@ import { canonicalJson, contentHash } from '../util/hash.ts';
 export interface OpenView {
   readonly view: View;
   readonly profile: ProxyProfile;
+  readonly problems: readonly Problem[];
   /** Follows the proxy to another profile; true when it changed. */
   move(profile: ProxyProfile): boolean;
   close(): void;
@@ -108,6 +110,9 @@ export function createViews(translator: Translator, first: World): Views {
         entry: enter(profile),
         onChange,
         handle: {
+          get problems() {
+            return client.entry.content.problems;
+          },
           get view() {
             return client.entry.view;
           },
