@@ -3,7 +3,7 @@
 
 import type { Control } from '../control/contract.ts';
 import type { Config } from '../model/config.ts';
-import type { ObjectSource } from '../model/source.ts';
+import type { ObjectSource, ObjectStore, RegistrySource } from '../model/source.ts';
 import type { Resource } from '../resources/resource.ts';
 import type { SourceDeps } from '../sources/source-deps.ts';
 import { runAll } from '../util/tasks.ts';
@@ -11,6 +11,8 @@ import { createObjectStore, createRegistry } from './sources.ts';
 
 export interface PlaneDeps extends SourceDeps {
   readonly descriptorSet: Uint8Array;
+  /** Sources that the caller holds in its hand, before those that the configuration names. */
+  readonly held?: { readonly registries: readonly RegistrySource[]; readonly stores: readonly ObjectStore[] };
 }
 
 export interface Plane {
@@ -32,8 +34,15 @@ export async function createPlane(deps: PlaneDeps, config: Config): Promise<Plan
   ]);
   const { clock, random, log, metrics, descriptorSet } = deps;
   const protos = createProtos(descriptorSet);
-  const registries = await Promise.all((config.registries ?? []).map((registry) => createRegistry(deps, registry)));
-  const stores = await Promise.all((config.objects ?? []).map((objects) => createObjectStore(deps, objects)));
+  const { registries: heldRegistries = [], stores: heldStores = [] } = deps.held ?? {};
+  const registries = [
+    ...heldRegistries,
+    ...(await Promise.all((config.registries ?? []).map((registry) => createRegistry(deps, registry)))),
+  ];
+  const stores = [
+    ...heldStores,
+    ...(await Promise.all((config.objects ?? []).map((objects) => createObjectStore(deps, objects)))),
+  ];
   const objectSources: readonly ObjectSource[] = stores;
   const [store] = stores;
   const control = createControl(
