@@ -67,6 +67,35 @@ export interface ControlStatus {
   readonly held: readonly { readonly source: string; readonly reason: string; readonly untilMs: number }[];
 }
 
+/** Requests that proxies sent, as they report it. */
+export interface LoadStatus {
+  /** Whose last report is in the rates. */
+  readonly proxies: number;
+  /** Rates over the last report of each proxy. */
+  readonly requestsPerSecond: number;
+  readonly failedPerSecond: number;
+  readonly droppedPerSecond: number;
+  /** In progress at the time of the reports. */
+  readonly active: number;
+  /** Since the first report of the cluster to this process. */
+  readonly total: {
+    readonly requests: number;
+    readonly succeeded: number;
+    readonly failed: number;
+    readonly dropped: number;
+  };
+}
+
+export interface ClusterLoadStatus extends LoadStatus {
+  readonly cluster: string;
+  /** By the locality of the instances, not of the proxies. */
+  readonly localities: readonly (LoadStatus & {
+    readonly region: string;
+    readonly zone: string;
+    readonly subZone: string;
+  })[];
+}
+
 /** What happened, for `watch`, the demo and the console. */
 export type ControlEvent =
   | { readonly kind: 'world'; readonly revision: number; readonly atMs: number; readonly changes: readonly string[] }
@@ -106,6 +135,8 @@ export interface Control extends ViewProvider {
   world(): World | undefined;
   /** The view of a connected proxy; undefined for a node not connected. */
   viewOf(node: string): View | undefined;
+  /** What proxies report of the clusters' load, names sorted; empty where none reports. */
+  load(): readonly ClusterLoadStatus[];
   /** Takes what the xDS server tells. */
   xdsEvent(event: XdsEvent): void;
   /** Calls `listener` for every event from now on; returns the way to stop. */

@@ -7,6 +7,7 @@ import type { Problem } from '../model/problem.ts';
 import type { ObjectSnapshot } from '../model/snapshot.ts';
 import type { ObjectSource, ObjectStore, RegistrySource } from '../model/source.ts';
 import type { World } from '../model/world.ts';
+import { typeUrls } from '../resources/type-urls.ts';
 import type { Translator } from '../translate/contract.ts';
 import type { Clock } from '../util/clock.ts';
 import type { Logger } from '../util/log.ts';
@@ -18,6 +19,7 @@ import { changeLines, movedServices } from './changes.ts';
 import type { Control, ControlEvent, Rejection } from './contract.ts';
 import { identify } from './identify.ts';
 import { blamed, createLedger, type Settled } from './ledger.ts';
+import { createLoads } from './loads.ts';
 import { createMeasures } from './measures.ts';
 import { createObjects } from './objects.ts';
 import { createPipeline } from './pipeline.ts';
@@ -59,6 +61,7 @@ export function createControl(deps: ControlDeps, options: ControlOptions): Contr
   const measures = createMeasures(deps.metrics);
   const builder = createWorldBuilder();
   const ledger = createLedger(clock);
+  const loads = createLoads();
   const clients = new Map<number, OpenClient>();
   const listeners = new Set<(event: ControlEvent) => void>();
   const endpointListeners = new Set<(names: readonly string[]) => void>();
@@ -118,7 +121,14 @@ export function createControl(deps: ControlDeps, options: ControlOptions): Contr
     publishedAt = at;
     if (views === undefined) return;
     views.publishContent(world);
+    loads.keep(inSomeView);
     problemLog.all(allProblems());
+  }
+
+  function inSomeView(cluster: string): boolean {
+    for (const { content } of views?.contents() ?? [])
+      if (content.resources.get(typeUrls.cluster)?.has(cluster) === true) return true;
+    return false;
   }
 
   function settled(done: Settled | undefined): void {
@@ -234,6 +244,8 @@ export function createControl(deps: ControlDeps, options: ControlOptions): Contr
 
     world: () => pipeline.world(),
 
+    load: () => loads.report(),
+
     viewOf(node) {
       for (const { client, open } of clients.values()) if (client.nodeId === node) return open.view;
       return undefined;
@@ -246,7 +258,7 @@ export function createControl(deps: ControlDeps, options: ControlOptions): Contr
       }
       const open = views.open(identify(client, world), onChange);
       clients.set(client.streamId, { client, open });
-      problemLog.add(allProblems());
+      problemLog.add(open.problems);
       return {
         view: () => open.view,
         close() {
@@ -264,6 +276,15 @@ export function createControl(deps: ControlDeps, options: ControlOptions): Contr
     xdsEvent(event) {
       if (event.kind === 'due') {
         ledger.published(event.streamId, { atMs: publishedAt, revision: pipeline.publishedRevision() });
+        return;
+      }
+      if (event.kind === 'load') {
+        const view = clients.get(event.streamId)?.open.view;
+        loads.take(event.streamId, event.clusters, (cluster) => view?.get(typeUrls.cluster, cluster) !== undefined);
+        return;
+      }
+      if (event.kind === 'load-end') {
+        loads.end(event.streamId);
         return;
       }
       measures.event(event);

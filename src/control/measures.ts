@@ -1,13 +1,13 @@
 // The control plane's own metrics, fed by the events that pass through control. Names after docs; no node is ever a label.
 import { shortNames } from '../resources/type-urls.ts';
 import type { Histogram, Metrics } from '../util/metrics.ts';
-import type { XdsEvent } from '../xds/contract.ts';
+import type { LedgerEvent } from './ledger.ts';
 
 export interface Measures {
   readonly buildSeconds: Histogram;
   /** Event in a registry or object store -> acknowledged by one proxy. */
   readonly propagationSeconds: Histogram;
-  event(event: XdsEvent): void;
+  event(event: LedgerEvent): void;
   world(): void;
 }
 

@@ -83,7 +83,31 @@ export type XdsEvent =
       readonly nonce: string;
       readonly message: string;
       readonly resources: ReadonlyMap<string, string>;
-    };
+    }
+  /** A client's load report (LRS). Its stream was opened with the provider, and is no discovery stream. */
+  | { readonly kind: 'load'; readonly streamId: number; readonly clusters: readonly ClusterLoad[] }
+  | { readonly kind: 'load-end'; readonly streamId: number };
+
+/** Requests of one client to the instances of one locality, since its last report. */
+export interface LocalityLoad {
+  readonly region: string;
+  readonly zone: string;
+  readonly subZone: string;
+  readonly issued: number;
+  readonly succeeded: number;
+  readonly failed: number;
+  /** In progress at the time of the report. */
+  readonly active: number;
+}
+
+export interface ClusterLoad {
+  readonly cluster: string;
+  readonly localities: readonly LocalityLoad[];
+  /** Deliberately not sent. */
+  readonly dropped: number;
+  /** The time that this report is about. */
+  readonly intervalMs: number;
+}
 
 /** One resource of one stream, as the server sees it. Nothing in it is copied. */
 export interface ResourceConfig {

@@ -10,7 +10,9 @@ import { covers, type Flight, type TypeState } from './type-state.ts';
 
 type WithoutStream<T> = T extends { readonly streamId: number } ? Omit<T, 'streamId'> : never;
 /** What control is told, without the stream's number, which the adapter knows. */
-export type Notice = WithoutStream<Exclude<XdsEvent, { kind: 'open' | 'close' | 'due' | 'idle' }>>;
+export type Notice = WithoutStream<
+  Exclude<XdsEvent, { kind: 'open' | 'close' | 'due' | 'idle' | 'load' | 'load-end' }>
+>;
 
 /** `make`: gate A, waits for clusters. `break`: gate B, holds removals. Others: the answer to a type's message. */
 export type TimerKey = 'make' | 'break' | TypeUrl;

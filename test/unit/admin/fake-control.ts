@@ -1,6 +1,7 @@
 // A Control of fixed answers that records what it was asked to change.
 import type {
   ApplyResult,
+  ClusterLoadStatus,
   Control,
   ControlEvent,
   ControlStatus,
@@ -50,6 +51,18 @@ export const status: ControlStatus = {
   held: [],
 };
 
+const rates = { proxies: 1, requestsPerSecond: 12.5, failedPerSecond: 0.5, droppedPerSecond: 0, active: 3 };
+const total = { requests: 1000, succeeded: 960, failed: 40, dropped: 1 };
+
+export const load: readonly ClusterLoadStatus[] = [
+  {
+    cluster: 'cart',
+    ...rates,
+    total,
+    localities: [{ region: 'eu', zone: 'a', subZone: '', ...rates, total }],
+  },
+];
+
 export interface FakeControl extends Control {
   readonly calls: unknown[];
   readonly listeners: Set<(event: ControlEvent) => void>;
@@ -96,6 +109,7 @@ export function createFakeControl(options: FakeOptions = {}): FakeControl {
     listeners,
     run: async () => {},
     status: () => ({ ...status, ...options.status }),
+    load: () => load,
     world: () => (options.synced === false ? undefined : ({} as World)),
     viewOf: (node) => (node === 'edge-1' ? view : undefined),
     xdsEvent: () => {},
