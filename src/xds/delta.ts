@@ -2,10 +2,11 @@
 // It must not know wire formats. Invariant: no name is in both lists (R4); every subscribed name is answered, with its
 // content or as removed (R29, R31); a removal waits until nothing the client holds needs it.
 import type { Resource } from '../resources/resource.ts';
+import { typeUrls } from '../resources/type-urls.ts';
 import { held } from './holdings.ts';
 import { type StreamState, send } from './stream-state.ts';
-import { mayBreak, ready } from './transition.ts';
-import { covers, holds, type TypeState } from './type-state.ts';
+import { isUngated, mayBreak, ready } from './transition.ts';
+import { covers, holds, isOrdinary, type TypeState } from './type-state.ts';
 import { nextTrial } from './verdict.ts';
 import { wanted } from './wanted.ts';
 
@@ -15,7 +16,25 @@ export function evaluateDelta(stream: StreamState, state: TypeState): void {
     if (emit(stream, state, { names: state.trials[0] ?? [], trial: true })) return;
     nextTrial(state);
   }
-  emit(stream, state, { names: new Set([...state.forced, ...state.dirty]), trial: false });
+  if (state.unseen && emitFirst(stream, state)) return;
+  const all = state.unseen ? stream.view.names(state.type) : [];
+  state.unseen = false;
+  emit(stream, state, { names: new Set([...state.forced, ...state.dirty, ...all]), trial: false });
+}
+
+/** The first answer to a wildcard of a client that has nothing: one message for all such streams. False if it is not. */
+function emitFirst(stream: StreamState, state: TypeState): boolean {
+  const bare = isOrdinary(state) && state.holdings.size === 0 && state.forced.size === 0 && state.dirty.size === 0;
+  // Endpoints change under a view, so that there is no set of them to share.
+  if (!bare || !isUngated(stream, state) || state.type === typeUrls.endpoints) return false;
+  const { messages } = stream.options;
+  const set = messages.fullSet(stream.view, state.type);
+  state.unseen = false;
+  if (set.names.length === 0 && !state.respond) return true;
+  state.respond = false;
+  const message = messages.delta({ type: state.type, resources: set.resources, removed: [], set }, state.lastSequence);
+  send(stream, state, { message, touched: set.names, trial: false });
+  return true;
 }
 
 function emit(
@@ -30,7 +49,7 @@ function emit(
     const verdict = covers(state, name) ? judge(stream, state, name) : undefined;
     if (verdict === 'wait') {
       waits = true;
-      if (trial) state.dirty.add(name);
+      if (!state.forced.has(name)) state.dirty.add(name);
       continue;
     }
     state.dirty.delete(name);

@@ -1,13 +1,11 @@
 // What a request does to a stream: ACK or NACK by its nonce, then its subscription changes, whatever the nonce was.
 // It must not know how answers are made. Invariant: version_info counts in the first request of a type only (R15).
-import type { Resource } from '../resources/resource.ts';
 import { type TypeUrl, typeUrls } from '../resources/type-urls.ts';
-import { heldResources, hold } from './holdings.ts';
+import { heldResources, hold, holdExactly } from './holdings.ts';
 import type { DeltaRequest, DiscoveryRequest, SotwRequest } from './requests.ts';
-import { setVersion } from './responses.ts';
 import type { StreamState } from './stream-state.ts';
 import { applyDelta, applySotw, type SubscriptionChange } from './subscription.ts';
-import { createTypeState, forget, type TypeState } from './type-state.ts';
+import { createTypeState, forget, isFullType, type TypeState } from './type-state.ts';
 import { accept, reject } from './verdict.ts';
 
 const legacyWildcardTypes: ReadonlySet<TypeUrl> = new Set([typeUrls.cluster, typeUrls.listener, typeUrls.scopedRoutes]);
@@ -77,6 +75,7 @@ function answer(stream: StreamState, state: TypeState, { nonce, error }: Discove
 function applyChange(stream: StreamState, state: TypeState, change: SubscriptionChange): void {
   forget(state, change.dropped);
   if (change.wildcardDropped) {
+    state.unseen = false;
     const names = [...heldResources(state.holdings)].map(({ name }) => name);
     forget(state, [...names, ...state.unsure, ...state.dirty, ...state.forced]);
   }
@@ -84,9 +83,8 @@ function applyChange(stream: StreamState, state: TypeState, change: Subscription
   if (change.wildcardAsked) {
     state.respond = true;
     // Asked for again while on: the client may have dropped everything in between (R29).
-    for (const name of stream.view.names(state.type))
-      if (state.answered) state.forced.add(name);
-      else state.dirty.add(name);
+    if (state.answered) for (const name of stream.view.names(state.type)) state.forced.add(name);
+    else state.unseen = true;
   }
 }
 
@@ -113,11 +111,11 @@ function resumeSotw(stream: StreamState, state: TypeState, request: SotwRequest)
   state.resumed = true;
   const { wildcard, names } = state.subscription;
   if (!wildcard || names.size > 0) return;
-  const all: Resource[] = [...stream.view.names(state.type)]
-    .sort()
-    .flatMap((name) => stream.view.get(state.type, name) ?? []);
-  if (all.length === 0 || setVersion(all) !== request.versionInfo) return;
-  for (const resource of all) hold(state.holdings, resource);
+  if (!isFullType(state.type)) return;
+  const set = stream.options.messages.fullSet(stream.view, state.type);
+  if (set.names.length === 0 || set.version !== request.versionInfo) return;
+  holdExactly(state.holdings, set.byName);
   state.dirty.clear();
+  state.unseen = false;
   state.respond = false;
 }

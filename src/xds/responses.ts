@@ -1,10 +1,11 @@
 // Assembles DiscoveryResponse and DeltaDiscoveryResponse by splicing the resources' bytes, and shares equal messages.
 // It must not know streams. The nonce is the number of the message, so one Buffer serves every stream that wants it.
 // Invariant: a message is never changed after assembly; two messages never have the same nonce.
-import type { Resource } from '../resources/resource.ts';
+import type { Resource, View } from '../resources/resource.ts';
 import { type TypeUrl, typeUrls } from '../resources/type-urls.ts';
 import { contentHash } from '../util/hash.ts';
 import { allocateFrame, type Frame } from './frame.ts';
+import { createFullSets, type FullSet, setVersion } from './full-set.ts';
 import { textField, varintSize, writeVarint } from './wire.ts';
 
 export interface Message extends Frame {
@@ -25,12 +26,16 @@ export interface MessageContent {
   readonly resources: readonly Resource[];
   /** Delta only: disjoint from `resources`, sorted. */
   readonly removed: readonly string[];
+  /** `resources` are exactly this set, so neither order nor version has to be found anew. */
+  readonly set?: FullSet;
 }
 
 export interface Messages {
   /** A response with this content, and a sequence greater than `after`: a shared one where there is one. */
   sotw(content: MessageContent, after: number): Message;
   delta(content: MessageContent, after: number): Message;
+  /** Everything the view has of the type; not for endpoints, which change under a view. */
+  fullSet(view: View, type: TypeUrl): FullSet;
   /** The sequence in a nonce of this server, 0 for a foreign one. */
   sequenceOf(nonce: string): number;
 }
@@ -64,8 +69,10 @@ export function createMessages(identifier: string, epoch: string): Messages {
   }
 
   function obtain(variant: 'sotw' | 'delta', content: MessageContent, after: number): Message {
-    const version = variant === 'sotw' ? setVersion(content.resources) : '';
-    const key = [variant, content.type, version || fingerprint(content.resources), ...content.removed].join('\n');
+    const { set } = content;
+    const version = variant === 'sotw' ? (set?.version ?? setVersion(content.resources)) : '';
+    const identity = version || (set?.version ?? fingerprint(content.resources));
+    const key = [variant, content.type, identity, ...content.removed].join('\n');
     const known = shared.get(key);
     if (known !== undefined && known.sequence > after) return known;
     sequence++;
@@ -76,7 +83,8 @@ export function createMessages(identifier: string, epoch: string): Messages {
       nonce,
       sequence,
       ...(variant === 'sotw' ? encodeSotw(content, head) : encodeDelta(content, head)),
-      resources: known?.resources ?? new Map(content.resources.map((resource) => [resource.name, resource])),
+      resources:
+        known?.resources ?? set?.byName ?? new Map(content.resources.map((resource) => [resource.name, resource])),
       versions: known?.versions ?? new Map(content.resources.map(({ name, version: own }) => [name, own])),
       removed: content.removed,
       version,
@@ -88,13 +96,9 @@ export function createMessages(identifier: string, epoch: string): Messages {
   return {
     sotw: (content, after) => obtain('sotw', content, after),
     delta: (content, after) => obtain('delta', content, after),
+    fullSet: createFullSets(),
     sequenceOf: (nonce) => (nonce.startsWith(`${epoch}-`) ? Number(nonce.slice(epoch.length + 1)) || 0 : 0),
   };
-}
-
-/** version_info of a set: equal on every replica for equal sets (R7). `resources` are sorted by name. */
-export function setVersion(resources: readonly Resource[]): string {
-  return contentHash(resources.map(({ name, version }) => `${name}\n${version}\n`).join(''));
 }
 
 /** Tells contents apart; cheap for the few resources of a usual change. */

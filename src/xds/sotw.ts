@@ -7,8 +7,8 @@ import { held, heldResources } from './holdings.ts';
 import { emptyAssignment } from './responses.ts';
 import { type StreamState, send } from './stream-state.ts';
 import { isEmpty } from './subscription.ts';
-import { mayBreak, ready } from './transition.ts';
-import { covers, isFullType, type TypeState } from './type-state.ts';
+import { isUngated, mayBreak, ready } from './transition.ts';
+import { covers, isFullType, isOrdinary, type TypeState } from './type-state.ts';
 import { awaitingTrial, nextTrial } from './verdict.ts';
 import { wanted } from './wanted.ts';
 
@@ -19,6 +19,7 @@ export function evaluateSotw(stream: StreamState, state: TypeState): void {
     state.forced.clear();
     state.trials = [];
     state.respond = false;
+    state.unseen = false;
     return;
   }
   while (state.trials.length > 0) {
@@ -27,8 +28,45 @@ export function evaluateSotw(stream: StreamState, state: TypeState): void {
       return;
     nextTrial(state);
   }
-  if (isFullType(state.type)) emitFull(stream, state, false);
-  else emitPart(stream, state, { names: new Set([...state.forced, ...state.dirty]), trial: false });
+  if (!isFullType(state.type)) {
+    const all = state.unseen ? stream.view.names(state.type) : [];
+    state.unseen = false;
+    emitPart(stream, state, { names: new Set([...state.forced, ...state.dirty, ...all]), trial: false });
+  } else if (!isOrdinary(state) || !emitShared(stream, state)) emitFull(stream, state, false);
+}
+
+/**
+ * The complete set of the view, where only marked names can differ from it: costs what changed, not what there is.
+ * False if something of it must wait, so that this stream needs a set of its own.
+ */
+function emitShared(stream: StreamState, state: TypeState): boolean {
+  const { messages } = stream.options;
+  const set = messages.fullSet(stream.view, state.type);
+  let touched: readonly string[] = set.names;
+  const removed: string[] = [];
+  if (state.unseen) {
+    if (state.holdings.size > 0 || !isUngated(stream, state)) return false;
+  } else {
+    const changed: string[] = [];
+    for (const name of state.dirty.size === 0 ? state.forced : new Set([...state.forced, ...state.dirty])) {
+      const has = held(state.holdings, name);
+      const resource = set.byName.get(name);
+      if (resource?.version === has?.version) continue;
+      if (resource === undefined ? !mayBreak(stream, state, name) : !ready(stream, state, resource)) return false;
+      if (resource === undefined) removed.push(name);
+      else changed.push(name);
+    }
+    touched = changed;
+  }
+  const due = state.forced.size > 0 || state.respond;
+  state.forced.clear();
+  state.dirty.clear();
+  state.unseen = false;
+  if (!due && touched.length === 0 && removed.length === 0) return true;
+  state.respond = false;
+  const content = { type: state.type, resources: set.resources, removed: removed.sort(), set };
+  send(stream, state, { message: messages.sotw(content, state.lastSequence), touched, trial: false });
+  return true;
 }
 
 /** The complete set: what is wanted, and what the client keeps for now. */
@@ -58,6 +96,7 @@ function emitFull(stream: StreamState, state: TypeState, trial: boolean): boolea
   const due = state.forced.size > 0 || state.respond;
   state.forced.clear();
   state.dirty.clear();
+  state.unseen = false;
   for (const name of waiting) state.dirty.add(name);
   if (!due && touched.length === 0 && resources.length === state.holdings.size) return false;
   // A first answer that would be empty only because its content waits is no answer yet.
@@ -83,7 +122,7 @@ function emitPart(
   for (const name of names) {
     const resource = covers(state, name) ? part(stream, state, name) : undefined;
     if (resource === 'wait') {
-      if (trial) state.dirty.add(name);
+      if (!state.forced.has(name)) state.dirty.add(name);
       continue;
     }
     state.dirty.delete(name);

@@ -8,12 +8,16 @@ import { held, heldResources } from './holdings.ts';
 import type { StreamState } from './stream-state.ts';
 import { covers, hasMarks, type TypeState } from './type-state.ts';
 
+/** True if nothing of the type waits at gate A, whatever it names. */
+export function isUngated(stream: StreamState, { type, answered, resumed }: TypeState): boolean {
+  if (type !== typeUrls.listener && type !== typeUrls.routes) return true;
+  // The first answer on a fresh client has nothing to break.
+  return !stream.options.aggregated || (!answered && !resumed);
+}
+
 /** Gate A: true if the client has, warm, every cluster that this new content of a listener or route needs (R17, R44). */
 export function ready(stream: StreamState, state: TypeState, resource: Resource): boolean {
-  if (state.type !== typeUrls.listener && state.type !== typeUrls.routes) return true;
-  if (!stream.options.aggregated) return true;
-  // The first answer on a fresh client has nothing to break.
-  if (!state.answered && !state.resumed) return true;
+  if (isUngated(stream, state)) return true;
   // Content the client has already cannot break anything: it is only confirmed.
   if (held(state.holdings, resource.name)?.version === resource.version) return true;
   const key = `${state.type} ${resource.name}`;
@@ -49,8 +53,10 @@ function clusterCondition(stream: StreamState, asking: TypeState, name: string):
   if (wantedCluster === undefined) return 'there';
   const clusters = stream.types.get(typeUrls.cluster);
   if (clusters === undefined) {
-    // On reconnect types come in any order: clusters will be asked for, unless one is still warming (R40).
-    return asking.resumed && !stream.gates.clustersNeverAsked ? 'coming' : 'there';
+    // On reconnect types come in any order: clusters will be asked for, unless one is still warming (R40). A gRPC client
+    // asks for clusters by the names that its routes bring, and puts nothing to use before it has them.
+    const { legacyWildcard } = stream.options;
+    return asking.resumed && legacyWildcard && !stream.gates.clustersNeverAsked ? 'coming' : 'there';
   }
   if (!covers(clusters, name)) return 'there';
   const has = held(clusters.holdings, name);

@@ -37,6 +37,8 @@ export interface TypeState {
   /** Nonces of later messages have a greater sequence (R6). */
   lastSequence: number;
   lastNonce: string;
+  /** The wildcard is on and nothing it covers was compared yet: as if every name were in `dirty`. */
+  unseen: boolean;
   /** A response is due even if it is empty (R36), or equal (SotW, new names). */
   respond: boolean;
   /** The client came with state from an earlier stream. */
@@ -61,6 +63,7 @@ export function createTypeState(type: TypeUrl): TypeState {
     overdue: undefined,
     lastSequence: 0,
     lastNonce: '',
+    unseen: false,
     respond: false,
     resumed: false,
     answered: false,
@@ -85,7 +88,16 @@ export function holds(state: TypeState, name: string): boolean {
 
 /** True if something waits to be compared or sent. */
 export function hasMarks(state: TypeState): boolean {
-  return state.dirty.size > 0 || state.forced.size > 0 || state.respond || state.trials.length > 0;
+  return state.dirty.size > 0 || state.forced.size > 0 || state.respond || state.unseen || state.trials.length > 0;
+}
+
+/**
+ * True if the client is to have what every client of its view has, as far as it is not marked: nothing is refused or
+ * uncertain, and all it asked for is everything.
+ */
+export function isOrdinary({ subscription, pinned, unsure, trials }: TypeState): boolean {
+  const lone = subscription.wildcard && subscription.names.size === 0;
+  return lone && pinned.size === 0 && unsure.size === 0 && trials.length === 0;
 }
 
 /** Forgets what a client that dropped these names holds (R25). */

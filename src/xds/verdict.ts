@@ -1,7 +1,7 @@
 // What an ACK or NACK says of the resources in a message, and how a bad one is found among many.
 // It must not know when things are sent. Invariant: after a NACK the same message is never sent again; each rejected group
 // is halved until one resource is left, which is pinned at its last good version: at most 2n messages for n resources.
-import { held, hold, release } from './holdings.ts';
+import { held, hold, holdExactly, release } from './holdings.ts';
 import type { ErrorDetail } from './requests.ts';
 import { covers, type Flight, isFullType, type TypeState } from './type-state.ts';
 
@@ -13,9 +13,16 @@ export function accept(state: TypeState, flight: Flight): void {
 
 /** Records the message's content as held. */
 function landed(state: TypeState, { message }: Flight): void {
+  // A complete set under a wildcard is all the client has, whatever it had before.
+  if (message.version !== '' && isFullType(state.type) && state.subscription.wildcard) {
+    holdExactly(state.holdings, message.resources);
+    state.unsure.clear();
+    return;
+  }
+  const share = state.holdings.size === 0 && allCovered(state, message.resources.keys());
+  if (share) holdExactly(state.holdings, message.resources);
   for (const [name, resource] of message.resources) {
-    if (!covers(state, name)) continue;
-    hold(state.holdings, resource);
+    if (!share && covers(state, name)) hold(state.holdings, resource);
     state.unsure.delete(name);
   }
   for (const name of message.removed) {
@@ -23,6 +30,12 @@ function landed(state: TypeState, { message }: Flight): void {
     release(state.holdings, name);
     state.unsure.delete(name);
   }
+}
+
+function allCovered(state: TypeState, names: Iterable<string>): boolean {
+  if (state.subscription.wildcard) return true;
+  for (const name of names) if (!covers(state, name)) return false;
+  return true;
 }
 
 /**

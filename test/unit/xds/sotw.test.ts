@@ -1,7 +1,9 @@
 // The state-of-the-world variant, rule by rule.
 import { describe, expect, it } from 'vitest';
 import { createMessages } from '../../../src/xds/responses.ts';
-import { resource } from '../../support/static-views.ts';
+import { createStream, step } from '../../../src/xds/stream.ts';
+import { defaultLimits } from '../../../src/xds/stream-state.ts';
+import { resource, viewOf } from '../../support/static-views.ts';
 import { CDS, drive, EDS, LDS, RDS, SDS } from './driver.ts';
 
 const cluster = (name: string, content = '1') => resource(CDS, name, { content, deps: [{ type: EDS, name }] });
@@ -195,6 +197,50 @@ describe('answers', () => {
   });
 });
 
+describe('what streams of one view share', () => {
+  it.each(['sotw', 'delta'] as const)('%s: one message, and one record of what they hold', (variant) => {
+    const messages = createMessages('test', 'e');
+    const view = viewOf(['a', 'b', 'c'].map((name) => cluster(name)));
+    const streams = [1, 2].map(() => createStream({ ...streamOptions(variant), view, messages }));
+    const take = (event: Parameters<typeof step>[1]): unknown[] =>
+      streams.map((stream) =>
+        step(stream, event).flatMap((effect) => (effect.kind === 'send' ? [effect.message] : [])),
+      );
+    const request = { typeUrl: CDS, error: undefined, node: undefined, versionInfo: '', names: [] };
+    const lists = { subscribe: [], unsubscribe: [], versions: new Map<string, string>() };
+    const ask = (nonce: string): unknown[] =>
+      take({ kind: 'request', request: { ...request, ...lists, variant: variant as 'sotw', nonce } });
+    const [one, two] = ask('').flat();
+    expect(two).toBe(one);
+    ask('e-1');
+    const held = streams.map(({ types }) => types.get(CDS)?.holdings);
+    expect(held.map((holdings) => holdings?.size)).toEqual([3, 3]);
+    expect(held[0]?.base).toBe(held[1]?.base);
+    expect(held[0]?.exceptions).toBe(undefined);
+  });
+  it('a stream with an exception gets a set of its own, and the common one again when it has none', () => {
+    const messages = createMessages('test', 'e');
+    const [usual, odd] = [1, 2].map(() => drive({ variant: 'sotw', resources: [cluster('a')], messages }));
+    for (const driver of [usual, odd]) {
+      driver?.sotw(CDS, []);
+      driver?.ack(CDS);
+    }
+    for (const driver of [usual, odd]) driver?.publish([cluster('a', 'bad')]);
+    usual?.ack(CDS);
+    odd?.nack(CDS);
+    const next = [cluster('a', 'bad'), cluster('b')];
+    for (const driver of [usual, odd]) expect(driver?.publish(next)).toEqual(['CDS a b']);
+    expect(odd?.last(CDS).versions.get('a')).toBe(cluster('a').version);
+    expect(usual?.last(CDS).versions.get('a')).toBe(cluster('a', 'bad').version);
+    for (const driver of [usual, odd]) {
+      driver?.ack(CDS);
+      driver?.publish([cluster('a', 'good'), cluster('b')]);
+      driver?.ack(CDS);
+    }
+    expect(odd?.last(CDS)).toBe(usual?.last(CDS));
+  });
+});
+
 describe('reconnect', () => {
   it('R40: endpoints of a cluster nobody knows are answered with an empty assignment', () => {
     const driver = sotw([assignment('a')]);
@@ -222,4 +268,8 @@ function driverMessages(nonce: string) {
   // Brings the shared messages to the state in which `nonce` was given out.
   expect(messages.sotw({ type: CDS, resources: [cluster('a')], removed: [] }, 0).nonce).toBe(nonce);
   return messages;
+}
+
+function streamOptions(variant: 'sotw' | 'delta') {
+  return { variant, aggregated: true, legacyWildcard: true, limits: defaultLimits };
 }
