@@ -1,0 +1,144 @@
+// A worker's copy of the views its streams use and of the endpoints beside them: a reducer of the main thread's messages,
+// and the ViewProvider of the worker's streams. It must not know threads or protocol.
+// Invariant: a View that a stream holds is never changed in place, but for endpoints; a stream's view changes only when
+// the stream is told, in the same call.
+import type { Resource, ResourceRef, View } from '../../resources/resource.ts';
+import { type TypeUrl, typeUrls } from '../../resources/type-urls.ts';
+import type { Opened, ViewProvider } from '../contract.ts';
+import { type FromWorker, fromShared, type ToWorker } from './thread-messages.ts';
+
+export interface Mirror extends ViewProvider {
+  /** Takes one message; streams that it concerns are told within the call. */
+  take(message: ToWorker): void;
+}
+
+type Content = ReadonlyMap<TypeUrl, ReadonlyMap<string, Resource>>;
+type OnChange = (changed: readonly ResourceRef[]) => void;
+
+interface MirroredView {
+  readonly view: View;
+  readonly content: Content;
+}
+
+interface OpenStream {
+  view: View;
+  readonly onChange: OnChange;
+}
+
+/** `say` tells the main thread, in order. */
+export function createMirror(say: (message: FromWorker) => void): Mirror {
+  const resources = new Map<number, Resource>();
+  const endpoints = new Map<string, Resource>();
+  const views = new Map<string, MirroredView>();
+  const opening = new Map<number, { readonly resolve: (opened: Opened) => void; readonly onChange: OnChange }>();
+  const streams = new Map<number, OpenStream>();
+  const listeners = new Set<(names: readonly string[]) => void>();
+
+  function createView(id: string, content: Content): MirroredView {
+    const of = (type: TypeUrl): ReadonlyMap<string, Resource> =>
+      type === typeUrls.endpoints ? endpoints : (content.get(type) ?? noNames);
+    const view = {
+      id,
+      get: (type: TypeUrl, name: string) => of(type).get(name),
+      names: (type: TypeUrl) => of(type).keys(),
+    };
+    return { view, content };
+  }
+
+  function changeView({ view: id, set, removed }: Extract<ToWorker, { kind: 'view' }>): void {
+    const content = new Map(views.get(id)?.content);
+    const copied = new Map<TypeUrl, Map<string, Resource>>();
+    const writable = (type: TypeUrl): Map<string, Resource> => {
+      let names = copied.get(type);
+      if (names === undefined) {
+        names = new Map(content.get(type));
+        copied.set(type, names);
+        content.set(type, names);
+      }
+      return names;
+    };
+    for (const { type, name } of removed) writable(type).delete(name);
+    for (const number of set) {
+      const resource = resources.get(number);
+      if (resource === undefined) throw new Error(`view ${id} lists resource ${number}, which was never told`);
+      writable(resource.type).set(resource.name, resource);
+    }
+    views.set(id, createView(id, content));
+  }
+
+  function viewOf(id: string): View {
+    const known = views.get(id);
+    if (known === undefined) throw new Error(`view ${id} was never told`);
+    return known.view;
+  }
+
+  function opened(stream: number, id: string): void {
+    const request = opening.get(stream);
+    opening.delete(stream);
+    if (request === undefined) return;
+    const open: OpenStream = { view: viewOf(id), onChange: request.onChange };
+    streams.set(stream, open);
+    request.resolve({
+      view: () => open.view,
+      close() {
+        if (streams.delete(stream)) say({ kind: 'close', stream });
+      },
+    });
+  }
+
+  return {
+    open: (client, onChange) =>
+      new Promise((resolve) => {
+        opening.set(client.streamId, { resolve, onChange });
+        say({ kind: 'open', client });
+      }),
+    onEndpoints(listener) {
+      listeners.add(listener);
+      return () => listeners.delete(listener);
+    },
+    take(message) {
+      switch (message.kind) {
+        case 'resources':
+          for (const shared of message.added) resources.set(shared.id, fromShared(shared));
+          return;
+        case 'view':
+          changeView(message);
+          return;
+        case 'drop':
+          views.delete(message.view);
+          return;
+        case 'forget':
+          for (const id of message.ids) resources.delete(id);
+          return;
+        case 'endpoints': {
+          for (const shared of message.set) endpoints.set(shared.name, fromShared(shared));
+          for (const name of message.removed) endpoints.delete(name);
+          const names = [...message.set.map(({ name }) => name), ...message.removed];
+          for (const listener of listeners) listener(names);
+          return;
+        }
+        case 'opened':
+          opened(message.stream, message.view);
+          return;
+        case 'refused':
+          opening.get(message.stream)?.resolve(message.refusal);
+          opening.delete(message.stream);
+          return;
+        case 'changed': {
+          const view = viewOf(message.view);
+          for (const number of message.streams) {
+            const stream = streams.get(number);
+            if (stream === undefined) continue;
+            stream.view = view;
+            stream.onChange(message.refs);
+          }
+          return;
+        }
+        case 'stop':
+          return;
+      }
+    },
+  };
+}
+
+const noNames: ReadonlyMap<string, Resource> = new Map();
