@@ -1,7 +1,8 @@
 // Decodes DiscoveryRequest and DeltaDiscoveryRequest (envoy/service/discovery/v3/discovery.proto) by hand.
 // It must not know subscriptions or streams. Unknown fields, locators and dynamic parameters are skipped (R56).
 // Invariant: bounded work; what is not a message throws WireError.
-import { eachField, WireError } from './wire.ts';
+import type { NameList, NameLists } from './name-lists.ts';
+import { eachField, varintSize, WireError } from './wire.ts';
 
 /** google.rpc.Status of a NACK. */
 export interface ErrorDetail {
@@ -17,8 +18,10 @@ export interface SotwRequest {
   /** The encoded Node, if the message has one. */
   readonly node: Buffer | undefined;
   readonly versionInfo: string;
-  /** The whole subscription, each name once. */
+  /** The whole subscription, each name once; the same array as before where the client repeats itself. */
   readonly names: readonly string[];
+  /** `names` as they came, to recognise them in the next request; undefined where they were not in one piece. */
+  readonly list?: NameList | undefined;
 }
 
 export interface DeltaRequest {
@@ -42,27 +45,65 @@ const maxNameBytes = 4096;
 /** An Envoy quotes whole rejected configurations; more than this helps nobody. */
 const maxErrorText = 8192;
 
-/** Reads a DiscoveryRequest. Throws WireError. */
-export function decodeSotw(bytes: Buffer): SotwRequest {
+export interface NameMemory {
+  readonly lists: NameLists;
+  /** What this client sent last, of each type. */
+  readonly last: Iterable<NameList>;
+}
+
+/** The tag of `resource_names`. */
+const nameTag = 3 * 8 + 2;
+
+/** Reads a DiscoveryRequest. A list of names that is in `memory` is compared as bytes, not read. Throws WireError. */
+export function decodeSotw(bytes: Buffer, memory?: NameMemory): SotwRequest {
   let typeUrl = '';
   let nonce = '';
   let versionInfo = '';
   let node: Buffer | undefined;
   let error: ErrorDetail | undefined;
+  let list: NameList | undefined;
   const names = new Set<string>();
   let count = 0;
-  eachField(bytes, [0, bytes.length], ({ number, wireType, start, end }) => {
+  /** Where the names are, as long as they are in one piece. */
+  let piece: { from: number; to: number } | undefined;
+  eachField(bytes, [0, bytes.length], (field) => {
+    const { number, wireType, start, end } = field;
     if (wireType !== 2) return;
     if (number === 1) versionInfo = bytes.toString('utf8', start, end);
     else if (number === 2) node = bytes.subarray(start, end);
     else if (number === 3) {
+      const from = start - 1 - varintSize(end - start);
+      if (count === 0 && memory !== undefined) {
+        list = repeated(bytes, from, memory.last);
+        if (list !== undefined) {
+          field.next = from + list.raw.length;
+          return;
+        }
+      }
+      if (count === 0 && list === undefined) piece = { from, to: end };
+      else piece = piece?.to === from ? { from: piece.from, to: end } : undefined;
+      // More names after those recognised: not the same list.
+      for (const name of list?.names ?? []) names.add(name);
+      list = undefined;
       names.add(nameOf(bytes, start, end));
       checkCount(++count);
     } else if (number === 4) typeUrl = bytes.toString('utf8', start, end);
     else if (number === 5) nonce = bytes.toString('utf8', start, end);
     else if (number === 6) error = decodeStatus(bytes, start, end);
   });
-  return { variant: 'sotw', typeUrl, nonce, error, node, versionInfo, names: [...names] };
+  if (list === undefined && piece !== undefined && memory !== undefined)
+    list = memory.lists.intern(bytes.subarray(piece.from, piece.to), [...names]);
+  return { variant: 'sotw', typeUrl, nonce, error, node, versionInfo, names: list?.names ?? [...names], list };
+}
+
+/** The list whose bytes stand at `from`, whole: no further name follows them. */
+function repeated(bytes: Buffer, from: number, last: Iterable<NameList>): NameList | undefined {
+  for (const list of last) {
+    const to = from + list.raw.length;
+    if (to <= bytes.length && bytes[to] !== nameTag && bytes.compare(list.raw, 0, list.raw.length, from, to) === 0)
+      return list;
+  }
+  return undefined;
 }
 
 /** Reads a DeltaDiscoveryRequest. Throws WireError. */

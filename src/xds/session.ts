@@ -2,13 +2,14 @@
 // It must not know transports, services or other streams. Invariant: nothing a client sends, and no fault of ours while
 // serving it, ends more than this stream; after the end nothing of it is retained.
 import type { ResourceRef } from '../resources/resource.ts';
-import { shortNames, type TypeUrl, typeUrls } from '../resources/type-urls.ts';
+import { isTypeUrl, shortNames, type TypeUrl, typeUrls } from '../resources/type-urls.ts';
 import type { Clock, Timer } from '../util/clock.ts';
 import { errorText } from '../util/errors.ts';
 import type { Logger } from '../util/log.ts';
 import type { ClientInfo, Opened, Refusal, ViewProvider, ViewSubscription, XdsEvent } from './contract.ts';
 import type { Frame } from './frame.ts';
 import type { StreamMethod } from './methods.ts';
+import type { NameList, NameLists } from './name-lists.ts';
 import { decodeNode, type NodeClaims } from './node.ts';
 import type { Pump } from './pump.ts';
 import { type DiscoveryRequest, decodeDelta, decodeSotw } from './requests.ts';
@@ -28,6 +29,7 @@ export interface SessionDeps {
   readonly pump: Pump;
   /** Of endpoints. */
   readonly watchers: Watchers;
+  readonly nameLists: NameLists;
   readonly limits: StreamLimits;
   /** A client that takes nothing for so long is cut off. */
   readonly blockedMs: number;
@@ -68,6 +70,8 @@ const maxWaitingBytes = 16 * 1024 * 1024;
 /** Serves the stream until it ends; `onEnd` is called once. */
 export function createSession(deps: SessionDeps, sink: Sink, { id, method, onEnd }: SessionOptions): Session {
   const timers = new Map<TimerKey, Timer>();
+  /** SotW: the names last asked for, of each type. */
+  const lastNames = new Map<TypeUrl, NameList>();
   let stream: StreamState | undefined;
   let subscription: ViewSubscription | undefined;
   let watcher: Watcher | undefined;
@@ -293,8 +297,13 @@ export function createSession(deps: SessionDeps, sink: Sink, { id, method, onEnd
       wait(waiting, bytes);
       return;
     }
-    const decoded = method.variant === 'sotw' ? decodeSotw(bytes) : decodeDelta(bytes);
+    const decoded =
+      method.variant === 'sotw'
+        ? decodeSotw(bytes, { lists: deps.nameLists, last: lastNames.values() })
+        : decodeDelta(bytes);
     const typed = typeOf(decoded, method.type);
+    if (typed?.variant === 'sotw' && typed.list !== undefined && isTypeUrl(typed.typeUrl))
+      lastNames.set(typed.typeUrl, typed.list);
     if (typed === undefined) {
       const details = `this stream carries ${shortNames[method.type as TypeUrl]} only`;
       fail('invalid-argument', { details, cause: 'invalid' });

@@ -7,6 +7,8 @@ export interface Subscription {
   wildcard: boolean;
   /** An explicit name or "*" was sent before: an empty list then means nothing, not everything. */
   named: boolean;
+  /** The last list of a SotW client, to tell by identity that it repeats itself. */
+  list: readonly string[] | undefined;
 }
 
 export interface SubscriptionChange {
@@ -20,13 +22,15 @@ export interface SubscriptionChange {
 }
 
 export function createSubscription(): Subscription {
-  return { names: new Set(), wildcard: false, named: false };
+  return { names: new Set(), wildcard: false, named: false, list: undefined };
 }
 
 /** True if nothing is wanted: such a type is never sent to (R16). */
 export function isEmpty(subscription: Subscription): boolean {
   return !subscription.wildcard && subscription.names.size === 0;
 }
+
+const noChange: SubscriptionChange = { answer: [], dropped: [], wildcardAsked: false, wildcardDropped: false };
 
 /**
  * Applies the complete list of a SotW request (R22). `legacy`: an empty list before any explicit name means everything.
@@ -37,6 +41,8 @@ export function applySotw(subscription: Subscription, names: readonly string[], 
     subscription.wildcard = legacy;
     return { answer: [], dropped: [], wildcardAsked: legacy && !before, wildcardDropped: false };
   }
+  if (names === subscription.list) return noChange;
+  subscription.list = names;
   subscription.named = true;
   const wanted = new Set(names);
   const wildcard = wanted.delete('*');

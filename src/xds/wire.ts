@@ -15,6 +15,8 @@ export interface WireField {
   /** Start and end of a length-delimited (or fixed) body. */
   readonly start: number;
   readonly end: number;
+  /** Where reading goes on; a visitor that knows the fields after this one may set it to the end of a later one. */
+  next: number;
 }
 
 /** Calls `visit` for every field in [start, end). Groups are refused. */
@@ -43,7 +45,7 @@ export function eachField(
     if (number === 0 || number > 536_870_911) throw new WireError('field number out of range');
     if (wireType === 0) {
       const value = varint();
-      visit({ number, wireType, value, start: at, end: at });
+      visit({ number, wireType, value, start: at, end: at, next: at });
       continue;
     }
     const size = wireType === 2 ? varint() : wireType === 1 ? 8 : wireType === 5 ? 4 : -1;
@@ -52,7 +54,9 @@ export function eachField(
     const from = at;
     at += size;
     const value = wireType === 1 ? bytes.readDoubleLE(from) : 0;
-    visit({ number, wireType, value, start: from, end: at });
+    const field = { number, wireType, value, start: from, end: at, next: at };
+    visit(field);
+    at = field.next;
   }
 }
 

@@ -7,6 +7,7 @@ import type { Metrics } from '../../util/metrics.ts';
 import type { Random } from '../../util/random.ts';
 import type { ViewProvider, XdsEvent } from '../contract.ts';
 import { methodPath, streamMethods } from '../methods.ts';
+import { createNameLists } from '../name-lists.ts';
 import { createPump } from '../pump.ts';
 import { createMessages } from '../responses.ts';
 import { createSession, type Session } from '../session.ts';
@@ -76,6 +77,7 @@ export function createXdsServer(deps: XdsServerDeps, options: XdsServerOptions):
     const sessionDeps = {
       ...{ clock, log, provider: deps.provider, onEvent: deps.onEvent, watchers },
       messages: createMessages(deps.identifier, epoch),
+      nameLists: createNameLists(),
       pump: createPump(clock),
       limits: { ...defaultLimits, ...options.limits },
       blockedMs: options.blockedMs ?? 60_000,

@@ -6,10 +6,12 @@ import { describe, expect, it } from 'vitest';
 import { createProtos } from '../../../src/resources/protos.ts';
 import { typeUrls } from '../../../src/resources/type-urls.ts';
 import { methodPath, streamMethods } from '../../../src/xds/methods.ts';
+import { createNameLists, type NameList } from '../../../src/xds/name-lists.ts';
 import { decodeNode } from '../../../src/xds/node.ts';
 import { decodeDelta, decodeSotw } from '../../../src/xds/requests.ts';
 import { createMessages } from '../../../src/xds/responses.ts';
 import { textField, WireError } from '../../../src/xds/wire.ts';
+import { propertyRuns } from '../../support/property-runs.ts';
 import { resource } from '../../support/static-views.ts';
 
 const protos = createProtos(readFileSync(new URL('../../../src/gen/envoy.binpb', import.meta.url)));
@@ -172,5 +174,50 @@ describe('services', () => {
       expect(published?.methodKind, `${service}/${method}`).toBe('bidi_streaming');
       expect(methodPath(one)).toBe(`/${service}/${method}`);
     }
+  });
+});
+
+describe('names that a SotW client repeats', () => {
+  const request = (names: readonly string[], extra: object = {}): Buffer =>
+    Buffer.from(
+      protos.encode('envoy.service.discovery.v3.DiscoveryRequest', { resourceNames: names, typeUrl: 'a', ...extra }),
+    );
+  const plain = (names: readonly string[]): readonly string[] => [...new Set(names)];
+
+  it('are the same array while the bytes are, for every stream, and read like any others when they are not', () => {
+    const lists = createNameLists();
+    const first = decodeSotw(request(['a', 'b'], { versionInfo: '1' }), { lists, last: [] });
+    expect(first.names).toEqual(['a', 'b']);
+    const last = first.list === undefined ? [] : [first.list];
+    expect(decodeSotw(request(['a', 'b'], { versionInfo: '22', responseNonce: 'n' }), { lists, last }).names).toBe(
+      first.names,
+    );
+    expect(decodeSotw(request(['a', 'b']), { lists, last: [] }).names).toBe(first.names);
+    for (const names of [['a'], ['a', 'b', 'c'], ['b', 'a'], ['a', 'b', 'b'], []])
+      expect(decodeSotw(request(names), { lists, last }).names).toEqual(plain(names));
+  });
+
+  it('are read the same with a memory and without, whatever came before', () => {
+    const list = fc.array(fc.constantFrom('a', 'b', 'ab', '', 'c'.repeat(130)), { maxLength: 5 });
+    fc.assert(
+      fc.property(fc.array(list, { maxLength: 6 }), (sequence) => {
+        const lists = createNameLists();
+        let last: NameList[] = [];
+        for (const names of sequence) {
+          const decoded = decodeSotw(request(names), { lists, last });
+          expect(decoded.names).toEqual(plain(names));
+          last = decoded.list === undefined ? last : [decoded.list];
+        }
+      }),
+      { numRuns: propertyRuns(100) },
+    );
+  });
+
+  it('are told apart where names stand in two places of the message', () => {
+    const lists = createNameLists();
+    const { list } = decodeSotw(request(['a']), { lists, last: [] });
+    const split = Buffer.concat([request(['a']), request(['b'])]);
+    expect(decodeSotw(split, { lists, last: list === undefined ? [] : [list] }).names).toEqual(['a', 'b']);
+    expect(decodeSotw(split, { lists, last: [] })).toMatchObject({ names: ['a', 'b'], list: undefined });
   });
 });
