@@ -73,7 +73,7 @@ export function decodeSotw(bytes: Buffer, memory?: NameMemory): SotwRequest {
     else if (number === 2) node = bytes.subarray(start, end);
     else if (number === 3) {
       const from = start - 1 - varintSize(end - start);
-      if (count === 0 && memory !== undefined) {
+      if (count === 0 && list === undefined && memory !== undefined) {
         list = repeated(bytes, from, memory.last);
         if (list !== undefined) {
           field.next = from + list.raw.length;
