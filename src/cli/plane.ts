@@ -8,6 +8,7 @@ import type { Resource } from '../resources/resource.ts';
 import type { SourceDeps } from '../sources/source-deps.ts';
 import { runAll } from '../util/tasks.ts';
 import { createObjectStore, createRegistry } from './sources.ts';
+import { xdsOptions } from './xds-options.ts';
 
 export interface PlaneDeps extends SourceDeps {
   readonly descriptorSet: Uint8Array;
@@ -67,7 +68,7 @@ export async function createPlane(deps: PlaneDeps, config: Config): Promise<Plan
       onEvent: control.xdsEvent,
       identifier: config.node,
     },
-    { address: config.xds.address, port: config.xds.port, insecure: config.xds.insecure },
+    xdsOptions(config.xds),
   );
   return {
     control,

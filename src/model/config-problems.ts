@@ -73,15 +73,17 @@ export function meaningProblems(config: Config, layers: Layers, file: ConfigTree
     problems.push(createProblem('CH1605', nowhere, 'no registry is configured', { hint: missingHint }));
   for (const section of ['xds', 'http'] as const) {
     const { address, insecure } = config[section];
-    if (!insecure && !isLoopback(address))
+    const secure = section === 'xds' && config.xds.tls !== undefined;
+    const instead = section === 'xds' ? 'Set xds.tls.cert and xds.tls.key, use' : 'Use';
+    if (!insecure && !secure && !isLoopback(address))
       problems.push(
         createProblem(
           'CH1613',
           at([section, 'address']),
-          `${section}.address "${address}" is not loopback and TLS is not available yet`,
+          `${section}.address "${address}" is not loopback and ${section === 'xds' ? 'TLS is not set' : 'TLS is not available yet'}`,
           {
             path: `${section}.address`,
-            hint: `Use 127.0.0.1, or accept plaintext knowingly with ${environmentName([section, 'insecure'])}=true, --${flagName([section, 'insecure'])} or --insecure.`,
+            hint: `${instead} 127.0.0.1, or accept plaintext knowingly with ${environmentName([section, 'insecure'])}=true, --${flagName([section, 'insecure'])} or --insecure.`,
           },
         ),
       );

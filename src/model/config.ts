@@ -100,6 +100,15 @@ export const configSchema = z.strictObject({
       address: text.default('127.0.0.1').describe('where proxies connect'),
       port: port.default(18000),
       insecure: z.boolean().default(false).describe('allow plaintext on an address that is not loopback'),
+      tls: z
+        .strictObject({
+          cert: path.describe('PEM of the certificate proxies verify, read again when it changes'),
+          key: path.describe('PEM of its private key'),
+          clientCa: path.optional().describe('PEM of the authority of client certificates; with it they are required'),
+          minVersion: z.enum(['1.2', '1.3']).default('1.3'),
+        })
+        .optional()
+        .describe('TLS on the xDS port'),
     })
     .prefault({}),
   http: z

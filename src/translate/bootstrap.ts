@@ -7,10 +7,19 @@ import type { ClusterJson } from '../gen/envoy/config/cluster/v3/cluster_pb.js';
 import type { AddressJson } from '../gen/envoy/config/core/v3/address_pb.js';
 import type { ListenerJson } from '../gen/envoy/config/listener/v3/listener_pb.js';
 import type { HttpConnectionManagerJson } from '../gen/envoy/extensions/filters/network/http_connection_manager/v3/http_connection_manager_pb.js';
+import type { UpstreamTlsContextJson } from '../gen/envoy/extensions/transport_sockets/tls/v3/tls_pb.js';
 import type { HttpProtocolOptionsJson } from '../gen/envoy/extensions/upstreams/http/v3/http_protocol_options_pb.js';
 import { bootstrapClusters } from './cluster-names.ts';
 import { httpFilters } from './filters/index.ts';
 import type { Binding } from './profile.ts';
+
+export interface XdsTls {
+  /** PEM file on the proxy's machine; Envoy reads it again when it is replaced by rename. */
+  readonly caFile: string;
+  readonly name?: string;
+  /** PEM files of the proxy's own certificate, where Chancery asks for one. */
+  readonly certificate?: { readonly certFile: string; readonly keyFile: string };
+}
 
 export interface BootstrapOptions {
   /** Unique among all proxies. */
@@ -28,6 +37,8 @@ export interface BootstrapOptions {
   readonly locality?: { readonly region?: string; readonly zone?: string; readonly subZone?: string };
   /** Where Chancery's xDS listens; a host name is resolved by Envoy. */
   readonly xds: Binding;
+  /** TLS to it: the authority to trust, and the one name its certificate must have; default the host of `xds`. */
+  readonly xdsTls?: XdsTls;
   /** Default 127.0.0.1:9901. */
   readonly admin?: Binding;
   /** Default 127.0.0.1:9902; false: none. */
@@ -62,7 +73,7 @@ function staticCluster(name: string, to: Binding): ClusterJson {
 }
 
 /** HTTP/2 with keepalive, so that a control plane that vanished without a word is noticed and dialled again. */
-function controlPlane(to: Binding): ClusterJson {
+function controlPlane(to: Binding, tls: XdsTls | undefined): ClusterJson {
   const options: HttpProtocolOptionsJson = {
     explicitHttpConfig: {
       http2ProtocolOptions: { connectionKeepalive: { interval: '30s', timeout: '5s' } },
@@ -71,7 +82,44 @@ function controlPlane(to: Binding): ClusterJson {
   return {
     ...staticCluster(xdsCluster, to),
     upstreamConnectionOptions: { tcpKeepalive: { keepaliveTime: 60 } },
+    ...(tls === undefined ? {} : { transportSocket: tlsSocket(tls, to.address) }),
     typedExtensionProtocolOptions: { [httpOptions]: { '@type': `type.googleapis.com/${httpOptions}`, ...options } },
+  };
+}
+
+/**
+ * TLS 1.3 with one authority and one exact name, and never a session of an earlier connection. Source: Envoy's
+ * CertificateValidationContext and UpstreamTlsContext.
+ */
+function tlsSocket({ caFile, name, certificate }: XdsTls, host: string): NonNullable<ClusterJson['transportSocket']> {
+  const expected = name ?? host;
+  const byAddress = isIP(expected) !== 0;
+  const context: UpstreamTlsContextJson = {
+    commonTlsContext: {
+      tlsParams: { tlsMinimumProtocolVersion: 'TLSv1_3', tlsMaximumProtocolVersion: 'TLSv1_3' },
+      alpnProtocols: ['h2'],
+      ...(certificate === undefined
+        ? {}
+        : {
+            tlsCertificates: [
+              {
+                certificateChain: { filename: certificate.certFile },
+                privateKey: { filename: certificate.keyFile },
+              },
+            ],
+          }),
+      validationContext: {
+        trustedCa: { filename: caFile },
+        matchTypedSubjectAltNames: [{ sanType: byAddress ? 'IP_ADDRESS' : 'DNS', matcher: { exact: expected } }],
+      },
+    },
+    ...(byAddress ? {} : { sni: expected }),
+    maxSessionKeys: 0,
+  };
+  const type = 'envoy.extensions.transport_sockets.tls.v3.UpstreamTlsContext';
+  return {
+    name: 'envoy.transport_sockets.tls',
+    typedConfig: { '@type': `type.googleapis.com/${type}`, ...context },
   };
 }
 
@@ -154,7 +202,10 @@ export function bootstrap(options: BootstrapOptions): BootstrapJson {
       ldsConfig: { ads: {}, resourceApiVersion: 'V3' },
     },
     staticResources: {
-      clusters: [controlPlane(options.xds), ...(stats === false ? [] : [staticCluster(adminCluster, admin)])],
+      clusters: [
+        controlPlane(options.xds, options.xdsTls),
+        ...(stats === false ? [] : [staticCluster(adminCluster, admin)]),
+      ],
       ...(stats === false ? {} : { listeners: [statsListener(stats)] }),
     },
     admin: { address: socket(admin) },

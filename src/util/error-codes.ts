@@ -256,11 +256,15 @@ export const errorCodes = {
   // CH15xx: xDS
   CH1501: {
     title: 'xDS would listen in plaintext beyond loopback',
-    hint: 'Listen on 127.0.0.1, or accept plaintext knowingly with --insecure.',
+    hint: 'Set xds.tls.cert and xds.tls.key, listen on 127.0.0.1, or accept plaintext knowingly with --insecure.',
   },
   CH1502: {
     title: 'The xDS address cannot be listened on',
     hint: 'Another program may use the port: choose another one, or 0 for any free one.',
+  },
+  CH1503: {
+    title: 'A TLS file of the xDS port cannot be used',
+    hint: 'Name PEM files that this user can read and that belong together in xds.tls.',
   },
   // CH16xx: configuration and command line
   CH1601: {

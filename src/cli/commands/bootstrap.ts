@@ -18,6 +18,10 @@ interface Options {
   readonly stats: string;
   readonly admin: string;
   readonly xds: string;
+  readonly xdsCa?: string;
+  readonly xdsName?: string;
+  readonly xdsCert?: string;
+  readonly xdsKey?: string;
   readonly output: 'yaml' | 'json';
 }
 
@@ -40,6 +44,10 @@ export function bootstrapCommand(context: CommandContext): Command {
     .option('--stats <host:port>', 'where Prometheus scrapes it', '127.0.0.1:9902')
     .option('--admin <host:port>', 'Envoy admin', '127.0.0.1:9901')
     .option('--xds <host:port>', 'the control plane', '127.0.0.1:18000')
+    .option('--xds-ca <file>', 'TLS to it: PEM of the authority to trust, on the machine of the proxy')
+    .option('--xds-name <name>', 'the name or address its certificate must have (default: the host of --xds)')
+    .option('--xds-cert <file>', "PEM of the proxy's own certificate, where the control plane asks for one")
+    .option('--xds-key <file>', 'PEM of its private key')
     .addOption(formatOption(['yaml', 'json'], 'yaml'))
     .action(
       context.action(async (node: string, options: Options) => {
@@ -78,12 +86,30 @@ function roleOf(node: string, options: Options) {
   } as const;
 }
 
+function xdsTls({ xdsCa, xdsName, xdsCert, xdsKey }: Options) {
+  if (xdsCa === undefined) {
+    for (const [option, value] of Object.entries({ '--xds-name': xdsName, '--xds-cert': xdsCert, '--xds-key': xdsKey }))
+      if (value !== undefined) throw new AppError('CH1601', `${option} says nothing without --xds-ca`);
+    return {};
+  }
+  if ((xdsCert === undefined) !== (xdsKey === undefined))
+    throw new AppError('CH1601', '--xds-cert and --xds-key go together');
+  return {
+    xdsTls: {
+      caFile: xdsCa,
+      ...(xdsName === undefined ? {} : { name: xdsName }),
+      ...(xdsCert === undefined || xdsKey === undefined ? {} : { certificate: { certFile: xdsCert, keyFile: xdsKey } }),
+    },
+  };
+}
+
 function common(options: Options) {
   const { region = '', zone = '' } = options;
   return {
     stats: binding('--stats', options.stats),
     admin: binding('--admin', options.admin),
     xds: binding('--xds', options.xds),
+    ...xdsTls(options),
     ...(region === '' && zone === '' ? {} : { locality: { region, zone } }),
   };
 }

@@ -1,5 +1,6 @@
 // The xDS server: a listener of our own, a transport behind it, and over it the discovery services and gRPC health.
 // It must not know views' content. Invariant: a stop drains: no new streams, GOAWAY, then force after the limit.
+import type { Socket } from 'node:net';
 import type { Clock } from '../../util/clock.ts';
 import type { Logger } from '../../util/log.ts';
 import { limitLog } from '../../util/log-budget.ts';
@@ -16,7 +17,7 @@ import { defaultLimits, type StreamLimits } from '../stream-state.ts';
 import { createWatchers } from '../watchers.ts';
 import { createGrpcJsTransport } from './grpc-js.ts';
 import { createHealth } from './health.ts';
-import { type Bound, createListener } from './listener.ts';
+import { type Bound, createListener, type TlsOptions } from './listener.ts';
 
 export interface XdsServerDeps {
   readonly clock: Clock;
@@ -29,6 +30,8 @@ export interface XdsServerDeps {
   readonly identifier: string;
   /** Served beside discovery and health, on every connection. */
   readonly methods?: readonly ServedMethod[];
+  /** Takes over connections that speak HTTP/1.1; what was read of one was put back. Without it they are closed. */
+  readonly http1?: (socket: Socket) => void;
 }
 
 export interface XdsServerOptions {
@@ -39,6 +42,7 @@ export interface XdsServerOptions {
   readonly fd?: number;
   /** Plaintext beyond loopback. */
   readonly insecure?: boolean;
+  readonly tls?: TlsOptions;
   readonly limits?: Partial<StreamLimits>;
   readonly maxConnections?: number;
   readonly maxStreamsPerConnection?: number;
@@ -49,12 +53,14 @@ export interface XdsServerOptions {
   /** Longest time from the opening of a stream to its first request. */
   readonly openMs?: number;
   readonly keepaliveMs?: number;
+  /** Longest time for a TLS handshake, and from there to the first bytes. */
+  readonly handshakeMs?: number;
 }
 
 export interface XdsServer {
   /** Resolves once it listens; rejects with what `run` rejects with if it never does. */
   readonly listening: Promise<Bound>;
-  /** Serves until aborted, then drains. Rejects with CH1501 or CH1502. */
+  /** Serves until aborted, then drains. Rejects with CH1501, CH1502 or CH1503. */
   run(signal: AbortSignal): Promise<void>;
 }
 
@@ -112,8 +118,12 @@ export function createXdsServer(deps: XdsServerDeps, options: XdsServerOptions):
       keepaliveTimeoutMs: 10_000,
     });
     const listener = createListener(
-      { log, onConnection: transport.accept },
-      { ...options, maxConnections: options.maxConnections ?? 20_000 },
+      { clock, log, metrics: deps.metrics, onConnection: transport.accept, http1: deps.http1 },
+      {
+        ...options,
+        maxConnections: options.maxConnections ?? 20_000,
+        handshakeMs: options.handshakeMs ?? 10_000,
+      },
     );
     bound.resolve(await listener.listen());
     const ignoreEndpoints = deps.provider.onEndpoints(watchers.changed);
@@ -127,7 +137,7 @@ export function createXdsServer(deps: XdsServerDeps, options: XdsServerOptions):
     transport.drain(drainMs);
     await Promise.race([closed, clock.sleep(drainMs)]);
     transport.destroy();
-    for (const { socket } of listener.connections()) socket.destroy();
+    listener.destroy();
     ignoreEndpoints();
     await closed;
   }

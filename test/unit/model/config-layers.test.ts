@@ -125,7 +125,7 @@ describe('mistakes', () => {
     ['registries: [{kind: consul}, {kind: consul}]\n', '"registries.1" and "registries.0" are both named "consul"'],
     [
       `${consul}xds: {address: 0.0.0.0}\n`,
-      '[CH1613] xds.address "0.0.0.0" is not loopback and TLS is not available yet (chancery.yaml:2:7)',
+      '[CH1613] xds.address "0.0.0.0" is not loopback and TLS is not set (chancery.yaml:2:7)',
     ],
   ])('%j', (yaml, expected) => {
     const input = { file: file(yaml) };
@@ -154,6 +154,17 @@ describe('mistakes', () => {
 
   it('needs no registry beside configured objects', () => {
     expect(resolve({ file: file('objects: [{kind: directory}]\n') }).config).toBeDefined();
+  });
+
+  it('takes TLS of the xDS port from variables and flags, and then another address', () => {
+    const environment = { CHANCERY_XDS_TLS_CERT: '/c.pem', CHANCERY_XDS_TLS_CLIENT_CA: '/ca.pem' };
+    const flags = { 'xds-tls-key': '/k.pem', 'xds-address': '0.0.0.0' };
+    expect(resolve({ file: file(consul), environment, flags }).config?.xds).toMatchObject({
+      address: '0.0.0.0',
+      insecure: false,
+      tls: { cert: '/c.pem', key: '/k.pem', clientCa: '/ca.pem', minVersion: '1.3' },
+    });
+    expect(texts({ file: file(consul), environment }).join()).toContain('"xds.tls.key"');
   });
 
   it('accepts another address knowingly', () => {

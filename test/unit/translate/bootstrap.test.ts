@@ -21,11 +21,37 @@ const cases: Readonly<Record<string, BootstrapOptions>> = {
   IPv6: { node: 'x', role: 'gateway', xds: { address: '::1', port: 18000 }, stats: { address: '::1', port: 9902 } },
 };
 
+/** Envoy reads the files of it even to validate: a real one is in e2e/xds-tls.test.ts. */
+const withTls: BootstrapOptions = {
+  ...{ node: 'x', role: 'gateway', xds: { address: 'chancery.internal', port: 18000 } },
+  xdsTls: { caFile: '/etc/ca.pem', certificate: { certFile: '/etc/x.pem', keyFile: '/etc/x.key' } },
+};
+
 describe('bootstrap', () => {
-  it.each(Object.entries(cases))('of a %s is a Bootstrap that keeps its rules', (_name, options) => {
-    const protos = testProtos();
-    const message = protos.parse('envoy.config.bootstrap.v3.Bootstrap', bootstrap(options));
-    expect(createValidator(protos)(message)).toEqual([]);
+  it.each([...Object.entries(cases), ['proxy that dials TLS', withTls] as const])(
+    'of a %s is a Bootstrap that keeps its rules',
+    (_name, options) => {
+      const protos = testProtos();
+      const message = protos.parse('envoy.config.bootstrap.v3.Bootstrap', bootstrap(options));
+      expect(createValidator(protos)(message)).toEqual([]);
+    },
+  );
+
+  it.each([
+    ['chancery.internal', undefined, { sanType: 'DNS', matcher: { exact: 'chancery.internal' } }, 'chancery.internal'],
+    ['10.0.0.1', undefined, { sanType: 'IP_ADDRESS', matcher: { exact: '10.0.0.1' } }, undefined],
+    ['10.0.0.1', 'plane', { sanType: 'DNS', matcher: { exact: 'plane' } }, 'plane'],
+  ])('trusts one authority and one name on %s, named %s', (address, name, san, sni) => {
+    const xdsTls = { caFile: '/ca.pem', ...(name === undefined ? {} : { name }) };
+    const document = bootstrap({ node: 'a', role: 'gateway', xds: { address, port: 1 }, xdsTls });
+    const [cluster] = document.staticResources?.clusters ?? [];
+    expect(cluster?.transportSocket?.typedConfig).toMatchObject({
+      commonTlsContext: {
+        tlsParams: { tlsMinimumProtocolVersion: 'TLSv1_3' },
+        validationContext: { trustedCa: { filename: '/ca.pem' }, matchTypedSubjectAltNames: [san] },
+      },
+    });
+    expect(cluster?.transportSocket?.typedConfig?.['sni']).toBe(sni);
   });
 
   it('asks by delta unless told otherwise', () => {
