@@ -8,7 +8,6 @@ import type { Resource } from '../resources/resource.ts';
 import type { SourceDeps } from '../sources/source-deps.ts';
 import { runAll } from '../util/tasks.ts';
 import { createObjectStore, createRegistry } from './sources.ts';
-import { xdsOptions } from './xds-options.ts';
 
 export interface PlaneDeps extends SourceDeps {
   readonly descriptorSet: Uint8Array;
@@ -67,8 +66,9 @@ export async function createPlane(deps: PlaneDeps, config: Config): Promise<Plan
       provider: control,
       onEvent: control.xdsEvent,
       identifier: config.node,
+      descriptors: async () => descriptorSet,
     },
-    xdsOptions(config.xds),
+    { address: config.xds.address, port: config.xds.port, insecure: config.xds.insecure },
   );
   return {
     control,

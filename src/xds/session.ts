@@ -6,11 +6,20 @@ import { isTypeUrl, shortNames, type TypeUrl, typeUrls } from '../resources/type
 import type { Clock, Timer } from '../util/clock.ts';
 import { errorText } from '../util/errors.ts';
 import type { Logger } from '../util/log.ts';
-import type { ClientInfo, Opened, Refusal, ViewProvider, ViewSubscription, XdsEvent } from './contract.ts';
+import type {
+  ClientConfig,
+  ClientInfo,
+  Opened,
+  Refusal,
+  ViewProvider,
+  ViewSubscription,
+  XdsEvent,
+} from './contract.ts';
+import { describe } from './description.ts';
 import type { Frame } from './frame.ts';
 import type { StreamMethod } from './methods.ts';
 import type { NameList, NameLists } from './name-lists.ts';
-import { decodeNode, type NodeClaims } from './node.ts';
+import { decodeNode } from './node.ts';
 import type { Pump } from './pump.ts';
 import { type DiscoveryRequest, decodeDelta, decodeSotw } from './requests.ts';
 import type { Messages } from './responses.ts';
@@ -55,6 +64,10 @@ export interface Session extends StreamListener {
   stop(message: string, cause: 'stopping' | 'aged'): void;
   /** True once a response was sent. */
   answered(): boolean;
+  /** Whose stream it is; undefined until it was taken. */
+  client(): ClientInfo | undefined;
+  /** What the client has, wants and refused; undefined until the stream was taken. */
+  describe(): ClientConfig | undefined;
 }
 
 export interface SessionOptions {
@@ -73,6 +86,7 @@ export function createSession(deps: SessionDeps, sink: Sink, { id, method, onEnd
   /** SotW: the names last asked for, of each type. */
   const lastNames = new Map<TypeUrl, NameList>();
   let stream: StreamState | undefined;
+  let client: ClientInfo | undefined;
   let subscription: ViewSubscription | undefined;
   let watcher: Watcher | undefined;
   let blockedTimer: Timer | undefined;
@@ -100,6 +114,7 @@ export function createSession(deps: SessionDeps, sink: Sink, { id, method, onEnd
     watcher?.leave(stream?.types.get(typeUrls.endpoints)?.subscription.names ?? []);
     if (stream !== undefined) deps.onEvent({ kind: 'close', streamId: id, reason });
     stream = undefined;
+    client = undefined;
     subscription = undefined;
     waiting = undefined;
     onEnd(cause, reason);
@@ -235,10 +250,10 @@ export function createSession(deps: SessionDeps, sink: Sink, { id, method, onEnd
     for (const name of [claims.nodeId, claims.nodeCluster])
       if (name.length > maxNodeName)
         return refuse('invalid-argument', `node.id and node.cluster have at most ${maxNodeName} characters`);
-    const client: ClientInfo = { ...claims, streamId: id, peer: sink.peer.name };
+    const info: ClientInfo = { ...claims, streamId: id, peer: sink.peer.name };
     openTimer.cancel();
-    const opened = deps.provider.open(client, changed);
-    if (!(opened instanceof Promise)) return accept(opened, { claims, client });
+    const opened = deps.provider.open(info, changed);
+    if (!(opened instanceof Promise)) return accept(opened, info);
     waiting = [];
     sink.pause();
     opened.then(
@@ -247,7 +262,7 @@ export function createSession(deps: SessionDeps, sink: Sink, { id, method, onEnd
           if (!('refused' in later)) later.close();
           return;
         }
-        fenced(() => resume(request, accept(later, { claims, client })));
+        fenced(() => resume(request, accept(later, info)));
       },
       (error: unknown) => broken(error),
     );
@@ -267,22 +282,20 @@ export function createSession(deps: SessionDeps, sink: Sink, { id, method, onEnd
     if (halfClosed) session.halfClosed();
   }
 
-  function accept(
-    opened: Opened,
-    { claims, client }: { readonly claims: NodeClaims; readonly client: ClientInfo },
-  ): boolean {
+  function accept(opened: Opened, info: ClientInfo): boolean {
     if ('refused' in opened) return refuse(opened.refused, opened.message);
     subscription = opened;
+    client = info;
     stream = createStream({
       variant: method.variant,
       aggregated: method.type === undefined,
       // gRPC libraries name themselves `gRPC ...` or `grpc-...`; for them an empty list is an empty list (R34).
-      legacyWildcard: !/^grpc/i.test(claims.userAgentName),
+      legacyWildcard: !/^grpc/i.test(info.userAgentName),
       view: opened.view(),
       messages: deps.messages,
       limits: deps.limits,
     });
-    deps.onEvent({ kind: 'open', client, variant: method.variant, aggregated: method.type === undefined });
+    deps.onEvent({ kind: 'open', client: info, variant: method.variant, aggregated: method.type === undefined });
     return true;
   }
 
@@ -332,6 +345,12 @@ export function createSession(deps: SessionDeps, sink: Sink, { id, method, onEnd
     closed: (reason) => end('client-gone', reason),
     stop: (message, cause) => fail('unavailable', { details: message, cause }),
     answered: () => answered,
+    client: () => client,
+    describe() {
+      if (stream === undefined || client === undefined) return undefined;
+      const { variant, aggregated } = stream.options;
+      return { client, variant, aggregated, resources: describe(stream) };
+    },
   };
   return session;
 }

@@ -1,23 +1,24 @@
 // The xDS server: a listener of our own, a transport behind it, and over it the discovery services and gRPC health.
 // It must not know views' content. Invariant: a stop drains: no new streams, GOAWAY, then force after the limit.
-import type { Socket } from 'node:net';
 import type { Clock } from '../../util/clock.ts';
 import type { Logger } from '../../util/log.ts';
 import { limitLog } from '../../util/log-budget.ts';
 import type { Metrics } from '../../util/metrics.ts';
 import type { Random } from '../../util/random.ts';
-import type { ViewProvider, XdsEvent } from '../contract.ts';
+import type { ClientConfig, ViewProvider, XdsEvent } from '../contract.ts';
 import { methodPath, streamMethods } from '../methods.ts';
 import { createNameLists } from '../name-lists.ts';
 import { createPump } from '../pump.ts';
 import { createMessages } from '../responses.ts';
+import { matchesAny, type NodeMatcher } from '../services/node-matcher.ts';
+import { createServices, serviceNames } from '../services/services.ts';
 import { createSession, type Session } from '../session.ts';
 import type { ServedMethod } from '../sink.ts';
 import { defaultLimits, type StreamLimits } from '../stream-state.ts';
 import { createWatchers } from '../watchers.ts';
 import { createGrpcJsTransport } from './grpc-js.ts';
 import { createHealth } from './health.ts';
-import { type Bound, createListener, type TlsOptions } from './listener.ts';
+import { type Bound, createListener } from './listener.ts';
 
 export interface XdsServerDeps {
   readonly clock: Clock;
@@ -28,10 +29,10 @@ export interface XdsServerDeps {
   readonly onEvent: (event: XdsEvent) => void;
   /** control_plane.identifier of every response. */
   readonly identifier: string;
+  /** The google.protobuf.FileDescriptorSet that reflection answers from; without it there is no reflection. */
+  readonly descriptors?: () => Promise<Uint8Array>;
   /** Served beside discovery and health, on every connection. */
   readonly methods?: readonly ServedMethod[];
-  /** Takes over connections that speak HTTP/1.1; what was read of one was put back. Without it they are closed. */
-  readonly http1?: (socket: Socket) => void;
 }
 
 export interface XdsServerOptions {
@@ -42,7 +43,6 @@ export interface XdsServerOptions {
   readonly fd?: number;
   /** Plaintext beyond loopback. */
   readonly insecure?: boolean;
-  readonly tls?: TlsOptions;
   readonly limits?: Partial<StreamLimits>;
   readonly maxConnections?: number;
   readonly maxStreamsPerConnection?: number;
@@ -53,14 +53,16 @@ export interface XdsServerOptions {
   /** Longest time from the opening of a stream to its first request. */
   readonly openMs?: number;
   readonly keepaliveMs?: number;
-  /** Longest time for a TLS handshake, and from there to the first bytes. */
-  readonly handshakeMs?: number;
+  /** How often clients are to report their load. */
+  readonly loadIntervalMs?: number;
 }
 
 export interface XdsServer {
   /** Resolves once it listens; rejects with what `run` rejects with if it never does. */
   readonly listening: Promise<Bound>;
-  /** Serves until aborted, then drains. Rejects with CH1501, CH1502 or CH1503. */
+  /** What each open stream describes of itself; with matchers, those of the nodes that one of them matches. */
+  clients(matchers?: readonly NodeMatcher[]): Promise<readonly ClientConfig[]>;
+  /** Serves until aborted, then drains. Rejects with CH1501 or CH1502. */
   run(signal: AbortSignal): Promise<void>;
 }
 
@@ -77,6 +79,25 @@ export function createXdsServer(deps: XdsServerDeps, options: XdsServerOptions):
   const endedStreams = deps.metrics.counter('xds_streams_ended_total', 'Streams that ended, by cause', ['reason']);
   let stopping = false;
   let nextStream = 1;
+  /** Full names of the services on the port. */
+  let names: readonly string[] = [];
+
+  const services = createServices({
+    ...{ clock, log, provider: deps.provider, onEvent: deps.onEvent, clients, descriptors: deps.descriptors },
+    nextStreamId: () => nextStream++,
+    names: () => names,
+    loadIntervalMs: options.loadIntervalMs ?? 10_000,
+  });
+
+  async function clients(matchers: readonly NodeMatcher[] = []): Promise<readonly ClientConfig[]> {
+    const found: ClientConfig[] = [];
+    for (const session of sessions) {
+      const client = session.client();
+      const config = client !== undefined && matchesAny(matchers, client) ? session.describe() : undefined;
+      if (config !== undefined) found.push(config);
+    }
+    return found;
+  }
 
   function discoveryMethods(): ServedMethod[] {
     const epoch = Math.floor(deps.random() * 2 ** 40).toString(36);
@@ -110,20 +131,19 @@ export function createXdsServer(deps: XdsServerDeps, options: XdsServerOptions):
   }
 
   async function run(signal: AbortSignal): Promise<void> {
-    const health = createHealth();
-    const transport = createGrpcJsTransport([...discoveryMethods(), ...health.methods, ...(deps.methods ?? [])], {
+    const methods = [...discoveryMethods(), ...services, ...(deps.methods ?? [])];
+    const health = createHealth(() => names);
+    methods.push(...health.methods);
+    names = serviceNames(methods);
+    const transport = createGrpcJsTransport(methods, {
       maxRequestBytes: options.maxRequestBytes ?? 16 * 1024 * 1024,
       maxStreamsPerConnection: options.maxStreamsPerConnection ?? 100,
       keepaliveMs: options.keepaliveMs ?? 15_000,
       keepaliveTimeoutMs: 10_000,
     });
     const listener = createListener(
-      { clock, log, metrics: deps.metrics, onConnection: transport.accept, http1: deps.http1 },
-      {
-        ...options,
-        maxConnections: options.maxConnections ?? 20_000,
-        handshakeMs: options.handshakeMs ?? 10_000,
-      },
+      { log, onConnection: transport.accept },
+      { ...options, maxConnections: options.maxConnections ?? 20_000 },
     );
     bound.resolve(await listener.listen());
     const ignoreEndpoints = deps.provider.onEndpoints(watchers.changed);
@@ -137,13 +157,14 @@ export function createXdsServer(deps: XdsServerDeps, options: XdsServerOptions):
     transport.drain(drainMs);
     await Promise.race([closed, clock.sleep(drainMs)]);
     transport.destroy();
-    listener.destroy();
+    for (const { socket } of listener.connections()) socket.destroy();
     ignoreEndpoints();
     await closed;
   }
 
   return {
     listening: bound.promise,
+    clients,
     run: (signal) =>
       run(signal).catch((error: unknown) => {
         bound.reject(error);

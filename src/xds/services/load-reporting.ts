@@ -1,0 +1,145 @@
+// envoy.service.load_stats.v3.LoadReportingService: asks each client for the load of its clusters and passes on what it says.
+// It must not know what becomes of the counts. Invariants: a client is taken or refused as on a discovery stream; at most one
+// answer waits to be taken; a client that reports without pause is ended.
+import { typeUrls } from '../../resources/type-urls.ts';
+import type { Clock } from '../../util/clock.ts';
+import { errorText } from '../../util/errors.ts';
+import type { Logger } from '../../util/log.ts';
+import type { ClientInfo, Opened, ViewProvider, ViewSubscription, XdsEvent } from '../contract.ts';
+import { frameOf } from '../frame.ts';
+import { decodeNode, type NodeClaims } from '../node.ts';
+import type { Sink, StatusName, StreamListener } from '../sink.ts';
+import { WireError } from '../wire.ts';
+import { decodeLoadRequest, encodeLoadResponse, type LoadRequest } from './load-report.ts';
+
+export interface LoadReportingDeps {
+  readonly clock: Clock;
+  readonly log: Logger;
+  readonly provider: ViewProvider;
+  readonly onEvent: (event: XdsEvent) => void;
+  readonly nextStreamId: () => number;
+  /** How often a client is to report. */
+  readonly intervalMs: number;
+}
+
+const sendAllFeature = 'envoy.lrs.supports_send_all_clusters';
+/** Reports in a row that come sooner than half an interval after the one before. */
+const maxHasty = 20;
+const maxNodeName = 512;
+
+/** The handler of StreamLoadStats. */
+export function createLoadReporting(deps: LoadReportingDeps): (sink: Sink) => StreamListener {
+  return (sink) => {
+    const streamId = deps.nextStreamId();
+    let subscription: ViewSubscription | undefined;
+    let sendAll = false;
+    let opening = false;
+    let over = false;
+    let lastReport = Number.NEGATIVE_INFINITY;
+    let hasty = 0;
+    /** The names last asked for, as one text. */
+    let asked: string | undefined;
+    let writing = false;
+
+    function close(): void {
+      if (over) return;
+      over = true;
+      if (subscription === undefined) return;
+      subscription.close();
+      deps.onEvent({ kind: 'load-end', streamId });
+    }
+
+    function end(status: StatusName, details: string): void {
+      if (over) return;
+      close();
+      sink.end(status, details);
+    }
+
+    function fenced(action: () => void): void {
+      if (over) return;
+      try {
+        action();
+      } catch (error) {
+        broken(error);
+      }
+    }
+
+    function broken(error: unknown): void {
+      if (error instanceof WireError) {
+        end('invalid-argument', `not a load report: ${error.message}`);
+        return;
+      }
+      deps.log.error('a load report stream failed', { stream: streamId, error: errorText(error) });
+      end('internal', 'internal error');
+    }
+
+    /** Asks for what the view has now, if that is anything new. */
+    function ask(): void {
+      if (writing || over || subscription === undefined) return;
+      const names = sendAll ? undefined : [...subscription.view().names(typeUrls.cluster)].sort();
+      const text = names?.join('\n') ?? '*';
+      if (text === asked) return;
+      asked = text;
+      writing = true;
+      sink.write(frameOf(encodeLoadResponse(names, deps.intervalMs)), () => {
+        writing = false;
+        fenced(ask);
+      });
+    }
+
+    function open(request: LoadRequest): void {
+      const claims = claimsOf(request);
+      sendAll = claims.clientFeatures.includes(sendAllFeature);
+      const client: ClientInfo = { ...claims, streamId, peer: sink.peer.name };
+      const opened = deps.provider.open(client, (changed) => {
+        if (changed.some(({ type }) => type === typeUrls.cluster)) fenced(ask);
+      });
+      opening = true;
+      if (opened instanceof Promise) opened.then(acceptLater, broken);
+      else accept(opened);
+    }
+
+    function acceptLater(opened: Opened): void {
+      if (!over) fenced(() => accept(opened));
+      else if (!('refused' in opened)) opened.close();
+    }
+
+    function accept(opened: Opened): void {
+      if ('refused' in opened) {
+        end(opened.refused, opened.message);
+        return;
+      }
+      subscription = opened;
+      ask();
+    }
+
+    function report({ clusters }: LoadRequest): void {
+      const now = deps.clock.now();
+      hasty = now - lastReport < deps.intervalMs / 2 ? hasty + 1 : 0;
+      lastReport = now;
+      if (hasty > maxHasty) end('resource-exhausted', `reports are to come every ${deps.intervalMs} ms`);
+      else deps.onEvent({ kind: 'load', streamId, clusters });
+    }
+
+    return {
+      incoming: (bytes) =>
+        fenced(() => {
+          const request = decodeLoadRequest(bytes);
+          if (subscription !== undefined) report(request);
+          else if (!opening) open(request);
+        }),
+      halfClosed: () => end('ok', ''),
+      closed: close,
+    };
+  };
+}
+
+/** Who the client says it is. Throws WireError. */
+function claimsOf({ node }: LoadRequest): NodeClaims {
+  if (node === undefined) throw new WireError('the first message of a stream must have a node');
+  const claims = decodeNode(node);
+  if (claims.nodeId === '') throw new WireError('node.id is empty');
+  if (claims.nodeId.length > maxNodeName || claims.nodeCluster.length > maxNodeName)
+    throw new WireError(`node.id and node.cluster have at most ${maxNodeName} characters`);
+  return claims;
+}

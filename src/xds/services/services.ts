@@ -1,0 +1,64 @@
+// The gRPC services beside discovery: client status (CSDS), load reports (LRS) and reflection.
+// It must not know what they do. Invariant: the code of a service is loaded when somebody first calls it.
+import type { Clock } from '../../util/clock.ts';
+import type { Logger } from '../../util/log.ts';
+import type { ClientConfig, ViewProvider, XdsEvent } from '../contract.ts';
+import type { ServedMethod, Sink, StreamListener } from '../sink.ts';
+import { lazyMethod } from './lazy-method.ts';
+import type { NodeMatcher } from './node-matcher.ts';
+
+export interface ServicesDeps {
+  readonly clock: Clock;
+  readonly log: Logger;
+  readonly provider: ViewProvider;
+  readonly onEvent: (event: XdsEvent) => void;
+  readonly nextStreamId: () => number;
+  /** The clients that one of the matchers matches, or all. */
+  readonly clients: (matchers: readonly NodeMatcher[]) => Promise<readonly ClientConfig[]>;
+  /** Full names of all services on the port, these included. */
+  readonly names: () => readonly string[];
+  /** How often clients are to report their load. */
+  readonly loadIntervalMs: number;
+  /** The descriptors of all messages; without them there is no reflection. */
+  readonly descriptors: (() => Promise<Uint8Array>) | undefined;
+}
+
+type Open = (sink: Sink) => StreamListener;
+
+const status = 'envoy.service.status.v3.ClientStatusDiscoveryService';
+
+export function createServices(deps: ServicesDeps): readonly ServedMethod[] {
+  const { log, descriptors } = deps;
+  const clientStatus = async (unary: boolean): Promise<Open> =>
+    (await import('./client-status.ts')).createClientStatus(deps, unary);
+  let reflection: Open | undefined;
+  const reflect = async (read: () => Promise<Uint8Array>): Promise<Open> => {
+    const { createReflection } = await import('./reflection.ts');
+    reflection ??= createReflection({ log, services: deps.names(), descriptors: read });
+    return reflection;
+  };
+  return [
+    lazyMethod({ path: `/${status}/StreamClientStatus`, log, load: () => clientStatus(false) }),
+    lazyMethod({ path: `/${status}/FetchClientStatus`, log, load: () => clientStatus(true) }),
+    lazyMethod({
+      path: '/envoy.service.load_stats.v3.LoadReportingService/StreamLoadStats',
+      log,
+      load: async () =>
+        (await import('./load-reporting.ts')).createLoadReporting({ ...deps, intervalMs: deps.loadIntervalMs }),
+    }),
+    ...(descriptors === undefined
+      ? []
+      : ['v1', 'v1alpha'].map((version) =>
+          lazyMethod({
+            path: `/grpc.reflection.${version}.ServerReflection/ServerReflectionInfo`,
+            log,
+            load: () => reflect(descriptors),
+          }),
+        )),
+  ];
+}
+
+/** The full names of the services whose methods these are, sorted. */
+export function serviceNames(methods: readonly ServedMethod[]): readonly string[] {
+  return [...new Set(methods.map(({ path }) => path.split('/')[1] ?? ''))].sort();
+}

@@ -1,0 +1,54 @@
+// Encodes protobuf fields, as much of it as the services beside discovery need to answer with.
+// It must not know any message. Invariant: what is zero or empty is left out, as proto3 has it.
+import { varintSize, writeVarint } from './wire.ts';
+
+/** An encoded length-delimited field: a text, bytes, or a message given as its fields. Empty messages are written. */
+export function field(number: number, body: string | Uint8Array | readonly Uint8Array[]): Buffer {
+  const content =
+    typeof body === 'string' ? Buffer.from(body) : body instanceof Uint8Array ? body : Buffer.concat(body);
+  const tag = number * 8 + 2;
+  const head = Buffer.allocUnsafe(varintSize(tag) + varintSize(content.length));
+  writeVarint(head, writeVarint(head, 0, tag), content.length);
+  return Buffer.concat([head, content]);
+}
+
+/** A text field, nothing where the text is empty. */
+export function text(number: number, value: string): Buffer {
+  return value === '' ? Buffer.alloc(0) : field(number, value);
+}
+
+/** A whole number or an enum (0 to 2^53), nothing where it is 0. */
+export function number(numberOfField: number, value: number): Buffer {
+  if (value === 0) return Buffer.alloc(0);
+  const tag = numberOfField * 8;
+  const target = Buffer.allocUnsafe(varintSize(tag) + varintSize(value));
+  writeVarint(target, writeVarint(target, 0, tag), value);
+  return target;
+}
+
+/** A google.protobuf.Value of plain JSON; what JSON does not know becomes null. */
+function jsonValue(value: unknown): Buffer {
+  if (typeof value === 'number') {
+    const target = Buffer.allocUnsafe(9);
+    target[0] = 2 * 8 + 1;
+    target.writeDoubleLE(value, 1);
+    return target;
+  }
+  if (typeof value === 'string') return field(3, value);
+  if (typeof value === 'boolean') return Buffer.from([4 * 8, value ? 1 : 0]);
+  if (Array.isArray(value))
+    return field(
+      6,
+      value.map((item) => field(1, jsonValue(item))),
+    );
+  if (value !== null && typeof value === 'object')
+    return field(5, jsonStruct(value as Readonly<Record<string, unknown>>));
+  return Buffer.from([8, 0]);
+}
+
+/** The body of a google.protobuf.Struct. */
+export function jsonStruct(object: Readonly<Record<string, unknown>>): Buffer {
+  return Buffer.concat(
+    Object.entries(object).map(([key, value]) => field(1, [field(1, key), field(2, jsonValue(value))])),
+  );
+}
