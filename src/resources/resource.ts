@@ -7,6 +7,9 @@ export interface ResourceRef {
   readonly name: string;
 }
 
+/** In a change: every name of the type may have changed. Nothing is called so. */
+export const anyName = '*';
+
 export interface Resource extends ResourceRef {
   /** Hash of `bytes`: equal on every replica and after every restart. */
   readonly version: string;
@@ -23,6 +26,6 @@ export interface View {
   /** Equal ids see equal configuration. */
   readonly id: string;
   get(type: TypeUrl, name: string): Resource | undefined;
-  /** Names a wildcard subscription covers. */
+  /** Names a wildcard subscription covers; `get` may know more. */
   names(type: TypeUrl): Iterable<string>;
 }

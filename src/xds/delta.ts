@@ -5,7 +5,7 @@ import type { Resource } from '../resources/resource.ts';
 import { typeUrls } from '../resources/type-urls.ts';
 import { held } from './holdings.ts';
 import { type StreamState, send } from './stream-state.ts';
-import { isUngated, mayBreak, ready } from './transition.ts';
+import { isKept, isUngated, mayBreak, ready, stays } from './transition.ts';
 import { covers, holds, isOrdinary, type TypeState } from './type-state.ts';
 import { nextTrial } from './verdict.ts';
 import { wanted } from './wanted.ts';
@@ -24,7 +24,8 @@ export function evaluateDelta(stream: StreamState, state: TypeState): void {
 
 /** The first answer to a wildcard of a client that has nothing: one message for all such streams. False if it is not. */
 function emitFirst(stream: StreamState, state: TypeState): boolean {
-  const bare = isOrdinary(state) && state.holdings.size === 0 && state.forced.size === 0 && state.dirty.size === 0;
+  const bare =
+    isOrdinary(state, stream.view) && state.holdings.size === 0 && state.forced.size === 0 && state.dirty.size === 0;
   // Endpoints change under a view, so that there is no set of them to share.
   if (!bare || !isUngated(stream, state) || state.type === typeUrls.endpoints) return false;
   const { messages } = stream.options;
@@ -55,7 +56,11 @@ function emit(
     state.dirty.delete(name);
     state.forced.delete(name);
     if (verdict === 'remove') removed.push(name);
-    else if (verdict !== undefined) upserts.push(verdict);
+    else if (verdict !== undefined) {
+      upserts.push(verdict);
+      // Kept for now: to be looked at again.
+      if (stream.view.get(state.type, name) === undefined) state.dirty.add(name);
+    }
   }
   // A first wildcard request is answered even if there is nothing (R36), unless content only waits for its gate.
   const due = state.respond && !trial && !waits;
@@ -73,11 +78,12 @@ function judge(stream: StreamState, state: TypeState, name: string): Resource | 
   const resource = wanted(stream.view, state, name);
   const forced = state.forced.has(name);
   if (resource === undefined) {
-    if (forced) return 'remove';
+    if (forced) return isKept(stream, state, name) ? held(state.holdings, name) : 'remove';
     // Rejected without a last good one is not gone.
     if (!holds(state, name) || stream.view.get(state.type, name) !== undefined) return undefined;
     return mayBreak(stream, state, name) ? 'remove' : 'wait';
   }
+  stays(stream, state, name);
   if (!forced && !state.unsure.has(name) && held(state.holdings, name)?.version === resource.version) return undefined;
   return ready(stream, state, resource) ? resource : 'wait';
 }

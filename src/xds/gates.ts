@@ -8,17 +8,57 @@ export interface Gates {
   makeWaits: boolean;
   breakWaits: boolean;
   /** `name version` of clusters waited for. */
-  readonly awaitedClusters: Set<string>;
-  /** `name version` of clusters not waited for any longer. */
-  readonly overdueClusters: Set<string>;
-  /** Clusters whose removal does not wait any longer. */
-  readonly overdueRemovals: Set<string>;
-  /** Clusters whose removal waits now. */
-  readonly heldRemovals: Set<string>;
+  readonly awaitedClusters: Aging;
+  /** Clusters whose removal waits. */
+  readonly heldRemovals: Aging;
   /** `type name` of listeners and routes held because a cluster of theirs was rejected. */
   readonly stoppedBranches: Set<string>;
   /** Routes of a resumed stream no longer wait for the client to ask for clusters. */
   clustersNeverAsked: boolean;
+}
+
+/**
+ * What waits behind one time limit. The limit runs for those that wait when it starts; who joins later gets the next one,
+ * so that a steady stream of changes lets nobody through early, and each waits less than twice the limit.
+ */
+export interface Aging {
+  readonly waiting: Set<string>;
+  /** Of those waiting: when the limit that runs now ends, their time is up. */
+  readonly aging: Set<string>;
+  /** Not waited for any longer. */
+  readonly overdue: Set<string>;
+}
+
+function createAging(): Aging {
+  return { waiting: new Set(), aging: new Set(), overdue: new Set() };
+}
+
+/** The limit starts for all that wait now. */
+export function startLimit({ waiting, aging }: Aging): void {
+  aging.clear();
+  for (const key of waiting) aging.add(key);
+}
+
+/** The limit is over. */
+export function endLimit({ waiting, aging, overdue }: Aging): void {
+  for (const key of aging) {
+    waiting.delete(key);
+    overdue.add(key);
+  }
+  aging.clear();
+}
+
+/** What it waited for has come, or is not wanted any more. */
+export function settle({ waiting, aging, overdue }: Aging, key: string): void {
+  waiting.delete(key);
+  aging.delete(key);
+  overdue.delete(key);
+}
+
+export function settleAll({ waiting, aging, overdue }: Aging): void {
+  waiting.clear();
+  aging.clear();
+  overdue.clear();
 }
 
 export function createGates(): Gates {
@@ -27,10 +67,8 @@ export function createGates(): Gates {
     breakRunning: false,
     makeWaits: false,
     breakWaits: false,
-    awaitedClusters: new Set(),
-    overdueClusters: new Set(),
-    overdueRemovals: new Set(),
-    heldRemovals: new Set(),
+    awaitedClusters: createAging(),
+    heldRemovals: createAging(),
     stoppedBranches: new Set(),
     clustersNeverAsked: false,
   };

@@ -7,7 +7,7 @@ import { held, heldResources } from './holdings.ts';
 import { emptyAssignment } from './responses.ts';
 import { type StreamState, send } from './stream-state.ts';
 import { isEmpty } from './subscription.ts';
-import { isUngated, mayBreak, ready } from './transition.ts';
+import { isKept, isUngated, mayBreak, ready, stays } from './transition.ts';
 import { covers, isFullType, isOrdinary, type TypeState } from './type-state.ts';
 import { awaitingTrial, nextTrial } from './verdict.ts';
 import { wanted } from './wanted.ts';
@@ -32,7 +32,7 @@ export function evaluateSotw(stream: StreamState, state: TypeState): void {
     const all = state.unseen ? stream.view.names(state.type) : [];
     state.unseen = false;
     emitPart(stream, state, { names: new Set([...state.forced, ...state.dirty, ...all]), trial: false });
-  } else if (!isOrdinary(state) || !emitShared(stream, state)) emitFull(stream, state, false);
+  } else if (!isOrdinary(state, stream.view) || !emitShared(stream, state)) emitFull(stream, state, false);
 }
 
 /**
@@ -51,6 +51,7 @@ function emitShared(stream: StreamState, state: TypeState): boolean {
     for (const name of state.dirty.size === 0 ? state.forced : new Set([...state.forced, ...state.dirty])) {
       const has = held(state.holdings, name);
       const resource = set.byName.get(name);
+      if (resource !== undefined) stays(stream, state, name);
       if (resource?.version === has?.version) continue;
       if (resource === undefined ? !mayBreak(stream, state, name) : !ready(stream, state, resource)) return false;
       if (resource === undefined) removed.push(name);
@@ -81,6 +82,7 @@ function emitFull(stream: StreamState, state: TypeState, trial: boolean): boolea
   for (const name of [...names].sort()) {
     const has = held(state.holdings, name);
     let resource = awaiting.has(name) ? has : wanted(stream.view, state, name);
+    if (resource !== undefined) stays(stream, state, name);
     const gone = has !== undefined && stream.view.get(state.type, name) === undefined;
     if (gone && resource === undefined && !mayBreak(stream, state, name)) {
       waiting.push(name);
@@ -141,6 +143,7 @@ function part(stream: StreamState, state: TypeState, name: string): Resource | '
   const resource = wanted(stream.view, state, name);
   const forced = state.forced.has(name);
   if (resource === undefined) {
+    if (forced && isKept(stream, state, name)) return held(state.holdings, name);
     // An EDS request left unanswered keeps its cluster from ever warming (R40).
     return forced && state.type === typeUrls.endpoints ? emptyAssignment(name) : undefined;
   }

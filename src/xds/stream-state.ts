@@ -3,7 +3,8 @@
 import type { ResourceRef, View } from '../resources/resource.ts';
 import { type TypeUrl, typeUrls } from '../resources/type-urls.ts';
 import type { XdsEvent } from './contract.ts';
-import type { Gates } from './gates.ts';
+import { type Gates, settle } from './gates.ts';
+import { held } from './holdings.ts';
 import type { DiscoveryRequest } from './requests.ts';
 import type { Message, Messages } from './responses.ts';
 import { covers, type Flight, type TypeState } from './type-state.ts';
@@ -92,6 +93,7 @@ export function send(stream: StreamState, state: TypeState, flight: Flight): voi
   state.lastSequence = message.sequence;
   state.lastNonce = message.nonce;
   state.answered = true;
+  unpin(stream, state, message);
   stream.effects.push(
     { kind: 'send', message },
     {
@@ -106,7 +108,19 @@ export function send(stream: StreamState, state: TypeState, flight: Flight): voi
       },
     },
   );
+  if (state.type === typeUrls.cluster) for (const name of message.removed) settle(stream.gates.heldRemovals, name);
   if (state.type === typeUrls.cluster || state.type === typeUrls.listener) resendChildren(stream, flight);
+}
+
+/** New content of a rejected name goes out: from here on that is what an answer is about. */
+function unpin({ view }: StreamState, { type, pinned, reasons }: TypeState, message: Message): void {
+  for (const [name, rejected] of pinned) {
+    const sent = message.versions.get(name);
+    // A last good version, sent again while the view's was refused, says nothing.
+    if (sent === undefined || sent === rejected || sent !== view.get(type, name)?.version) continue;
+    pinned.delete(name);
+    reasons.delete(name);
+  }
 }
 
 /**
@@ -118,7 +132,9 @@ function resendChildren(stream: StreamState, { message, touched }: Flight): void
     for (const dep of message.resources.get(name)?.deps ?? []) {
       const child = stream.types.get(dep.type);
       if (child === undefined || dep.type === typeUrls.cluster || !covers(child, dep.name)) continue;
-      if (stream.view.get(dep.type, dep.name) !== undefined) child.forced.add(dep.name);
+      // Also what the view has no more, as long as the client needs it.
+      const there = stream.view.get(dep.type, dep.name) ?? held(child.holdings, dep.name);
+      if (there !== undefined) child.forced.add(dep.name);
     }
   }
 }

@@ -1,6 +1,7 @@
 // One xDS stream as a reducer: `step(stream, event)` returns effects as data. The state belongs to the one stream and is
 // changed in place for speed; equal event sequences give equal effects, so a test drives it step by step without I/O.
 // It must not know sockets, time or services. Invariant: effects are only sends, timers, notices and an end.
+import { anyName } from '../resources/resource.ts';
 import { isTypeUrl, type TypeUrl, typeUrls } from '../resources/type-urls.ts';
 import { evaluateDelta } from './delta.ts';
 import { createGates } from './gates.ts';
@@ -50,7 +51,9 @@ export function step(stream: StreamState, event: StreamEvent): readonly Effect[]
       stream.view = event.view;
       for (const { type, name } of event.changed) {
         const state = stream.types.get(type);
-        if (state !== undefined && covers(state, name)) state.dirty.add(name);
+        if (state === undefined) continue;
+        if (name === anyName) for (const own of state.subscription.names) state.dirty.add(own);
+        else if (covers(state, name)) state.dirty.add(name);
       }
       return stream.effects;
     case 'timeout':
@@ -105,6 +108,7 @@ function drain(stream: StreamState): void {
   const { gates } = stream;
   gates.makeWaits = false;
   gates.breakWaits = false;
+  let whole = true;
   for (const type of sendOrder) {
     const state = stream.types.get(type);
     if (state === undefined || !hasMarks(state)) continue;
@@ -113,6 +117,7 @@ function drain(stream: StreamState): void {
       else evaluateSotw(stream, state);
     } else {
       // Not judged in this pass: what it waited for, it still waits for.
+      whole = false;
       gates.makeWaits ||= gates.makeRunning;
       gates.breakWaits ||= gates.breakRunning;
     }
@@ -121,5 +126,5 @@ function drain(stream: StreamState): void {
       stream.effects.push({ kind: 'start-timer', timer: type, ms: stream.options.limits.ackMs });
     }
   }
-  settleGates(stream);
+  settleGates(stream, whole);
 }

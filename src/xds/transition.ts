@@ -4,6 +4,7 @@
 // ends by time, except that what a rejected branch still needs is kept.
 import type { Resource } from '../resources/resource.ts';
 import { type TypeUrl, typeUrls } from '../resources/type-urls.ts';
+import { endLimit, settle, settleAll, startLimit } from './gates.ts';
 import { held, heldResources } from './holdings.ts';
 import type { StreamState } from './stream-state.ts';
 import { covers, hasMarks, type TypeState } from './type-state.ts';
@@ -29,7 +30,7 @@ export function ready(stream: StreamState, state: TypeState, resource: Resource)
     if (condition === 'rejected' && held(state.holdings, resource.name) !== undefined) stopped = true;
     if (condition === 'coming') {
       waits = true;
-      stream.gates.awaitedClusters.add(clusterKey(stream, name));
+      stream.gates.awaitedClusters.waiting.add(clusterKey(stream, name));
     }
   }
   if (stopped) stream.gates.stoppedBranches.add(key);
@@ -61,8 +62,18 @@ function clusterCondition(stream: StreamState, asking: TypeState, name: string):
   if (!covers(clusters, name)) return 'there';
   const has = held(clusters.holdings, name);
   if (clusters.pinned.get(name) === wantedCluster.version) return has === undefined ? 'rejected' : 'there';
-  if (has?.version === wantedCluster.version && !clusters.unsure.has(name)) return 'there';
-  return stream.gates.overdueClusters.has(clusterKey(stream, name)) ? 'there' : 'coming';
+  const { awaitedClusters } = stream.gates;
+  if (has?.version === wantedCluster.version && !clusters.unsure.has(name) && !leaving(clusters, name)) {
+    if (awaitedClusters.waiting.size + awaitedClusters.overdue.size > 0)
+      settle(awaitedClusters, clusterKey(stream, name));
+    return 'there';
+  }
+  return awaitedClusters.overdue.has(clusterKey(stream, name)) ? 'there' : 'coming';
+}
+
+/** True if a removal of the name is on its way: what the client holds of it now it will not hold when it has read that. */
+function leaving({ flight }: TypeState, name: string): boolean {
+  return flight?.message.removed.includes(name) === true && !flight.message.resources.has(name);
 }
 
 function clusterKey(stream: StreamState, name: string): string {
@@ -89,18 +100,30 @@ export function mayBreak(stream: StreamState, state: TypeState, name: string): b
   // Endpoints, secrets and routes go when what names them has gone: only clusters have a time limit of their own.
   if (waits && !ofCluster) return false;
   if (waits && stoppedUser(stream, users, target)) {
-    gates.heldRemovals.delete(name);
-    gates.overdueRemovals.delete(name);
+    settle(gates.heldRemovals, name);
     return false;
   }
-  if (waits && !gates.overdueRemovals.has(name)) {
-    gates.heldRemovals.add(name);
+  if (waits && !gates.heldRemovals.overdue.has(name)) {
+    gates.heldRemovals.waiting.add(name);
     gates.breakWaits = true;
     return false;
   }
-  gates.heldRemovals.delete(name);
-  gates.overdueRemovals.delete(name);
   return true;
+}
+
+/** The view has the name again: a later removal of it waits anew. */
+export function stays({ gates }: StreamState, { type }: TypeState, name: string): void {
+  const { waiting, overdue } = gates.heldRemovals;
+  if (type === typeUrls.cluster && waiting.size + overdue.size > 0) settle(gates.heldRemovals, name);
+}
+
+/**
+ * True if the view has the name no more, but the client still has it and something it holds needs it: it is kept, and sent
+ * again as it is where that is asked for.
+ */
+export function isKept(stream: StreamState, state: TypeState, name: string): boolean {
+  if (held(state.holdings, name) === undefined || stream.view.get(state.type, name) !== undefined) return false;
+  return !mayBreak(stream, state, name);
 }
 
 interface Target {
@@ -155,12 +178,13 @@ function settled(stream: StreamState): boolean {
   return true;
 }
 
-/** Starts or stops the time limits after a pass over all types. */
-export function settleGates(stream: StreamState): void {
+/** Starts or stops the time limits after a pass over all types. `whole`: no type with marks was left out of it. */
+export function settleGates(stream: StreamState, whole: boolean): void {
   const { gates, options } = stream;
   const breakMs = options.aggregated ? options.limits.breakMs : options.limits.separateBreakMs;
   if (gates.makeWaits !== gates.makeRunning) {
     gates.makeRunning = gates.makeWaits;
+    startLimit(gates.awaitedClusters);
     stream.effects.push(
       gates.makeWaits
         ? { kind: 'start-timer', timer: 'make', ms: options.limits.makeMs }
@@ -169,25 +193,24 @@ export function settleGates(stream: StreamState): void {
   }
   if (gates.breakWaits !== gates.breakRunning) {
     gates.breakRunning = gates.breakWaits;
+    startLimit(gates.heldRemovals);
     stream.effects.push(
       gates.breakWaits ? { kind: 'start-timer', timer: 'break', ms: breakMs } : { kind: 'stop-timer', timer: 'break' },
     );
   }
-  if (!gates.makeWaits) {
-    gates.awaitedClusters.clear();
-    gates.overdueClusters.clear();
-  }
+  if (whole && !gates.makeWaits) settleAll(gates.awaitedClusters);
+  if (whole && !gates.breakWaits) settleAll(gates.heldRemovals);
 }
 
 /** The limit of gate A: clusters not acknowledged by now are not waited for. */
 export function expireMake(stream: StreamState): void {
   stream.gates.makeRunning = false;
   stream.gates.clustersNeverAsked = true;
-  for (const key of stream.gates.awaitedClusters) stream.gates.overdueClusters.add(key);
+  endLimit(stream.gates.awaitedClusters);
 }
 
 /** The limit of gate B: what is held now goes, unless a rejected branch needs it. */
 export function expireBreak(stream: StreamState): void {
   stream.gates.breakRunning = false;
-  for (const key of stream.gates.heldRemovals) stream.gates.overdueRemovals.add(key);
+  endLimit(stream.gates.heldRemovals);
 }

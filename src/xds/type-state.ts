@@ -1,6 +1,7 @@
 // What one stream knows of one type: what is wanted, what the client holds, what is on its way, what it refused.
 // It must not know the message formats. Invariant: at most one un-acknowledged message (`flight`); the maps hold
 // references to shared Resource records, never copies.
+import type { View } from '../resources/resource.ts';
 import { type TypeUrl, typeUrls } from '../resources/type-urls.ts';
 import { createHoldings, type Holdings, held, release } from './holdings.ts';
 import type { Message } from './responses.ts';
@@ -92,12 +93,13 @@ export function hasMarks(state: TypeState): boolean {
 }
 
 /**
- * True if the client is to have what every client of its view has, as far as it is not marked: nothing is refused or
- * uncertain, and all it asked for is everything.
+ * True if the client is to have what every client of its view has, as far as it is not marked: nothing the view has is
+ * refused or uncertain, and all it asked for is everything.
  */
-export function isOrdinary({ subscription, pinned, unsure, trials }: TypeState): boolean {
-  const lone = subscription.wildcard && subscription.names.size === 0;
-  return lone && pinned.size === 0 && unsure.size === 0 && trials.length === 0;
+export function isOrdinary({ type, subscription, pinned, unsure, trials }: TypeState, view: View): boolean {
+  if (!subscription.wildcard || subscription.names.size + unsure.size + trials.length > 0) return false;
+  for (const [name, rejected] of pinned) if (view.get(type, name)?.version === rejected) return false;
+  return true;
 }
 
 /** Forgets what a client that dropped these names holds (R25). */

@@ -10,8 +10,5 @@ export function wanted(view: View, state: TypeState, name: string): Resource | u
   const rejected = state.pinned.get(name);
   // Gone for a while or not: the same content would be refused again.
   if (rejected === undefined || resource === undefined) return resource;
-  if (resource.version === rejected) return held(state.holdings, name);
-  state.pinned.delete(name);
-  state.reasons.delete(name);
-  return resource;
+  return resource.version === rejected ? held(state.holdings, name) : resource;
 }

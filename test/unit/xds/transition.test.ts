@@ -207,6 +207,113 @@ describe('gates end', () => {
   });
 });
 
+describe('a change while the former is half acknowledged', () => {
+  it.each(['sotw', 'delta'] as const)('R44: %s: a cluster on its way out does not count as there', (variant) => {
+    const driver = settled(variant, { clusters: { a: '1', b: '1' }, route: ['b'] });
+    driver.publish(world({ clusters: { b: '1' }, route: ['b'] }));
+    // The removal of a is sent and not yet acknowledged as a route to it comes back.
+    expect(driver.last(CDS).removed).toEqual(['a']);
+    expect(driver.publish(world({ clusters: { a: '1', b: '1' }, route: ['a'] }))).toEqual([]);
+    expect(driver.ack(CDS)).toEqual([variant === 'sotw' ? 'CDS a b' : 'CDS a', 'EDS a', 'SDS key']);
+    driver.ack(EDS);
+    driver.ack(SDS);
+    expect(driver.ack(CDS)).toEqual(['RDS main']);
+  });
+  it.each(['sotw', 'delta'] as const)('R46: %s: what a kept cluster needs is sent as it was', (variant) => {
+    const driver = settled(variant, { clusters: { a: '1' }, route: ['a'] });
+    const more = world({ clusters: { a: '1' }, route: ['a'] }).map((item) =>
+      item.type === EDS ? resource(EDS, item.name, { content: 'more' }) : item,
+    );
+    expect(driver.publish(more)).toEqual(['EDS a']);
+    // The cluster changes while its endpoints are on their way, then goes before they could follow it.
+    expect(driver.publish(world({ clusters: { a: '2' }, route: ['a'] }))).toEqual(['CDS a', 'SDS key']);
+    driver.publish(world({ clusters: { b: '1' }, route: ['b'] }));
+    // Its new version warms with the endpoints it had, under traffic: neither without them nor with none.
+    expect(driver.ack(EDS)).toEqual(['EDS a']);
+    const { resources, removed } = driver.last(EDS);
+    expect(removed).toEqual([]);
+    expect(Buffer.from(resources.get('a')?.bytes ?? []).toString()).toBe('a:more');
+    driver.ack(EDS);
+    driver.ack(SDS);
+    expect(driver.ack(CDS).at(0)).toBe(variant === 'sotw' ? 'CDS a b' : 'CDS b');
+    subscribeEndpoints(driver, ['a', 'b']);
+    driver.ack(EDS);
+    expect(driver.ack(CDS)).toEqual(['RDS main']);
+    expect(driver.ack(RDS)).toEqual([variant === 'sotw' ? 'CDS b -a' : 'CDS -a']);
+    if (variant === 'delta') expect(driver.ack(CDS)).toEqual(['EDS -a']);
+  });
+  it.each(['sotw', 'delta'] as const)(
+    'R45: %s: a limit that runs out lets nothing go that began to wait later',
+    (variant) => {
+      const driver = settled(variant, { clusters: { a: '1', b: '1', c: '1' }, route: ['a', 'b', 'c'] });
+      driver.publish(world({ clusters: { b: '1', c: '1' }, route: ['b', 'c'] }));
+      // The route's ACK is late; meanwhile the next change makes b wait behind the limit that runs for a.
+      driver.publish(world({ clusters: { c: '1' }, route: ['c'] }));
+      expect(driver.fire('break')).toEqual([variant === 'sotw' ? 'CDS b c -a' : 'CDS -a']);
+      driver.ack(CDS);
+      expect(driver.timers.has('break')).toBe(true);
+      expect(driver.fire('break')).toEqual([variant === 'sotw' ? 'CDS c -b' : 'CDS -b']);
+    },
+  );
+  it.each(['sotw', 'delta'] as const)(
+    'R45: %s: a removal that was overdue waits anew after the name came back',
+    (variant) => {
+      const driver = settled(variant, { clusters: { a: '1', b: '1' }, route: ['a', 'b'] });
+      driver.publish(world({ clusters: { b: '1' }, route: ['b'] }));
+      driver.event({ kind: 'blocked' });
+      expect(driver.fire('break')).toEqual([]);
+      driver.publish(world({ clusters: { a: '1', b: '1' }, route: ['a', 'b'] }));
+      expect(driver.event({ kind: 'writable' })).toEqual([]);
+      expect(driver.ack(RDS)).toEqual(['RDS main']);
+      driver.ack(RDS);
+      expect(driver.publish(world({ clusters: { b: '1' }, route: ['b'] }))).toEqual(['RDS main']);
+      expect(driver.sent.every(({ removed }) => !removed.includes('a'))).toBe(true);
+    },
+  );
+  it.each(['sotw', 'delta'] as const)(
+    'R17: %s: a limit that runs out lets no route to a cluster asked for later',
+    (variant) => {
+      const shape = (clusters: Record<string, string>, one: string, two: string): Resource[] => [
+        ...world({ clusters, route: [one] }),
+        resource(RDS, 'other', { content: two, deps: [{ type: CDS, name: two }] }),
+      ];
+      const driver = drive({ variant, resources: shape({ a: '1' }, 'a', 'a') });
+      for (const [type, names] of [
+        [CDS, []],
+        [LDS, []],
+        [RDS, ['main', 'other']],
+      ] as const) {
+        if (variant === 'sotw') driver.sotw(type, names);
+        else driver.delta(type, { subscribe: names });
+        driver.ack(type);
+      }
+      driver.publish(shape({ a: '1', b: '1' }, 'b', 'a'));
+      driver.publish(shape({ a: '1', b: '1', c: '1' }, 'b', 'c'));
+      expect(driver.fire('make')).toEqual(['RDS main']);
+      driver.ack(RDS);
+      expect(driver.timers.has('make')).toBe(true);
+      expect(driver.fire('make')).toEqual(['RDS other']);
+    },
+  );
+  it.each(['sotw', 'delta'] as const)(
+    'R13: %s: what was refused is not tried again because a better one only waited',
+    (variant) => {
+      const driver = settled(variant, { clusters: { a: '1' }, route: ['a'] });
+      const bad = world({ clusters: { a: '1' }, route: ['a'], routeContent: 'bad' });
+      expect(driver.publish(bad)).toEqual(['RDS main']);
+      driver.nack(RDS);
+      // A good one needs a cluster that is not there yet; before it comes, the bad one is back.
+      expect(driver.publish(world({ clusters: { a: '1', b: '1' }, route: ['b'] }))).not.toContain('RDS main');
+      driver.publish(bad);
+      driver.ack(CDS);
+      for (const timer of driver.timers) driver.fire(timer);
+      expect(
+        driver.sent.filter(({ versions }) => versions.get('main') === bad.find(({ type }) => type === RDS)?.version),
+      ).toHaveLength(1);
+    },
+  );
+});
+
 describe('streams', () => {
   it('R2: each type of an aggregated stream is its own: an ACK of one says nothing of another', () => {
     const driver = drive({ variant: 'delta', resources: world({ clusters: { a: '1' }, route: ['a'] }) });
