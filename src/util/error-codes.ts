@@ -253,6 +253,10 @@ export const errorCodes = {
     title: 'A generated resource names another one that does not exist',
     hint: 'Please report this with the objects that cause it.',
   },
+  CH1404: {
+    title: 'Proxyless gRPC clients do not do all of it',
+    hint: 'Envoys do. Leave it if no gRPC client calls this service without a proxy, or see docs/grpc.md for what clients do.',
+  },
   // CH15xx: xDS
   CH1501: {
     title: 'xDS would listen in plaintext beyond loopback',
@@ -265,6 +269,10 @@ export const errorCodes = {
   CH1503: {
     title: 'A TLS file of the xDS port cannot be used',
     hint: 'Name PEM files that this user can read and that belong together in xds.tls.',
+  },
+  CH1504: {
+    title: 'Worker threads cannot share the xDS port here',
+    hint: 'This platform cannot share a port between threads (SO_REUSEPORT): leave xds.workers at 0.',
   },
   // CH16xx: configuration and command line
   CH1601: {

@@ -2,7 +2,7 @@
 // It must not know gRPC. Invariant: plaintext leaves loopback only where that was said; no error of one connection ends
 // the process or another connection; nothing is resumed from an earlier TLS session.
 import { constants } from 'node:crypto';
-import { createServer, isIP, type ListenOptions, type Server as NetServer, type Socket } from 'node:net';
+import { createServer, isIP, type Server as NetServer, type Socket } from 'node:net';
 import { createServer as createTlsServer, TLSSocket, type Server as TlsServer } from 'node:tls';
 import type { Clock } from '../../util/clock.ts';
 import { AppError } from '../../util/errors.ts';
@@ -33,8 +33,8 @@ export interface TlsOptions extends TlsFiles {
 export interface ListenerOptions {
   readonly address: string;
   readonly port: number;
-  /** A descriptor that listens already, shared with other threads. */
-  readonly fd?: number;
+  /** Other threads of this process listen on the port too; the kernel deals out connections evenly. */
+  readonly reusePort?: boolean;
   readonly insecure?: boolean;
   readonly tls?: TlsOptions;
   readonly maxConnections: number;
@@ -45,8 +45,6 @@ export interface ListenerOptions {
 export interface Bound {
   readonly address: string;
   readonly port: number;
-  /** What other threads may listen on too; undefined where the platform has no descriptors. */
-  readonly fd: number | undefined;
 }
 
 export interface Listener {
@@ -163,22 +161,15 @@ function isLoopback(address: string): boolean {
   return address === 'localhost' || address === '::1' || (isIP(address) === 4 && address.startsWith('127.'));
 }
 
-function listen(server: NetServer, { address, port, fd }: ListenerOptions): Promise<Bound> {
-  const where: ListenOptions & { fd?: number } = fd === undefined ? { host: address, port } : { fd };
+function listen(server: NetServer, { address, port, reusePort = false }: ListenerOptions): Promise<Bound> {
   return new Promise((resolve, reject) => {
     server.once('error', (cause) =>
       reject(new AppError('CH1502', `xDS cannot listen on ${address}:${port}`, { cause })),
     );
-    server.listen(where, () => {
+    server.listen({ host: address, port, reusePort }, () => {
       const at = server.address();
       const bound = typeof at === 'object' && at !== null ? at : { address, port };
-      resolve({ address: bound.address, port: bound.port, fd: descriptorOf(server) });
+      resolve({ address: bound.address, port: bound.port });
     });
   });
-}
-
-/** Node keeps the descriptor in a field without documentation; nothing else tells it. */
-function descriptorOf(server: NetServer): number | undefined {
-  const { _handle: handle } = server as NetServer & { readonly _handle?: { readonly fd?: number } };
-  return handle?.fd !== undefined && handle.fd >= 0 ? handle.fd : undefined;
 }

@@ -1,5 +1,6 @@
 // The xDS server: a listener of our own, a transport behind it, and over it the discovery services and gRPC health.
 // It must not know views' content. Invariant: a stop drains: no new streams, GOAWAY, then force after the limit.
+import type { Socket } from 'node:net';
 import type { Clock } from '../../util/clock.ts';
 import type { Logger } from '../../util/log.ts';
 import { limitLog } from '../../util/log-budget.ts';
@@ -18,7 +19,8 @@ import { defaultLimits, type StreamLimits } from '../stream-state.ts';
 import { createWatchers } from '../watchers.ts';
 import { createGrpcJsTransport } from './grpc-js.ts';
 import { createHealth } from './health.ts';
-import { type Bound, createListener } from './listener.ts';
+import { type Bound, createListener, type TlsOptions } from './listener.ts';
+import { defaultMaxConnections } from './server-limits.ts';
 
 export interface XdsServerDeps {
   readonly clock: Clock;
@@ -31,18 +33,25 @@ export interface XdsServerDeps {
   readonly identifier: string;
   /** The google.protobuf.FileDescriptorSet that reflection answers from; without it there is no reflection. */
   readonly descriptors?: () => Promise<Uint8Array>;
+  /** Clients of other threads too, for client status; those of this server if absent. */
+  readonly everyClient?: (matchers: readonly NodeMatcher[]) => Promise<readonly ClientConfig[]>;
   /** Served beside discovery and health, on every connection. */
   readonly methods?: readonly ServedMethod[];
+  /** Takes over connections that speak HTTP/1.1; what was read of one was put back. Without it they are closed. */
+  readonly http1?: (socket: Socket) => void;
 }
 
 export interface XdsServerOptions {
   readonly address: string;
   /** 0 takes a free port. */
   readonly port: number;
-  /** A descriptor that listens already, shared with other threads; then `address` says only whether it is loopback. */
-  readonly fd?: number;
+  /** Other threads of this process listen on the port too. */
+  readonly reusePort?: boolean;
+  /** Numbers of streams; every thread has its own. Default: from 1, all. */
+  readonly streams?: { readonly first: number; readonly step: number };
   /** Plaintext beyond loopback. */
   readonly insecure?: boolean;
+  readonly tls?: TlsOptions;
   readonly limits?: Partial<StreamLimits>;
   readonly maxConnections?: number;
   readonly maxStreamsPerConnection?: number;
@@ -55,6 +64,8 @@ export interface XdsServerOptions {
   readonly keepaliveMs?: number;
   /** How often clients are to report their load. */
   readonly loadIntervalMs?: number;
+  /** Longest time for a TLS handshake, and from there to the first bytes. */
+  readonly handshakeMs?: number;
 }
 
 export interface XdsServer {
@@ -62,7 +73,7 @@ export interface XdsServer {
   readonly listening: Promise<Bound>;
   /** What each open stream describes of itself; with matchers, those of the nodes that one of them matches. */
   clients(matchers?: readonly NodeMatcher[]): Promise<readonly ClientConfig[]>;
-  /** Serves until aborted, then drains. Rejects with CH1501 or CH1502. */
+  /** Serves until aborted, then drains. Rejects with CH1501, CH1502 or CH1503. */
   run(signal: AbortSignal): Promise<void>;
 }
 
@@ -78,13 +89,19 @@ export function createXdsServer(deps: XdsServerDeps, options: XdsServerOptions):
   const openStreams = deps.metrics.gauge('xds_streams', 'Streams open now');
   const endedStreams = deps.metrics.counter('xds_streams_ended_total', 'Streams that ended, by cause', ['reason']);
   let stopping = false;
-  let nextStream = 1;
+  const { first, step } = options.streams ?? { first: 1, step: 1 };
+  let nextStream = first - step;
+  const nextStreamId = (): number => {
+    nextStream += step;
+    return nextStream;
+  };
   /** Full names of the services on the port. */
   let names: readonly string[] = [];
 
   const services = createServices({
-    ...{ clock, log, provider: deps.provider, onEvent: deps.onEvent, clients, descriptors: deps.descriptors },
-    nextStreamId: () => nextStream++,
+    ...{ clock, log, provider: deps.provider, onEvent: deps.onEvent, descriptors: deps.descriptors },
+    clients: deps.everyClient ?? clients,
+    nextStreamId,
     names: () => names,
     loadIntervalMs: options.loadIntervalMs ?? 10_000,
   });
@@ -114,7 +131,7 @@ export function createXdsServer(deps: XdsServerDeps, options: XdsServerOptions):
       path: methodPath(method),
       open(sink) {
         const session = createSession(sessionDeps, sink, {
-          id: nextStream++,
+          id: nextStreamId(),
           method,
           onEnd(reason) {
             sessions.delete(session);
@@ -142,8 +159,12 @@ export function createXdsServer(deps: XdsServerDeps, options: XdsServerOptions):
       keepaliveTimeoutMs: 10_000,
     });
     const listener = createListener(
-      { log, onConnection: transport.accept },
-      { ...options, maxConnections: options.maxConnections ?? 20_000 },
+      { clock, log, metrics: deps.metrics, onConnection: transport.accept, http1: deps.http1 },
+      {
+        ...options,
+        maxConnections: options.maxConnections ?? defaultMaxConnections,
+        handshakeMs: options.handshakeMs ?? 10_000,
+      },
     );
     bound.resolve(await listener.listen());
     const ignoreEndpoints = deps.provider.onEndpoints(watchers.changed);
@@ -157,7 +178,7 @@ export function createXdsServer(deps: XdsServerDeps, options: XdsServerOptions):
     transport.drain(drainMs);
     await Promise.race([closed, clock.sleep(drainMs)]);
     transport.destroy();
-    for (const { socket } of listener.connections()) socket.destroy();
+    listener.destroy();
     ignoreEndpoints();
     await closed;
   }
