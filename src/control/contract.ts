@@ -17,11 +17,13 @@ export interface TypeStatus {
 
 export interface ProxyStatus {
   readonly node: string;
-  readonly role: 'gateway' | 'sidecar';
-  /** Service of a sidecar, Gateway name of a gateway. */
+  readonly role: 'gateway' | 'sidecar' | 'proxyless';
+  /** Service of a sidecar or gRPC client, Gateway name of a gateway. */
   readonly service: string;
   readonly state: 'synced' | 'pending' | 'rejecting' | 'offline';
   readonly envoyVersion: string;
+  /** What it calls itself where it is no Envoy, e.g. `gRPC Go`; `envoyVersion` is then its version. */
+  readonly userAgent?: string;
   readonly variant: 'sotw' | 'delta';
   readonly peer: string;
   readonly view: string;

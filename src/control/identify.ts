@@ -70,6 +70,11 @@ export function readClaims(client: ClientInfo): Claims {
   };
 }
 
+/** gRPC libraries call themselves `gRPC Go`, `gRPC Node Pure JS` or `grpc-...`; no Envoy does. */
+export function isProxyless({ userAgentName }: ClientInfo): boolean {
+  return /^grpc/i.test(userAgentName);
+}
+
 /** A service as claims or registrations name it: `cart`, `namespace/cart`, or an id such as `namespace|cart`. */
 function named(name: string, namespace: string): ServiceId {
   const [first = '', second] = name.split(/[/|]/, 2);
@@ -104,8 +109,8 @@ function upstreamsOf(
 }
 
 /**
- * The profile of a client. Role: the claim, else `sidecar` where `node.cluster` names a known service and no Gateway,
- * else `gateway`. A sidecar's inbound listeners are those the registry holds for its instance (claim, else node id).
+ * The profile of a client. Role: `proxyless` for a gRPC library, whatever it claims; else the claim, else `sidecar` where
+ * `node.cluster` names a known service and no Gateway, else `gateway`. A sidecar's inbound listeners are those the registry holds for its instance (claim, else node id).
  */
 export function identify(client: ClientInfo, world: World): ProxyProfile {
   const claims = readClaims(client);
@@ -114,6 +119,10 @@ export function identify(client: ClientInfo, world: World): ProxyProfile {
   const role =
     claims.role ?? (!world.gateways.has(client.nodeCluster) && world.services.has(service) ? 'sidecar' : 'gateway');
   const zone = client.locality.zone === '' ? {} : { zone: client.locality.zone };
+  if (isProxyless(client)) {
+    const known = claims.service !== undefined || world.services.has(service);
+    return { role: 'proxyless', ...(known ? { service } : {}), ...zone };
+  }
   if (role === 'gateway') return { role, gateway: claims.gateway ?? client.nodeCluster, ...zone };
   const instance = claims.instance ?? client.nodeId;
   return {

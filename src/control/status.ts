@@ -4,8 +4,9 @@
 import type { Problem } from '../model/problem.ts';
 import type { World } from '../model/world.ts';
 import type { Clock } from '../util/clock.ts';
+import type { ClientInfo } from '../xds/contract.ts';
 import type { ControlStatus, ProxyStatus, Rejection } from './contract.ts';
-import { readClaims } from './identify.ts';
+import { type Claims, isProxyless, readClaims } from './identify.ts';
 import { type Ledger, refusals, revisionOf, type StreamRecord } from './ledger.ts';
 import type { Hold } from './pipeline.ts';
 import type { OpenView } from './views.ts';
@@ -60,6 +61,14 @@ function noteOf({ refused, open, instance, world }: Noted): string {
   return '';
 }
 
+function roleOf(client: ClientInfo, claims: Claims): ProxyStatus['role'] {
+  return isProxyless(client) ? 'proxyless' : (claims.role ?? 'gateway');
+}
+
+function userAgentOf(client: ClientInfo): Pick<ProxyStatus, 'userAgent'> {
+  return isProxyless(client) ? { userAgent: client.userAgentName } : {};
+}
+
 function proxyOf(node: string, records: readonly StreamRecord[], input: StatusInput): ProxyStatus {
   const [first] = records;
   if (first === undefined) throw new Error(`no stream of ${node}`);
@@ -70,11 +79,11 @@ function proxyOf(node: string, records: readonly StreamRecord[], input: StatusIn
   const refused = records.flatMap((record) => refusals(record, open?.view));
   return {
     node,
-    role: profile?.role ?? claims.role ?? 'gateway',
-    service:
-      profile === undefined ? first.client.nodeCluster : profile.role === 'gateway' ? profile.gateway : profile.service,
+    role: profile?.role ?? roleOf(first.client, claims),
+    service: (profile?.role === 'gateway' ? profile.gateway : profile?.service) ?? first.client.nodeCluster,
     state: stateOf(records, refused.length > 0, { revision, published: input.world?.revision ?? 0 }),
     envoyVersion: first.client.userAgentVersion,
+    ...userAgentOf(first.client),
     variant: first.variant,
     peer: first.client.peer,
     view: open?.view.id ?? '',
@@ -97,10 +106,11 @@ export function statusReport(input: StatusInput): ControlStatus {
     const claims = readClaims(client);
     return {
       node: client.nodeId,
-      role: claims.role ?? 'gateway',
+      role: roleOf(client, claims),
       service: claims.service ?? claims.gateway ?? client.nodeCluster,
       state: 'offline',
       envoyVersion: client.userAgentVersion,
+      ...userAgentOf(client),
       variant,
       peer: client.peer,
       view: '',

@@ -4,7 +4,7 @@
 // which every view reads as it is now, so that an endpoint event touches no view.
 import type { Problem } from '../model/problem.ts';
 import type { World } from '../model/world.ts';
-import type { Resource, ResourceRef, View } from '../resources/resource.ts';
+import { anyName, type Resource, type ResourceRef, type View } from '../resources/resource.ts';
 import { type TypeUrl, typeUrls } from '../resources/type-urls.ts';
 import type { Translator, ViewContent } from '../translate/contract.ts';
 import type { ProxyProfile } from '../translate/profile.ts';
@@ -53,7 +53,13 @@ const noNames: ReadonlyMap<string, Resource> = new Map();
 function createView(id: string, content: ViewContent, endpoints: () => ReadonlyMap<string, Resource>): View {
   const of = (type: TypeUrl): ReadonlyMap<string, Resource> =>
     type === typeUrls.endpoints ? endpoints() : (content.resources.get(type) ?? noNames);
-  return { id, get: (type, name) => of(type).get(name), names: (type) => of(type).keys() };
+  const asked = (type: TypeUrl, name: string): Resource | undefined =>
+    content.onDemand?.type === type ? content.onDemand.get(name) : undefined;
+  return {
+    id,
+    get: (type, name) => of(type).get(name) ?? asked(type, name),
+    names: (type) => of(type).keys(),
+  };
 }
 
 /** Names whose resource differs between two maps. */
@@ -77,9 +83,13 @@ function differing(
 function contentDiff(before: ViewContent, after: ViewContent): ResourceRef[] {
   if (before === after) return [];
   const types = new Set([...before.resources.keys(), ...after.resources.keys()]);
-  return [...types].flatMap((type) =>
+  const changed = [...types].flatMap((type) =>
     differing(type, before.resources.get(type) ?? noNames, after.resources.get(type) ?? noNames),
   );
+  if (before.onDemand !== after.onDemand)
+    for (const type of new Set([before.onDemand?.type, after.onDemand?.type]))
+      if (type !== undefined) changed.push({ type, name: anyName });
+  return changed;
 }
 
 export function createViews(translator: Translator, first: World): Views {

@@ -6,7 +6,11 @@ import { defaultNamespace, type ServiceId } from '../model/names.ts';
 export const bootstrapClusters = { xds: 'chancery', admin: 'chancery_admin' } as const;
 
 const inbound = 'inbound';
-const taken = new Set<string>([...Object.values(bootstrapClusters), inbound]);
+
+/** Where gRPC clients send what no cluster may take; it has no endpoints. */
+export const nowhereCluster = 'chancery_nowhere';
+
+const taken = new Set<string>([...Object.values(bootstrapClusters), inbound, nowhereCluster]);
 
 /**
  * `cart`, or `cart/v2` for a subset. A service that is called like one of ours has its namespace in front

@@ -1,7 +1,9 @@
-// The clusters of all services, shared by every view. It must not know views.
+// The clusters of all services, shared by every view of one kind of client. It must not know views.
 // Invariant: every cluster that a Route names is there, if need be an empty one, so that no route ever names nothing.
+import type { ClusterJson } from '../gen/envoy/config/cluster/v3/cluster_pb.js';
+import type { Instance } from '../model/instance.ts';
 import type { Problem } from '../model/problem.ts';
-import type { Service } from '../model/service.ts';
+import type { Service, Subset } from '../model/service.ts';
 import type { World } from '../model/world.ts';
 import type { Encoded, Encoder } from '../resources/encode.ts';
 import type { Resource } from '../resources/resource.ts';
@@ -16,9 +18,36 @@ export interface ClusterTable {
   readonly problems: readonly Problem[];
 }
 
+/** How one kind of client reads clusters. */
+export interface ClusterShape {
+  /** In the counters. */
+  readonly stage: string;
+  /** `byDns`: the instances have host names, so they are part of the cluster. */
+  cluster(
+    service: Service,
+    subset: Subset | undefined,
+    source: { readonly byDns: boolean; readonly instances: readonly Instance[] },
+  ): ClusterJson;
+  /** A cluster that nothing answers in. */
+  empty(name: string): ClusterJson;
+  /** Empty clusters that are always there. */
+  readonly always: readonly string[];
+}
+
+export const envoyClusters: ClusterShape = {
+  stage: 'clusters',
+  cluster: clusterJson,
+  empty: emptyClusterJson,
+  always: [],
+};
+
 /** An empty cluster of that name; nothing can be wrong with it. */
-export function emptyCluster(encoder: Encoder, name: string): Encoded<Resource> {
-  return encoder.resource({ type: typeUrls.cluster, name }, emptyClusterJson(name), { deps: [], provenance: [] });
+export function emptyCluster(
+  encoder: Encoder,
+  name: string,
+  { empty }: Pick<ClusterShape, 'empty'> = envoyClusters,
+): Encoded<Resource> {
+  return encoder.resource({ type: typeUrls.cluster, name }, empty(name), { deps: [], provenance: [] });
 }
 
 /** Clusters that Routes lead to and no service has. */
@@ -37,9 +66,10 @@ function unknownNames(world: World, known: (name: string) => boolean): ReadonlyS
 export function createClusterTable(
   encoder: Encoder,
   ran: Ran,
+  shape: ClusterShape = envoyClusters,
 ): (world: World, endpoints: EndpointTable) => ClusterTable {
-  const clusters = createKeyedMemo<readonly Encoded<Resource>[]>(ran, 'clusters');
-  const empties = createKeyedMemo<Encoded<Resource>>(ran, 'empty clusters');
+  const clusters = createKeyedMemo<readonly Encoded<Resource>[]>(ran, shape.stage);
+  const empties = createKeyedMemo<Encoded<Resource>>(ran, `empty ${shape.stage}`);
   let last: { inputs: readonly unknown[]; made: readonly Encoded<Resource>[]; table: ClusterTable } | undefined;
 
   function ofService(service: Service, byDns: EndpointTable['byDns']): readonly Encoded<Resource>[] {
@@ -47,7 +77,7 @@ export function createClusterTable(
     return clusters.get(service.id, [service, instances], () =>
       [undefined, ...service.subsets].map((subset) => {
         const name = clusterName(service.id, subset?.name);
-        const json = clusterJson(service, subset, { byDns: instances !== undefined, instances: instances ?? [] });
+        const json = shape.cluster(service, subset, { byDns: instances !== undefined, instances: instances ?? [] });
         const deps = instances === undefined ? [{ type: typeUrls.endpoints, name }] : [];
         return encoder.resource({ type: typeUrls.cluster, name }, json, { deps, provenance: service.provenance });
       }),
@@ -62,8 +92,8 @@ export function createClusterTable(
     const made = [...world.services.values()].flatMap((service) => ofService(service, endpoints.byDns));
     const resources = new Map<string, Resource>();
     for (const item of made) if (item.ok) resources.set(item.value.name, item.value);
-    for (const name of unknownNames(world, (known) => resources.has(known))) {
-      const item = empties.get(name, [], () => emptyCluster(encoder, name));
+    for (const name of [...shape.always, ...unknownNames(world, (known) => resources.has(known))]) {
+      const item = empties.get(name, [], () => emptyCluster(encoder, name, shape));
       made.push(item);
       if (item.ok) resources.set(name, item.value);
     }

@@ -5,9 +5,19 @@ import type { Resource } from '../resources/resource.ts';
 import type { TypeUrl } from '../resources/type-urls.ts';
 import type { ProxyProfile } from './profile.ts';
 
+/**
+ * Resources of one type that are made when somebody asks for a name, whatever the name: the listeners of gRPC clients.
+ * Pure; another object when an answer may differ.
+ */
+export interface OnDemand {
+  readonly type: TypeUrl;
+  get(name: string): Resource | undefined;
+}
+
 /** All resources of one view except endpoints, which lie beside the views. An unchanged resource is the same object as before. */
 export interface ViewContent {
   readonly resources: ReadonlyMap<TypeUrl, ReadonlyMap<string, Resource>>;
+  readonly onDemand?: OnDemand;
   readonly problems: readonly Problem[];
 }
 

@@ -32,4 +32,14 @@ export type ProxyProfile =
       readonly outbound?: Binding;
       readonly upstreams: readonly UpstreamBinding[];
       readonly zone?: string;
+    }
+  | {
+      /** A program with a gRPC library that speaks xDS itself: a client of any service, and perhaps a server. */
+      readonly role: 'proxyless';
+      /** Whose calls they are, if known. */
+      readonly service?: ServiceId;
+      readonly zone?: string;
     };
+
+/** What an Envoy has, and a gRPC library has not: ports of its own. */
+export type EnvoyProfile = Exclude<ProxyProfile, { role: 'proxyless' }>;

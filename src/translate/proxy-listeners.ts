@@ -11,7 +11,7 @@ import type { World } from '../model/world.ts';
 import { portClashes } from '../resources/check.ts';
 import { inboundListener, inboundName } from './inbound.ts';
 import { httpListener, tcpListener } from './listeners.ts';
-import type { InboundBinding, ProxyProfile } from './profile.ts';
+import type { EnvoyProfile, InboundBinding } from './profile.ts';
 import type { Share } from './route-action.ts';
 import { tcpRoutesOf, tcpShares } from './upstream-groups.ts';
 
@@ -89,7 +89,7 @@ function gatewayListeners(world: World, name: string): (PlannedListener | Proble
 
 function upstreamListener(
   world: World,
-  { service: id, address, port }: Extract<ProxyProfile, { role: 'sidecar' }>['upstreams'][number],
+  { service: id, address, port }: Extract<EnvoyProfile, { role: 'sidecar' }>['upstreams'][number],
 ): PlannedListener {
   const service: Service | undefined = world.services.get(id);
   const base = { name: `upstream/${id}/${port}`, address, port, provenance: service?.provenance ?? [] };
@@ -105,7 +105,7 @@ function upstreamListener(
   return { ...base, json: tcpListener({ ...options, shares }), routing: { kind: 'none' }, clusters: shares };
 }
 
-function sidecarListeners(world: World, profile: Extract<ProxyProfile, { role: 'sidecar' }>): PlannedListener[] {
+function sidecarListeners(world: World, profile: Extract<EnvoyProfile, { role: 'sidecar' }>): PlannedListener[] {
   const service = world.services.get(profile.service);
   const protocol = service?.protocol ?? 'http';
   const log = world.mesh.accessLog;
@@ -145,7 +145,7 @@ function sidecarListeners(world: World, profile: Extract<ProxyProfile, { role: '
 }
 
 /** The listeners of a proxy, in the order that decides which of two on one port is kept. */
-export function planListeners(world: World, profile: ProxyProfile): ListenerPlan {
+export function planListeners(world: World, profile: EnvoyProfile): ListenerPlan {
   const planned =
     profile.role === 'gateway' ? gatewayListeners(world, profile.gateway) : sidecarListeners(world, profile);
   const problems = planned.flatMap((item) => ('json' in item ? [] : [item]));

@@ -135,7 +135,8 @@ function hashPolicy(on: HashOn): RouteAction_HashPolicyJson {
   };
 }
 
-function destination(shares: readonly Share[]): RouteActionJson {
+/** The one cluster, or several by weight. */
+export function destination(shares: readonly Share[]): RouteActionJson {
   const [first] = shares;
   if (shares.length === 1 && first !== undefined) return { cluster: clusterName(first.service, first.subset) };
   return {

@@ -37,7 +37,18 @@ export interface RouteTable {
   sweep(): void;
 }
 
-export function createRouteTable(encoder: Encoder, ran: Ran): RouteTable {
+/** How one kind of client reads routes. */
+export interface RouteShape {
+  /** In the counters. */
+  readonly stage: string;
+  readonly host: typeof virtualHost;
+  /** Headers of answers that are said between proxies; no client and no application is to see or say them. */
+  readonly hidden: readonly string[];
+}
+
+export const envoyRoutes: RouteShape = { stage: 'virtual hosts', host: virtualHost, hidden: [unsentHeader] };
+
+export function createRouteTable(encoder: Encoder, ran: Ran, shape: RouteShape = envoyRoutes): RouteTable {
   const chunks = new WeakMap<HostGroup, Map<string, Chunk | undefined>>();
   const whole = new WeakMap<HostGroups, Map<string, RouteConfiguration>>();
   const assembled = createKeyedMemo<RouteConfiguration>(ran, 'route configurations');
@@ -82,8 +93,8 @@ export function createRouteTable(encoder: Encoder, ran: Ran): RouteTable {
       chunks.set(group, ofGroup);
     }
     if (ofGroup.has(key)) return ofGroup.get(key);
-    countRun(ran, 'virtual hosts');
-    const parts = virtualHost(group, domains, filter);
+    countRun(ran, shape.stage);
+    const parts = shape.host(group, domains, filter);
     const provenance = [
       ...group.routes.map((route) => route.provenance),
       ...(group.service === undefined ? [] : group.service.provenance),
@@ -103,8 +114,7 @@ export function createRouteTable(encoder: Encoder, ran: Ran): RouteTable {
         encodeRouteConfiguration({
           name,
           virtualHosts: used.map(({ bytes }) => bytes),
-          // It is said between proxies; no client and no application is to see or say it.
-          responseHeadersToRemove: [unsentHeader],
+          responseHeadersToRemove: shape.hidden,
         }),
         {
           deps: [...clusters].map((cluster) => ({ type: typeUrls.cluster, name: cluster })),

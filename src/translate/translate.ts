@@ -15,8 +15,9 @@ import { createEndpointTable, type EndpointTable } from './endpoint-table.ts';
 import { type HostGroups, hostGroups } from './host-groups.ts';
 import { inboundCluster, inboundName, inboundVirtualHost } from './inbound.ts';
 import { countRun, createKeyedMemo, sameItems } from './memo.ts';
-import type { ProxyProfile } from './profile.ts';
+import type { EnvoyProfile, ProxyProfile } from './profile.ts';
 import { type PlannedListener, planListeners } from './proxy-listeners.ts';
+import { createProxylessViews } from './proxyless/view.ts';
 import { createRouteTable, type RouteConfiguration } from './route-table.ts';
 import { createUpstreamGroups } from './upstream-groups.ts';
 import type { ViewFilter } from './virtual-hosts.ts';
@@ -45,6 +46,7 @@ export function createTranslator({ protos }: { readonly protos: Protos }): Trans
   const endpointTable = createEndpointTable(encoder, ran);
   const clusterTable = createClusterTable(encoder, ran);
   const routeTable = createRouteTable(encoder, ran);
+  const proxyless = createProxylessViews(encoder, ran);
   const upstreamGroup = createUpstreamGroups();
   const parts = createKeyedMemo<Encoded<Resource>>(ran, 'listeners and inbound clusters');
   const views = new WeakMap<ProxyProfile, Known>();
@@ -60,6 +62,7 @@ export function createTranslator({ protos }: { readonly protos: Protos }): Trans
       countRun(ran, 'host groups');
       routeTable.sweep();
       parts.sweep();
+      proxyless.sweep();
       last = { inputs, groups: hostGroups(world, last?.groups) };
     }
     const endpoints = endpointTable(world);
@@ -96,8 +99,7 @@ export function createTranslator({ protos }: { readonly protos: Protos }): Trans
     }
   }
 
-  function build(world: World, profile: ProxyProfile, all: Shared): ViewContent {
-    countRun(ran, 'views');
+  function build(world: World, profile: EnvoyProfile, all: Shared): ViewContent {
     const plan = planListeners(world, profile);
     const problems: Problem[] = [...all.endpoints.problems, ...all.clusters.problems, ...plan.problems];
     const filter: ViewFilter =
@@ -191,7 +193,9 @@ export function createTranslator({ protos }: { readonly protos: Protos }): Trans
       ];
       const before = views.get(profile);
       if (before !== undefined && sameItems(before.inputs, inputs)) return before.content;
-      const made = build(world, profile, all);
+      countRun(ran, 'views');
+      const made =
+        profile.role === 'proxyless' ? proxyless.view({ world, profile, ...all }) : build(world, profile, all);
       const content = before === undefined ? made : sharing(before.content, made);
       views.set(profile, { inputs, content });
       return content;
@@ -202,7 +206,7 @@ export function createTranslator({ protos }: { readonly protos: Protos }): Trans
 /** `after`, with the maps of `before` that hold the same, or `before` itself when all do. */
 function sharing(before: ViewContent, after: ViewContent): ViewContent {
   const resources = new Map<TypeUrl, ReadonlyMap<string, Resource>>();
-  let same = sameItems(before.problems, after.problems);
+  let same = sameItems(before.problems, after.problems) && before.onDemand === after.onDemand;
   for (const [type, map] of after.resources) {
     const old = before.resources.get(type);
     const kept =
@@ -211,5 +215,5 @@ function sharing(before: ViewContent, after: ViewContent): ViewContent {
     resources.set(type, kept && old !== undefined ? old : map);
     same &&= kept;
   }
-  return same ? before : { resources, problems: after.problems };
+  return same ? before : { ...after, resources };
 }

@@ -10,10 +10,13 @@ import type { ProxyProfile } from '../../src/translate/profile.ts';
 export interface Case {
   readonly world: World;
   readonly profile: ProxyProfile;
+  /** Names a client asks for where it is shown no list. */
+  readonly asks: readonly string[];
 }
 
 interface Header {
   readonly profile: ProxyProfile;
+  readonly asks?: readonly string[];
   readonly instances?: Readonly<Record<string, readonly unknown[]>>;
 }
 
@@ -55,7 +58,7 @@ export function worldOf(text: string, path = 'in.yaml'): Case {
       { source: 'objects', revision: '1', complete: true, documents: new Map([[path, { path, text: objects }]]) },
     ],
   });
-  return { world, profile: header.profile };
+  return { world, profile: header.profile, asks: header.asks ?? [] };
 }
 
 export function readCase(file: string | URL): Case {

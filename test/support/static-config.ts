@@ -19,6 +19,14 @@ export function ofType(content: ViewContent, type: TypeUrl): Json[] {
   return readable(content.resources.get(type));
 }
 
+/** The content with what it makes on demand for these names. */
+export function asked(content: ViewContent, names: readonly string[]): ViewContent {
+  const { onDemand } = content;
+  if (onDemand === undefined) return content;
+  const made = new Map(names.flatMap((name) => onDemand.get(name) ?? []).map((resource) => [resource.name, resource]));
+  return { ...content, resources: new Map([...content.resources, [onDemand.type, made]]) };
+}
+
 /** Endpoints that the view's clusters ask for. */
 export function endpointsOf(content: ViewContent, endpoints: ReadonlyMap<string, Resource>): Map<string, Resource> {
   const wanted = new Map<string, Resource>();
@@ -37,19 +45,40 @@ function mapObjects(value: unknown, change: (object: Json) => Json): unknown {
   return change(Object.fromEntries(Object.entries(value).map(([key, item]) => [key, mapObjects(item, change)])));
 }
 
+/**
+ * A gRPC client's listener as one Envoy can have: stock builds are without API listeners ("missing the API listener
+ * extension"), so its connection manager gets an address.
+ */
+function withAddress({ api_listener: api, ...listener }: Json, index: number): Json {
+  if (api === undefined) return listener;
+  const { api_listener: typed_config } = api as { api_listener: Json };
+  return {
+    ...listener,
+    address: { socket_address: { address: '127.0.0.1', port_value: 20_000 + index } },
+    filter_chains: [{ filters: [{ name: 'envoy.filters.network.http_connection_manager', typed_config }] }],
+  };
+}
+
 export function staticConfig(content: ViewContent, endpoints: ReadonlyMap<string, Resource>): Json {
   const assignments = new Map(
     readable(endpointsOf(content, endpoints)).map((assignment) => [assignment['cluster_name'], assignment]),
   );
   const routes = new Map(ofType(content, typeUrls.routes).map((routeConfig) => [routeConfig['name'], routeConfig]));
+  // Of a cluster that asks for no endpoints.
+  const bare = new Set(
+    [...(content.resources.get(typeUrls.cluster)?.values() ?? [])]
+      .filter(({ deps }) => deps.length === 0)
+      .map(({ name }): unknown => name),
+  );
   const clusters = ofType(content, typeUrls.cluster).map(({ eds_cluster_config: eds, ...cluster }) => {
     if (eds === undefined) return cluster;
-    const assignment = assignments.get(cluster['name']);
+    const { name } = cluster;
+    const assignment = assignments.get(name) ?? (bare.has(name) ? { cluster_name: name } : undefined);
     if (assignment === undefined) throw new Error(`cluster ${String(cluster['name'])} has no endpoints`);
     return { ...cluster, type: 'STATIC', load_assignment: assignment };
   });
-  const listeners = ofType(content, typeUrls.listener).map((listener) =>
-    mapObjects(listener, ({ rds, ...rest }) => {
+  const listeners = ofType(content, typeUrls.listener).map((listener, index) =>
+    mapObjects(withAddress(listener, index), ({ rds, ...rest }) => {
       if (rds === undefined) return rest;
       const { route_config_name: name } = rds as { route_config_name: string };
       const routeConfig = routes.get(name);

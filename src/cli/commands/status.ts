@@ -79,7 +79,7 @@ function row(proxy: ProxyStatus, nowMs: number): string[] {
     proxy.state === 'offline' || proxy.revision > 0 ? String(proxy.revision) : '-',
     ago(nowMs - proxy.sinceMs),
     '-',
-    proxy.envoyVersion,
+    [proxy.userAgent, proxy.envoyVersion].filter((text) => text !== undefined && text !== '').join(' '),
     proxy.note,
   ];
 }

@@ -57,4 +57,24 @@ describe('identify', () => {
       expect(readClaims(testClient('n', { metadata: metadata }))).toEqual({ upstreams: [] });
     },
   );
+
+  it('takes a gRPC library for what it is, whatever it claims, and its caller from claim or cluster', () => {
+    const grpc = { userAgentName: 'gRPC Go', userAgentVersion: '1.75.1' };
+    expect(identify(testClient('p-1', grpc), world)).toEqual({ role: 'proxyless' });
+    expect(identify(testClient('p-1', { ...grpc, nodeCluster: 'web' }), world)).toEqual({
+      role: 'proxyless',
+      service: 'web',
+    });
+    const metadata = { chancery: { role: 'gateway', service: 'api', namespace: 'prod' } };
+    const locality = { region: '', zone: 'a', subZone: '' };
+    expect(identify(testClient('p-1', { userAgentName: 'grpc-java', metadata, locality }), world)).toEqual({
+      role: 'proxyless',
+      service: 'prod|api',
+      zone: 'a',
+    });
+    expect(identify(testClient('p-1', { userAgentName: 'envoy' }), world)).toEqual({
+      role: 'gateway',
+      gateway: 'edge',
+    });
+  });
 });

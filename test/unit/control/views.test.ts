@@ -123,4 +123,31 @@ describe('views', () => {
     expect(open.move(inner)).toBe(true);
     expect([...views.contents()].map(({ profile }) => profile)).toEqual([inner]);
   });
+
+  it('answers by name what is made on demand, and tells that any of it may have changed', () => {
+    const asked = (version: string) => ({
+      type: typeUrls.listener,
+      get: (name: string) => (name === 'cart' ? resource(typeUrls.listener, name, version) : undefined),
+    });
+    let onDemand = asked('1');
+    const plain = plainTranslator();
+    const translator = {
+      ...plain,
+      view: (world: World, profile: ProxyProfile) => ({ ...plain.view(world, profile), onDemand }),
+    };
+    const world = testWorld({ cart: [testInstance('a')] });
+    const views = createViews(translator, world);
+    const told: ResourceRef[][] = [];
+    const open = views.open({ role: 'proxyless' }, (changed) => told.push([...changed]));
+    expect(open.view.get(typeUrls.listener, 'cart')?.version).toBe('1');
+    expect(open.view.get(typeUrls.listener, 'crat')).toBeUndefined();
+    expect(open.view.get(typeUrls.routes, 'cart')).toBeUndefined();
+    expect([...open.view.names(typeUrls.listener)]).toEqual([]);
+    views.publishContent({ ...world });
+    expect(told).toEqual([]);
+    onDemand = asked('2');
+    views.publishContent({ ...world });
+    expect(told).toEqual([[{ type: typeUrls.listener, name: '*' }]]);
+    expect(open.view.get(typeUrls.listener, 'cart')?.version).toBe('2');
+  });
 });

@@ -1,0 +1,73 @@
+// gRPC libraries as clients: by name only, clusters after the routes that bring their names.
+import { describe, expect, it } from 'vitest';
+import type { Resource, View } from '../../../src/resources/resource.ts';
+import { type TypeUrl, typeUrls } from '../../../src/resources/type-urls.ts';
+import { resource, viewOf } from '../../support/static-views.ts';
+import { drive } from './driver.ts';
+
+const { cluster, endpoints, listener, routes } = typeUrls;
+
+function mesh(...services: readonly string[]): Resource[] {
+  return services.flatMap((name) => [
+    resource(listener, name, { deps: [{ type: routes, name }] }),
+    resource(routes, name, { deps: [{ type: cluster, name }] }),
+    resource(cluster, name, { deps: [{ type: endpoints, name }] }),
+    resource(endpoints, name),
+  ]);
+}
+
+const grpc = { variant: 'sotw', legacyWildcard: false } as const;
+
+describe('a gRPC client on one stream', () => {
+  it('gets each type as it asks for it, down to the endpoints', () => {
+    const client = drive({ ...grpc, resources: mesh('cart', 'web') });
+    expect(client.sotw(listener, ['cart'])).toEqual(['LDS cart']);
+    expect(client.ack(listener)).toEqual([]);
+    expect(client.sotw(routes, ['cart'])).toEqual(['RDS cart']);
+    expect(client.sotw(cluster, ['cart'])).toEqual(['CDS cart']);
+    expect(client.sotw(endpoints, ['cart'])).toEqual(['EDS cart']);
+  });
+
+  it('hears at once of a name that does not exist, and later of the service that takes it', () => {
+    const client = drive({ ...grpc, resources: mesh('web') });
+    expect(client.sotw(listener, ['cart'])).toEqual(['LDS']);
+    client.ack(listener);
+    expect(client.publish(mesh('web', 'cart'))).toEqual(['LDS cart']);
+  });
+
+  it('hears of a service that went by its absence beside the names that stay', () => {
+    const client = drive({ ...grpc, resources: mesh('cart', 'web') });
+    expect(client.sotw(listener, ['cart', 'web'])).toEqual(['LDS cart web']);
+    client.ack(listener);
+    expect(client.publish(mesh('web'))).toEqual(['LDS web -cart']);
+  });
+
+  it('R25: gets again what it dropped while idle', () => {
+    const client = drive({ ...grpc, resources: mesh('cart') });
+    client.sotw(listener, ['cart']);
+    client.ack(listener);
+    expect(client.sotw(listener, [])).toEqual([]);
+    expect(client.sotw(listener, ['cart'])).toEqual(['LDS cart']);
+  });
+
+  it('R40: comes back with listeners alone and is not kept waiting for clusters it knows nothing of', () => {
+    const client = drive({ ...grpc, resources: mesh('cart') });
+    expect(client.sotw(listener, ['cart'], { versionInfo: 'of an earlier stream' })).toEqual(['LDS cart']);
+    client.ack(listener);
+    expect(client.sotw(routes, ['cart'], { versionInfo: 'of an earlier stream' })).toEqual(['RDS cart']);
+    expect([...client.timers]).toEqual([]);
+  });
+
+  it('compares every name it asked for when any may have changed, and sends what did', () => {
+    const client = drive({ ...grpc, resources: mesh('cart', 'web') });
+    client.sotw(listener, ['cart', 'web']);
+    client.ack(listener);
+    const changed = (view: View): string[] => {
+      client.event({ kind: 'changed', view, changed: [{ type: listener, name: '*' }] });
+      return client.event({ kind: 'drain' });
+    };
+    expect(changed(viewOf(mesh('cart', 'web')))).toEqual([]);
+    const other = (type: TypeUrl, name: string) => resource(type, name, { content: 'other' });
+    expect(changed(viewOf([...mesh('cart'), other(listener, 'web')]))).toEqual(['LDS cart web']);
+  });
+});
