@@ -22,6 +22,8 @@ export interface EnvoyOptions {
    */
   readonly waitFor?: 'ready' | 'admin' | 'nothing';
   readonly deadlineMs?: number;
+  /** Called for each piece of output; its access log goes to standard output. */
+  readonly onOutput?: (text: string) => void;
 }
 
 export interface RunningEnvoy extends RunningProcess {
@@ -67,12 +69,16 @@ export async function startEnvoy(config: string | object, options: EnvoyOptions 
   const admin = `${socket.address ?? '127.0.0.1'}:${socket.port_value ?? socket.portValue ?? 0}`;
   const file = join(dir.path, 'envoy.yaml');
   writeFileSync(file, text);
-  const child = await startProcess('envoy', [
-    envoyPath(options.bin),
-    ...['-c', file, '--disable-hot-restart', '-l', options.logLevel ?? 'warning'],
-    ...(options.args?.includes('--concurrency') ? [] : ['--concurrency', '1']),
-    ...(options.args ?? []),
-  ]);
+  const child = await startProcess(
+    'envoy',
+    [
+      envoyPath(options.bin),
+      ...['-c', file, '--disable-hot-restart', '-l', options.logLevel ?? 'warning'],
+      ...(options.args?.includes('--concurrency') ? [] : ['--concurrency', '1']),
+      ...(options.args ?? []),
+    ],
+    options.onOutput === undefined ? {} : { onOutput: options.onOutput },
+  );
   void child.ended().then(() => dir.remove());
 
   const request = async (path: string, method: string): Promise<string> => {
