@@ -91,7 +91,7 @@ async function startPlane(config: Config, context: { logs: LoggerHandle; signal:
   const token = await ensureToken(config.http.tokenFile ?? join(config.state, 'token'));
   const metrics = createPromMetrics({ version, node: config.node });
   const plane = await createPlane({ clock, random, log, metrics, descriptorSet: descriptorSet() }, config);
-  metrics.mirror(() => plane.control.status());
+  metrics.mirror(plane.control);
   const admin = createAdmin(
     {
       control: plane.control,
@@ -99,6 +99,7 @@ async function startPlane(config: Config, context: { logs: LoggerHandle; signal:
       metrics,
       logLevels: logs,
       decode: plane.decode,
+      streamsOf: plane.streamsOf,
       version,
       node: config.node,
       log,

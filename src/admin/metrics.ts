@@ -2,14 +2,14 @@
 // Gauges that mirror control's status are filled at scrape. Invariant: own Registry, every name starts with chancery_,
 // label values come from closed sets.
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client';
-import type { ControlStatus } from '../control/contract.ts';
+import type { ClusterLoadStatus, ControlStatus } from '../control/contract.ts';
 import type { Metrics } from '../util/metrics.ts';
 
 const prefix = 'chancery_';
 
 export interface PromMetrics extends Metrics {
-  /** Fills the status gauges from `status` at every scrape. */
-  mirror(status: () => ControlStatus): void;
+  /** Fills the status gauges and the load counters at every scrape. */
+  mirror(of: { status(): ControlStatus; load(): readonly ClusterLoadStatus[] }): void;
   /** Text exposition format. */
   expose(): Promise<{ readonly contentType: string; readonly body: string }>;
 }
@@ -39,7 +39,7 @@ export function createPromMetrics(options: MetricsOptions): PromMetrics {
     made.set(name, metric);
     return metric;
   }
-  const config = (name: string, help: string, labels: readonly string[] = []) => ({
+  const config: MakeConfig = (name, help, labels = []) => ({
     name: prefix + name,
     help,
     labelNames: [...labels],
@@ -62,7 +62,7 @@ export function createPromMetrics(options: MetricsOptions): PromMetrics {
         const histogram = new Histogram({ ...config(name, help, labels), buckets: [...buckets] });
         return { observe: (values, value) => histogram.observe({ ...values }, value) };
       }),
-    mirror(status) {
+    mirror(of) {
       const proxies = new Gauge(config('proxies', 'Proxies by state', ['state']));
       const revision = new Gauge(config('snapshot_version', 'Revision of the served World'));
       const up = new Gauge(config('registry_up', '1 while the registry or object store answers whole', ['registry']));
@@ -70,9 +70,11 @@ export function createPromMetrics(options: MetricsOptions): PromMetrics {
       const endpoints = new Gauge(config('registry_endpoints', 'Instances by health', ['health']));
       const problems = new Gauge(config('problems', 'Problems that stand, by severity', ['severity']));
       const held = new Gauge(config('guard_held', 'Sources held at their last good answer'));
+      const fillLoad = createLoadMetrics(config);
       const ready = new Gauge(config('ready', '1 after the first sync'));
       refresh = () => {
-        const now = status();
+        const now = of.status();
+        fillLoad(of.load());
         ready.set(now.ready ? 1 : 0);
         revision.set(now.revision);
         services.set(now.services.length);
@@ -95,5 +97,30 @@ export function createPromMetrics(options: MetricsOptions): PromMetrics {
       refresh();
       return { contentType: registry.contentType, body: await registry.metrics() };
     },
+  };
+}
+
+type MakeConfig = (
+  name: string,
+  help: string,
+  labels?: readonly string[],
+) => { name: string; help: string; labelNames: string[]; registers: Registry[] };
+
+/**
+ * Filled anew at every scrape, so that a cluster that went takes its series with it: the labels are the clusters there are.
+ */
+function createLoadMetrics(config: MakeConfig): (load: readonly ClusterLoadStatus[]) => void {
+  const requests = new Counter(config('load_requests_total', 'Requests that proxies report, by cluster', ['cluster']));
+  const failures = new Counter(config('load_failures_total', 'Failed requests that proxies report', ['cluster']));
+  const drops = new Counter(config('load_dropped_total', 'Requests that proxies report as dropped', ['cluster']));
+  const active = new Gauge(config('load_active_requests', 'Requests in progress when proxies reported', ['cluster']));
+  return (load) => {
+    for (const metric of [requests, failures, drops, active]) metric.reset();
+    for (const { cluster, total, active: now } of load) {
+      requests.inc({ cluster }, total.requests);
+      failures.inc({ cluster }, total.failed);
+      drops.inc({ cluster }, total.dropped);
+      active.set({ cluster }, now);
+    }
   };
 }

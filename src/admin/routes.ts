@@ -6,6 +6,7 @@ import type { Resource } from '../resources/resource.ts';
 import { shortNames, type TypeUrl, typeUrls } from '../resources/type-urls.ts';
 import type { Clock } from '../util/clock.ts';
 import type { LogLevel } from '../util/log.ts';
+import type { ClientConfig, ResourceConfig } from '../xds/contract.ts';
 import { streamEvents } from './event-stream.ts';
 import { Fault } from './fault.ts';
 import type { PromMetrics } from './metrics.ts';
@@ -27,6 +28,8 @@ export interface RoutesDeps {
   readonly logLevels: LogLevels;
   /** A resource as proto3 JSON, nested Any included. */
   readonly decode: (resource: Resource) => unknown;
+  /** What the streams of a node say of themselves; empty for a node not connected. */
+  readonly streamsOf: (node: string) => Promise<readonly ClientConfig[]>;
   readonly version: string;
   readonly node: string;
 }
@@ -37,6 +40,28 @@ const levelBody = z.strictObject({
   component: z.string().min(1).optional(),
 });
 const onLoopback = 'probes and scrapers carry no secret, and it listens on loopback unless told otherwise';
+
+/** How far one stream is with one resource, as the API tells it; its content is another path's. */
+export interface ResourceState {
+  readonly type: string;
+  readonly name: string;
+  readonly status: ResourceConfig['status'];
+  /** Version that the proxy is to have; absent where it is to have none. */
+  readonly version?: string;
+  /** Version that it acknowledged last; absent where none is known. */
+  readonly held?: string;
+  /** Why it refused the version, in its words. */
+  readonly reason?: string;
+}
+
+function resourceState({ type, name, status, resource, held, reason }: ResourceConfig): ResourceState {
+  return {
+    ...{ type: shortNames[type], name, status },
+    ...(resource === undefined ? {} : { version: resource.version }),
+    ...(held === '' ? {} : { held }),
+    ...(reason === undefined ? {} : { reason }),
+  };
+}
 
 export function createRoutes(deps: RoutesDeps): readonly RouteLine[] {
   const { control } = deps;
@@ -140,6 +165,23 @@ export function createRoutes(deps: RoutesDeps): readonly RouteLine[] {
           add(typeUrls.endpoints, name);
         return jsonReply({ node, view: view.id, resources });
       },
+    },
+    {
+      method: 'GET',
+      path: '/api/v1/proxies/:node/state',
+      summary: 'How far a connected proxy is with each resource: synced, stale, not sent, or refused and why',
+      params: nodeParams,
+      handle: async ({ params }) => {
+        const { node } = proxyOf(params);
+        const streams = await deps.streamsOf(node);
+        return jsonReply({ node, resources: streams.flatMap(({ resources }) => resources.map(resourceState)) });
+      },
+    },
+    {
+      method: 'GET',
+      path: '/api/v1/load',
+      summary: 'Requests, failures and drops by cluster and locality, as proxies report them',
+      handle: () => jsonReply(control.load()),
     },
     ...createObjectRoutes(control),
     {

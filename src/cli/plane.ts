@@ -7,6 +7,7 @@ import type { ObjectSource, ObjectStore, RegistrySource } from '../model/source.
 import type { Resource } from '../resources/resource.ts';
 import type { SourceDeps } from '../sources/source-deps.ts';
 import { runAll } from '../util/tasks.ts';
+import type { ClientConfig } from '../xds/contract.ts';
 import { createObjectStore, createRegistry } from './sources.ts';
 
 export interface PlaneDeps extends SourceDeps {
@@ -19,6 +20,8 @@ export interface Plane {
   readonly control: Control;
   /** A resource as proto3 JSON. */
   decode(resource: Resource): unknown;
+  /** What the streams of a node say of themselves; empty for a node not connected. */
+  streamsOf(node: string): Promise<readonly ClientConfig[]>;
   /** Resolves once proxies can connect. */
   readonly listening: Promise<{ readonly address: string; readonly port: number }>;
   /** Runs until aborted, then drains streams and stops sources. */
@@ -73,6 +76,7 @@ export async function createPlane(deps: PlaneDeps, config: Config): Promise<Plan
   return {
     control,
     decode: (resource) => protos.decode(resource.type, resource.bytes, { protoNames: true }),
+    streamsOf: (node) => xds.clients([{ id: { kind: 'exact', text: node, ignoreCase: false }, metadata: [] }]),
     listening: xds.listening,
     run: (signal) => runAll(signal, [(inner) => control.run(inner), (inner) => xds.run(inner)]),
   };

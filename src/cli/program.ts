@@ -8,6 +8,7 @@ import { bootstrapCommand } from './commands/bootstrap.ts';
 import { completionCommand } from './commands/completion.ts';
 import { demoCommand } from './commands/demo.ts';
 import { applyCommand, deleteCommand, getCommand } from './commands/objects.ts';
+import { loadCommand } from './commands/load.ts';
 import { lintCommand, schemaCommand, translateCommand } from './commands/offline.ts';
 import { configCommand, serveCommand } from './commands/serve.ts';
 import { logLevelCommand, problemsCommand, versionCommand, watchCommand } from './commands/server-side.ts';
@@ -47,6 +48,7 @@ export function createProgram(deps: CliDeps, result: (code: number) => void): Co
     bootstrapCommand,
     statusCommand,
     problemsCommand,
+    loadCommand,
     watchCommand,
     applyCommand,
     getCommand,

@@ -8,6 +8,7 @@ import { type CommandContext, command, type Format, formatOption, withServer } f
 import { exitCodes } from '../exit.ts';
 import { asText } from '../print.ts';
 import { ago, counted, durationMs, table } from '../table.ts';
+import { showResources } from './resource-states.ts';
 
 const columns = ['CDS', 'EDS', 'LDS', 'RDS', 'SDS'] as const;
 const words = { none: '-', pending: 'wait', acked: 'ok', rejected: 'rej' } as const;
@@ -17,6 +18,7 @@ const defaultWait = '60s';
 interface StatusOptions {
   readonly output: Format;
   readonly wait?: string | true;
+  readonly resources?: boolean;
   readonly server?: string;
   readonly tokenFile?: string;
 }
@@ -24,16 +26,22 @@ interface StatusOptions {
 export function statusCommand(context: CommandContext): Command {
   const { io } = context;
   return withServer(
-    command('status [proxy]', 'Whether the proxies are in sync', 'chancery status\nchancery status web-1 --wait 30s'),
+    command(
+      'status [proxy]',
+      'Whether the proxies are in sync',
+      'chancery status\nchancery status web-1 --wait 30s\nchancery status web-1 --resources',
+    ),
   )
     .alias('ps')
     .option('--wait [duration]', `wait until in sync, at most this long (default ${defaultWait})`)
+    .option('--resources', 'each resource of the proxy: what it has, waits for or refused')
     .addOption(formatOption(['table', 'json', 'yaml'], 'table'))
     .action(
       context.action(async (proxy: string | undefined, options: StatusOptions) => {
         const waitMs = options.wait === undefined ? 0 : durationMs(options.wait === true ? defaultWait : options.wait);
         if (waitMs === undefined) throw new AppError('CH1601', `"${String(options.wait)}" is no duration such as 30s`);
         const client = createClient(io, options);
+        if (options.resources === true) return await showResources(io, client, { proxy, output: options.output });
         const deadline = io.clock.now() + waitMs;
         for (;;) {
           const status = await client.get('/api/v1/status').catch((error: unknown) => {

@@ -9,8 +9,10 @@ import type {
   StoredObject,
 } from '../../../src/control/contract.ts';
 import type { World } from '../../../src/model/world.ts';
-import type { View } from '../../../src/resources/resource.ts';
+import type { Resource, View } from '../../../src/resources/resource.ts';
 import { typeUrls } from '../../../src/resources/type-urls.ts';
+import type { ClientConfig } from '../../../src/xds/contract.ts';
+import { testClient } from '../../support/worlds.ts';
 
 const at = { source: 'objects', file: 'shop.yaml', line: 1, column: 1, object: 'Route default/shop' };
 
@@ -62,6 +64,24 @@ export const load: readonly ClusterLoadStatus[] = [
     localities: [{ region: 'eu', zone: 'a', subZone: '', ...rates, total }],
   },
 ];
+
+/** One resource the proxy has, one it refused, one that is not there. */
+export function streamOf(nodeId: string): ClientConfig {
+  const resource = (name: string): Resource => ({
+    ...{ type: typeUrls.cluster, name, version: `${name}-2`, bytes: new Uint8Array(), deps: [], provenance: [] },
+  });
+  const type = typeUrls.cluster;
+  return {
+    client: testClient(nodeId),
+    variant: 'delta',
+    aggregated: true,
+    resources: [
+      { type, name: 'cart', status: 'synced', resource: resource('cart'), held: 'cart-2' },
+      { type, name: 'api', status: 'error', resource: resource('api'), held: 'api-1', reason: 'no good' },
+      { type: typeUrls.routes, name: 'gone', status: 'not-sent', resource: undefined, held: '' },
+    ],
+  };
+}
 
 export interface FakeControl extends Control {
   readonly calls: unknown[];

@@ -7,7 +7,7 @@ import { createProblem } from '../../../src/model/problem.ts';
 import { AppError } from '../../../src/util/errors.ts';
 import { silentLogger } from '../../../src/util/log.ts';
 import { createFakeClock } from '../../support/fake-clock.ts';
-import { createFakeControl, type FakeControl, type FakeOptions, shop, status } from './fake-control.ts';
+import { createFakeControl, type FakeControl, type FakeOptions, load, shop, status, streamOf } from './fake-control.ts';
 
 const token = 'correct-horse';
 const bearer = { authorization: `Bearer ${token}` };
@@ -32,7 +32,7 @@ interface Fixture {
 function fixture(options: FakeOptions = {}): Fixture {
   const control = createFakeControl(options);
   const metrics = createPromMetrics({ version: '1.2.3', node: 'cp-1' });
-  metrics.mirror(() => control.status());
+  metrics.mirror(control);
   const levels: [string, string | undefined][] = [];
   const logged: unknown[] = [];
   const log = { ...silentLogger, error: (_message: string, fields: unknown) => logged.push(fields), child: () => log };
@@ -48,6 +48,7 @@ function fixture(options: FakeOptions = {}): Fixture {
         setLevel: (level, component) => levels.push([level, component]),
       },
       decode: (resource) => ({ decoded: resource.name }),
+      streamsOf: async (node) => (node === 'edge-1' ? [streamOf(node)] : []),
       version: '1.2.3',
       node: 'cp-1',
     },
@@ -158,6 +159,10 @@ describe('reads', () => {
       'chancery_registry_endpoints{health="critical"} 1',
       'chancery_snapshot_version 42',
       'chancery_ready 1',
+      'chancery_load_requests_total{cluster="cart"} 1000',
+      'chancery_load_failures_total{cluster="cart"} 40',
+      'chancery_load_dropped_total{cluster="cart"} 1',
+      'chancery_load_active_requests{cluster="cart"} 3',
       'chancery_build_info{version="1.2.3",node="cp-1"} 1',
     ])
       expect(body).toContain(`${line}\n`);
@@ -219,6 +224,21 @@ describe('reads', () => {
     expect((await ask('GET', '/api/v1/proxies/edge-1', { headers: bearer })).json()['node']).toBe('edge-1');
     const missing = await ask('GET', '/api/v1/proxies/no', { headers: bearer });
     expect([missing.statusCode, missing.json()['code']]).toEqual([404, 'CH1703']);
+  });
+
+  it('answers how far a proxy is with each resource, and what load is reported', async () => {
+    const { ask } = fixture();
+    expect((await ask('GET', '/api/v1/proxies/edge-1/state', { headers: bearer })).json()).toEqual({
+      node: 'edge-1',
+      resources: [
+        { type: 'CDS', name: 'cart', status: 'synced', version: 'cart-2', held: 'cart-2' },
+        { type: 'CDS', name: 'api', status: 'error', version: 'api-2', held: 'api-1', reason: 'no good' },
+        { type: 'RDS', name: 'gone', status: 'not-sent' },
+      ],
+    });
+    expect((await ask('GET', '/api/v1/proxies/no/state', { headers: bearer })).statusCode).toBe(404);
+    expect((await ask('GET', '/api/v1/load', { headers: bearer })).json()).toEqual(load);
+    expect((await ask('GET', '/api/v1/load')).statusCode).toBe(401);
   });
 
   it("decodes a proxy's resources, with only the endpoints its clusters name", async () => {

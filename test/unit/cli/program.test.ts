@@ -124,9 +124,15 @@ describe('the server side', () => {
     if (token !== 't') return { status: 401, body: { code: 'CH1701', detail: 'no', hint: 'x' } };
     if (path.includes('/api/v1/objects')) return { body: control.objects() };
     if (path.includes('/api/v1/problems')) return { body: [] };
+    if (path.endsWith('/api/v1/load')) return { body: control.load() };
+    if (path.endsWith('/api/v1/proxies/edge-1/state')) return { body: { node: 'edge-1', resources: states } };
     return { body: status };
   };
   const environment = { CHANCERY_TOKEN: 't' };
+  const states = [
+    { type: 'CDS', name: 'cart', status: 'synced', version: '0123456789abcdef', held: '0123456789abcdef' },
+    { type: 'CDS', name: 'api', status: 'error', version: 'fedcba9876543210', reason: 'no\ngood' },
+  ];
 
   it.each(['status', 'get routes', 'apply -f -', 'watch', 'problems', 'delete Route x'])(
     '%s exits 2 when there is none',
@@ -174,6 +180,28 @@ describe('the server side', () => {
     expect(out).toContain('PROXY   SERVICE  STATE   CDS  EDS  LDS  RDS  SDS  VERSION  SINCE');
     expect(out).toMatch(/^edge-1 {2}edge +SYNCED {2}ok +- +- +- +- +42 /m);
     expect(out).toContain('1 proxy: 1 synced    snapshot 42 from consul@8812');
+  });
+
+  it('prints how far a proxy is with each resource, and fails unless all are synced', async () => {
+    const { code, out } = await run('status edge-1 --resources', { server, environment });
+    expect(code).toBe(1);
+    expect(out).toMatch(/^CDS +cart +synced +0123456789 +0123456789$/m);
+    expect(out).toMatch(/^CDS +api +error +fedcba9876 +- +no good$/m);
+    const json = await run('status edge-1 --resources -o json', { server, environment });
+    expect(JSON.parse(json.out)).toMatchObject({ resources: states });
+    expect((await run('status --resources', { server, environment })).code).toBe(64);
+  });
+
+  it('prints the load by cluster, by locality, and says when nobody reports any', async () => {
+    expect((await run('load', { server, environment })).out).toMatch(/^cart +12\.5 +4\.0 +3 +0\.0 +1 +1000 +40$/m);
+    expect((await run('load cart', { server, environment })).out).toMatch(/^eu +a +- +12\.5 +4\.0 /m);
+    expect(JSON.parse((await run('load -o json', { server, environment })).out)).toEqual(control.load());
+    expect(await run('load api', { server, environment })).toMatchObject({
+      code: 1,
+      err: expect.stringContaining('CH1703'),
+    });
+    const none = await run('load', { server: () => ({ body: [] }), environment });
+    expect([none.code, none.out]).toEqual([0, expect.stringContaining('--load-reports')]);
   });
 
   it('tells refusals and absence apart', () => {
