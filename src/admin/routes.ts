@@ -1,7 +1,7 @@
 // The API's lines: health, metrics, discovery, and control's views and one-shot writes.
 // It decides nothing: every answer is control's, in JSON. Invariant: what names objects, proxies or services needs the token.
 import { z } from 'zod';
-import type { Control } from '../control/contract.ts';
+import type { Control, ResourceState } from '../control/contract.ts';
 import type { Resource } from '../resources/resource.ts';
 import { shortNames, type TypeUrl, typeUrls } from '../resources/type-urls.ts';
 import type { Clock } from '../util/clock.ts';
@@ -40,19 +40,6 @@ const levelBody = z.strictObject({
   component: z.string().min(1).optional(),
 });
 const onLoopback = 'probes and scrapers carry no secret, and it listens on loopback unless told otherwise';
-
-/** How far one stream is with one resource, as the API tells it; its content is another path's. */
-export interface ResourceState {
-  readonly type: string;
-  readonly name: string;
-  readonly status: ResourceConfig['status'];
-  /** Version that the proxy is to have; absent where it is to have none. */
-  readonly version?: string;
-  /** Version that it acknowledged last; absent where none is known. */
-  readonly held?: string;
-  /** Why it refused the version, in its words. */
-  readonly reason?: string;
-}
 
 function resourceState({ type, name, status, resource, held, reason }: ResourceConfig): ResourceState {
   return {

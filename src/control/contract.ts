@@ -98,6 +98,20 @@ export interface ClusterLoadStatus extends LoadStatus {
   })[];
 }
 
+/** How far one proxy is with one resource. */
+export interface ResourceState {
+  readonly type: string;
+  readonly name: string;
+  /** `synced`: acknowledged. `stale`: sent, no answer yet. `not-sent`: it waits. `error`: refused. */
+  readonly status: 'synced' | 'stale' | 'not-sent' | 'error';
+  /** Version that the proxy is to have; absent where it is to have none. */
+  readonly version?: string;
+  /** Version that it acknowledged last; absent where none is known. */
+  readonly held?: string;
+  /** Why it refused the version, in its words. */
+  readonly reason?: string;
+}
+
 /** What happened, for `watch`, the demo and the console. */
 export type ControlEvent =
   | { readonly kind: 'world'; readonly revision: number; readonly atMs: number; readonly changes: readonly string[] }

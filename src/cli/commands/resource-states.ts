@@ -1,6 +1,6 @@
 // The table of `chancery status NODE --resources`: how far one proxy is with each resource.
 // Invariant: exit code 0 only when all are synced.
-import type { ResourceState } from '../../admin/routes.ts';
+import type { ResourceState } from '../../control/contract.ts';
 import { AppError } from '../../util/errors.ts';
 import type { ApiClient } from '../client.ts';
 import type { Format } from '../command.ts';
