@@ -1,4 +1,5 @@
-// `chancery bootstrap NODE`: a complete Envoy bootstrap on stdout. It reads options; the document is translate's.
+// `chancery bootstrap NODE`: a complete bootstrap of an Envoy, or of a gRPC library, on stdout. It reads options; the
+// document is translate's.
 // Invariant: it needs no server, and no secret is inside what it prints.
 import type { Command } from 'commander';
 import { AppError } from '../../util/errors.ts';
@@ -9,6 +10,7 @@ import { asText } from '../print.ts';
 interface Options {
   readonly service?: string;
   readonly gateway?: string;
+  readonly grpc?: boolean;
   readonly instance?: string;
   readonly namespace?: string;
   readonly region?: string;
@@ -22,6 +24,7 @@ interface Options {
   readonly xdsName?: string;
   readonly xdsCert?: string;
   readonly xdsKey?: string;
+  readonly loadReports?: boolean;
   readonly output: 'yaml' | 'json';
 }
 
@@ -30,11 +33,15 @@ const collect = (value: string, before: readonly string[]): readonly string[] =>
 export function bootstrapCommand(context: CommandContext): Command {
   return command(
     'bootstrap <node>',
-    'Print an Envoy bootstrap for one proxy',
-    'chancery bootstrap edge-1 --gateway edge > envoy.yaml && envoy -c envoy.yaml\nchancery bootstrap web-1 --service web --upstream api=127.0.0.1:9091 > envoy.yaml',
+    'Print the bootstrap of one Envoy, or of one program with a gRPC library',
+    'chancery bootstrap edge-1 --gateway edge > envoy.yaml && envoy -c envoy.yaml\nchancery bootstrap web-1 --service web --upstream api=127.0.0.1:9091 > envoy.yaml\nchancery bootstrap shop-1 --grpc --service shop > grpc.json && GRPC_XDS_BOOTSTRAP=grpc.json ./shop',
   )
     .option('--service <name>', 'sidecar of an instance of this service')
     .option('--gateway <name>', 'edge proxy with the listeners of this Gateway (default: the node)')
+    .option(
+      '--grpc',
+      'for a gRPC library without a proxy: JSON for GRPC_XDS_BOOTSTRAP; --service says whose calls they are',
+    )
     .option('--instance <id>', "the registry's id of the instance (default: the node)")
     .option('--namespace <namespace>', 'namespace of the service')
     .option('--region <region>', 'region where it runs')
@@ -48,11 +55,17 @@ export function bootstrapCommand(context: CommandContext): Command {
     .option('--xds-name <name>', 'the name or address its certificate must have (default: the host of --xds)')
     .option('--xds-cert <file>', "PEM of the proxy's own certificate, where the control plane asks for one")
     .option('--xds-key <file>', 'PEM of its private key')
+    .option('--load-reports', 'report the load of each cluster to the control plane every 10 s (chancery load)')
     .addOption(formatOption(['yaml', 'json'], 'yaml'))
     .action(
       context.action(async (node: string, options: Options) => {
         if (options.service !== undefined && options.gateway !== undefined)
           throw new AppError('CH1601', '--service and --gateway exclude each other');
+        if (options.grpc === true) {
+          const { grpcBootstrap } = await import('../../translate/proxyless/bootstrap.ts');
+          context.io.out(asText(grpcBootstrap({ node, ...grpcOptions(options) }), 'json'));
+          return exitCodes.fine;
+        }
         const { bootstrap } = await import('../../translate/bootstrap.ts');
         const document = bootstrap({ node, ...roleOf(node, options), ...common(options) });
         context.io.out(asText(document, options.output));
@@ -103,11 +116,33 @@ function xdsTls({ xdsCa, xdsName, xdsCert, xdsKey }: Options) {
   };
 }
 
+/** What an Envoy has and a gRPC library has not is refused, where somebody asked for it. */
+function grpcOptions(options: Options) {
+  const { gateway, outbound, upstream: upstreams, instance, xdsName, service, namespace } = options;
+  for (const [option, value] of Object.entries({
+    '--gateway': gateway,
+    '--outbound': outbound,
+    '--upstream': upstreams[0],
+    '--instance': instance,
+    '--xds-name': xdsName,
+  }))
+    if (value !== undefined) throw new AppError('CH1601', `${option} is not for --grpc`);
+  const { xds, locality, ...tls } = common(options);
+  return {
+    xds,
+    ...('xdsTls' in tls ? { xdsTls: tls.xdsTls } : {}),
+    ...(locality === undefined ? {} : { locality }),
+    ...(service === undefined ? {} : { service }),
+    ...(namespace === undefined ? {} : { namespace }),
+  };
+}
+
 function common(options: Options) {
-  const { region = '', zone = '' } = options;
+  const { region = '', zone = '', loadReports = false } = options;
   return {
     stats: binding('--stats', options.stats),
     admin: binding('--admin', options.admin),
+    loadReports,
     xds: binding('--xds', options.xds),
     ...xdsTls(options),
     ...(region === '' && zone === '' ? {} : { locality: { region, zone } }),

@@ -47,6 +47,9 @@ describe('help and usage', () => {
     ['bootstrap web-1 --service web --gateway edge', 64],
     ['bootstrap web-1 --service web --upstream api', 64],
     ['bootstrap web-1 --xds nowhere', 64],
+    ['bootstrap web-1 --grpc --gateway edge', 64],
+    ['bootstrap web-1 --grpc --upstream api=127.0.0.1:1', 64],
+    ['bootstrap web-1 --grpc --service web', 0],
     ['serve --log-level loud', 64],
   ])('%j exits %d', async (line, code) => {
     const result = await run(line);
