@@ -134,6 +134,8 @@ export function createMirror(say: (message: FromWorker) => void): Mirror {
           }
           return;
         }
+        case 'describe':
+        case 'answer':
         case 'stop':
           return;
       }

@@ -7,6 +7,8 @@ export interface Outbox<T> {
   last(): T | undefined;
   /** Number of the list that what is pushed now goes with; the first is 1. */
   list(): number;
+  /** Something else joins at the end of the turn (`closing`), though nothing was pushed. */
+  wake(): void;
   /** Sends what waits. */
   flush(): void;
 }
@@ -24,21 +26,28 @@ export function createOutbox<T>(deps: OutboxDeps<T>): Outbox<T> {
   let waiting: T[] = [];
   let list = 1;
   let scheduled = false;
+
   function flush(): void {
     scheduled = false;
     const messages = [...waiting, ...(deps.closing?.() ?? [])];
     waiting = [];
     if (messages.length > 0) deps.send(messages, list++);
   }
+
+  function wake(): void {
+    if (scheduled) return;
+    scheduled = true;
+    deps.atEnd(flush);
+  }
+
   return {
     push(message) {
       waiting.push(message);
-      if (scheduled) return;
-      scheduled = true;
-      deps.atEnd(flush);
+      wake();
     },
     last: () => waiting.at(-1),
     list: () => list,
+    wake,
     flush,
   };
 }

@@ -27,6 +27,8 @@ export interface Publisher {
   close(streamId: number): void;
   /** Endpoints of these names changed. */
   endpoints(names: readonly string[]): void;
+  /** Of a stream that is open. */
+  client(streamId: number): ClientInfo | undefined;
   /** True while the worker, when it had taken only lists up to `seen`, did not know of a change of the stream's view. */
   behind(streamId: number, seen: number): boolean;
   /** Closes all; nothing is told any more. */
@@ -34,6 +36,7 @@ export interface Publisher {
 }
 
 interface OpenStream {
+  readonly client: ClientInfo;
   readonly subscription: ViewSubscription;
   /** As the worker knows it. */
   view: View;
@@ -176,7 +179,8 @@ export function createPublisher({ log, provider, bytes, outbox, onDue }: Publish
     });
   }
 
-  function accept(streamId: number, opened: Opened): void {
+  function accept(client: ClientInfo, opened: Opened): void {
+    const { streamId } = client;
     if ('refused' in opened) {
       outbox.push({ kind: 'refused', stream: streamId, refusal: { refused: opened.refused, message: opened.message } });
       return;
@@ -191,13 +195,13 @@ export function createPublisher({ log, provider, bytes, outbox, onDue }: Publish
       tellEndpoints(view, new Set([...endpoints.keys(), ...view.names(typeUrls.endpoints)]));
     }
     enter(view);
-    streams.set(streamId, { subscription: opened, view, changedWith: 0 });
+    streams.set(streamId, { client, subscription: opened, view, changedWith: 0 });
     outbox.push({ kind: 'opened', stream: streamId, view: view.id });
   }
 
-  function failed(streamId: number, error: unknown): void {
-    log.error('a stream could not be opened', { stream: streamId, error: errorText(error) });
-    accept(streamId, { refused: 'unavailable', message: 'internal error' });
+  function failed(client: ClientInfo, error: unknown): void {
+    log.error('a stream could not be opened', { stream: client.streamId, error: errorText(error) });
+    accept(client, { refused: 'unavailable', message: 'internal error' });
   }
 
   return {
@@ -205,14 +209,14 @@ export function createPublisher({ log, provider, bytes, outbox, onDue }: Publish
       const { streamId } = client;
       try {
         const opened = provider.open(client, (refs) => changed(streamId, refs));
-        if (!(opened instanceof Promise)) accept(streamId, opened);
+        if (!(opened instanceof Promise)) accept(client, opened);
         else
           opened.then(
-            (later) => accept(streamId, later),
-            (error: unknown) => failed(streamId, error),
+            (later) => accept(client, later),
+            (error: unknown) => failed(client, error),
           );
       } catch (error) {
-        failed(streamId, error);
+        failed(client, error);
       }
     },
     close(streamId) {
@@ -227,6 +231,7 @@ export function createPublisher({ log, provider, bytes, outbox, onDue }: Publish
       const [any] = streams.values();
       if (any !== undefined) tellEndpoints(any.subscription.view(), names);
     },
+    client: (streamId) => streams.get(streamId)?.client,
     behind: (streamId, seen) => (streams.get(streamId)?.changedWith ?? 0) > seen,
     end() {
       ended = true;

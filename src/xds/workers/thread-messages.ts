@@ -8,8 +8,9 @@
 import type { Resource, ResourceRef } from '../../resources/resource.ts';
 import { type TypeUrl, typeUrls } from '../../resources/type-urls.ts';
 import type { LogFields } from '../../util/log.ts';
-import type { ClientInfo, Refusal } from '../contract.ts';
+import type { ClientConfig, ClientInfo, Refusal } from '../contract.ts';
 import type { XdsServerOptions } from '../grpc/server.ts';
+import type { NodeMatcher } from '../services/node-matcher.ts';
 import type { EventBatch } from './event-batch.ts';
 import type { MetricsReport } from './metrics-relay.ts';
 import type { Place } from './shared-bytes.ts';
@@ -50,11 +51,26 @@ export type ToWorker =
       readonly refs: readonly ResourceRef[];
       readonly streams: readonly number[];
     }
+  /** What the worker's streams describe of themselves is wanted. */
+  | { readonly kind: 'describe'; readonly ask: number; readonly matchers: readonly NodeMatcher[] }
+  | { readonly kind: 'answer'; readonly ask: number; readonly answer: Answer }
   | { readonly kind: 'stop' };
+
+/** What a worker cannot know by itself. */
+export type Question =
+  | { readonly kind: 'clients'; readonly matchers: readonly NodeMatcher[] }
+  | { readonly kind: 'descriptors' };
+
+export type Answer =
+  | { readonly kind: 'clients'; readonly clients: readonly ClientConfig[] }
+  | { readonly kind: 'descriptors'; readonly bytes: Uint8Array }
+  | { readonly kind: 'failed'; readonly message: string };
 
 export type FromWorker =
   | { readonly kind: 'open'; readonly client: ClientInfo }
   | { readonly kind: 'close'; readonly stream: number }
+  | { readonly kind: 'ask'; readonly ask: number; readonly question: Question }
+  | { readonly kind: 'described'; readonly ask: number; readonly clients: readonly ClientConfig[] }
   | { readonly kind: 'events'; readonly batch: EventBatch }
   | { readonly kind: 'metrics'; readonly report: MetricsReport }
   | {
@@ -65,7 +81,7 @@ export type FromWorker =
       readonly fields: LogFields | undefined;
     }
   | { readonly kind: 'listening'; readonly address: string; readonly port: number }
-  /** It could not listen, or stopped by itself; it ends after this. */
+  /** Its server rejected with this; it ends after it. */
   | { readonly kind: 'failed'; readonly code: string | undefined; readonly message: string };
 
 /** What goes to a worker in one piece. `list` counts them from 1. */
@@ -86,6 +102,8 @@ export interface WorkerSetup {
   readonly options: XdsServerOptions;
   /** Of its randomness. */
   readonly seed: number;
+  /** The main thread has descriptors to answer reflection from. */
+  readonly reflection: boolean;
 }
 
 /** `place` says where its bytes lie. */

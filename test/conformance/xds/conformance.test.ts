@@ -8,7 +8,7 @@ import { eventually } from '../../support/eventually.ts';
 import { createStaticViews, resource } from '../../support/static-views.ts';
 import type { Channel } from './envoy-world.ts';
 import { connect, type GrpcClient, methodPath, protos, requestNames } from './grpc-client.ts';
-import { runServer } from './running-server.ts';
+import { runServer as runServerWith } from './running-server.ts';
 
 const { cluster: CDS, endpoints: EDS, listener: LDS } = typeUrls;
 const channels: readonly Channel[] = [
@@ -17,9 +17,16 @@ const channels: readonly Channel[] = [
   { variant: 'sotw', aggregated: false },
   { variant: 'delta', aggregated: false },
 ];
+/** Worker threads change nothing that a client can see. */
+const setups: readonly (Channel & { readonly workers: number })[] = [
+  ...channels.map((channel) => ({ ...channel, workers: 0 })),
+  { variant: 'delta', aggregated: true, workers: 2 },
+  { variant: 'sotw', aggregated: false, workers: 2 },
+];
 const cluster = (name: string, content = '1'): Resource => resource(CDS, name, { content });
 
-describe.each(channels)('$variant, aggregated: $aggregated', (channel) => {
+describe.each(setups)('$variant, aggregated: $aggregated, workers: $workers', ({ workers, ...channel }) => {
+  const runServer: typeof runServerWith = (views, options, deps) => runServerWith(views, { workers, ...options }, deps);
   const sotw = channel.variant === 'sotw';
   const subscribe = (names: readonly string[], rest: object = {}): object =>
     sotw ? { resource_names: names, ...rest } : { resource_names_subscribe: names, ...rest };
@@ -241,7 +248,9 @@ describe.each(channels)('$variant, aggregated: $aggregated', (channel) => {
   });
 });
 
-describe('the server', () => {
+describe.each([{ workers: 0 }, { workers: 2 }])('the server, workers: $workers', ({ workers }) => {
+  const runServer: typeof runServerWith = (views, options, deps) => runServerWith(views, { workers, ...options }, deps);
+
   it('listens in plaintext on loopback only, unless told', async () => {
     const views = createStaticViews();
     await expect(runServer(views, { address: '0.0.0.0' })).rejects.toMatchObject({ code: 'CH1501' });

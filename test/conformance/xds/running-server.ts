@@ -7,6 +7,7 @@ import { createSeededRandom } from '../../../src/util/random.ts';
 import { createSystemClock } from '../../../src/util/system-clock.ts';
 import type { ViewProvider, XdsEvent } from '../../../src/xds/contract.ts';
 import { createXdsServer, type XdsServerDeps, type XdsServerOptions } from '../../../src/xds/grpc/server.ts';
+import { createXdsPool } from '../../../src/xds/workers/pool.ts';
 
 export interface RunningServer extends AsyncDisposable {
   readonly port: number;
@@ -14,26 +15,25 @@ export interface RunningServer extends AsyncDisposable {
   stop(): Promise<void>;
 }
 
-/** `seed` differs between replicas, as their randomness does. */
+/** `seed` differs between replicas, as their randomness does. `workers`: on so many threads, from 2. */
 export async function runServer(
   provider: ViewProvider,
-  options: Partial<XdsServerOptions> = {},
+  { workers = 0, ...options }: Partial<XdsServerOptions> & { readonly workers?: number | undefined } = {},
   deps: Partial<XdsServerDeps> & { readonly seed?: number } = {},
 ): Promise<RunningServer> {
   const events: XdsEvent[] = [];
-  const server = createXdsServer(
-    {
-      clock: createSystemClock(),
-      random: createSeededRandom(deps.seed ?? 1),
-      log: silentLogger,
-      metrics: noMetrics,
-      provider,
-      onEvent: (event) => events.push(event),
-      identifier: 'test-replica',
-      ...deps,
-    },
-    { address: '127.0.0.1', port: 0, drainMs: 500, ...options },
-  );
+  const all: XdsServerDeps = {
+    clock: createSystemClock(),
+    random: createSeededRandom(deps.seed ?? 1),
+    log: silentLogger,
+    metrics: noMetrics,
+    provider,
+    onEvent: (event) => events.push(event),
+    identifier: 'test-replica',
+    ...deps,
+  };
+  const where = { address: '127.0.0.1', port: 0, drainMs: 500, ...options };
+  const server = workers > 1 ? createXdsPool(all, { ...where, workers }) : createXdsServer(all, where);
   const abort = new AbortController();
   const done = server.run(abort.signal);
   const { port } = await Promise.race([server.listening, done.then(() => Promise.reject(new Error('it ended')))]);
