@@ -3,10 +3,19 @@
 import type { Config } from '../model/config.ts';
 import type { XdsServerOptions } from '../xds/grpc/server.ts';
 
-export function xdsOptions({ address, port, insecure, tls }: Config['xds']): XdsServerOptions {
+export function xdsOptions(config: Config['xds']): XdsServerOptions {
+  const { address, port, insecure, tls, newStreamsPerSecond } = config;
   return {
     ...{ address, port, insecure },
     ...(tls === undefined ? {} : { tls: tlsOptions(tls) }),
+    maxConnections: config.maxConnections,
+    maxStreamsPerConnection: config.maxStreamsPerConnection,
+    maxStreamsPerNode: config.maxStreamsPerNode,
+    admission: {
+      ...{ perSecond: newStreamsPerSecond, burst: newStreamsPerSecond, maxWaiting: newStreamsPerSecond * 10 },
+      maxPerAddress: config.maxStreamsPerAddress,
+    },
+    maxConnectionAgeMs: config.maxConnectionAgeSeconds * 1000,
   };
 }
 

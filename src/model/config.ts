@@ -4,6 +4,7 @@
 import { z } from 'zod';
 
 const port = z.int().min(0).max(65535);
+const count = z.int().min(0);
 const text = z.string().min(1);
 const path = text;
 
@@ -109,6 +110,16 @@ export const configSchema = z.strictObject({
         })
         .optional()
         .describe('TLS on the xDS port'),
+      maxConnections: z.int().min(1).default(20_000).describe('connections open at the same time'),
+      maxStreamsPerConnection: z.int().min(1).default(100),
+      maxStreamsPerNode: count.default(1_000).describe('streams of one node; 0: any number'),
+      maxStreamsPerAddress: count.default(0).describe('streams from one address; 0: any number'),
+      newStreamsPerSecond: z.int().min(1).default(1_000).describe('beyond it, and as many at once, new streams wait'),
+      maxConnectionAgeSeconds: z
+        .number()
+        .min(0)
+        .default(0)
+        .describe('mean age at which a proxy is told to connect anew, so that replicas share them; 0: never'),
     })
     .prefault({}),
   http: z

@@ -76,6 +76,11 @@ export interface SessionOptions {
   readonly onEnd: (cause: EndCause, reason: string) => void;
 }
 
+const refusalCauses: Readonly<Partial<Record<Refusal['refused'], EndCause>>> = {
+  'invalid-argument': 'invalid',
+  'resource-exhausted': 'over-limit',
+};
+
 /** Requests that may wait while a view is being opened. */
 const maxWaiting = 64;
 const maxWaitingBytes = 16 * 1024 * 1024;
@@ -301,7 +306,7 @@ export function createSession(deps: SessionDeps, sink: Sink, { id, method, onEnd
 
   function refuse(refused: Refusal['refused'], message: string): false {
     deps.log.info('a stream was refused', { stream: id, reason: refused, message });
-    fail(refused, { details: message, cause: refused === 'invalid-argument' ? 'invalid' : 'refused' });
+    fail(refused, { details: message, cause: refusalCauses[refused] ?? 'refused' });
     return false;
   }
 

@@ -6,21 +6,25 @@ import type { Logger } from '../../util/log.ts';
 import { limitLog } from '../../util/log-budget.ts';
 import type { Metrics } from '../../util/metrics.ts';
 import type { Random } from '../../util/random.ts';
+import { type AdmissionOptions, createAdmission } from '../admission.ts';
 import type { ClientConfig, ViewProvider, XdsEvent } from '../contract.ts';
-import { methodPath, streamMethods } from '../methods.ts';
+import { methodPath, type StreamMethod, streamMethods } from '../methods.ts';
 import { createNameLists } from '../name-lists.ts';
+import { limitOpening, limitPerIdentity } from '../provider-limits.ts';
 import { createPump } from '../pump.ts';
 import { createMessages } from '../responses.ts';
 import { matchesAny, type NodeMatcher } from '../services/node-matcher.ts';
 import { createServices, serviceNames } from '../services/services.ts';
 import { createSession, type Session } from '../session.ts';
-import type { ServedMethod } from '../sink.ts';
+import type { ServedMethod, Sink } from '../sink.ts';
 import { defaultLimits, type StreamLimits } from '../stream-state.ts';
 import { createWatchers } from '../watchers.ts';
+import { type ConnectionAge, createConnectionAge } from './connection-age.ts';
 import { createGrpcJsTransport } from './grpc-js.ts';
 import { createHealth } from './health.ts';
 import { type Bound, createListener, type TlsOptions } from './listener.ts';
 import { defaultMaxConnections } from './server-limits.ts';
+import type { Connection, Transport } from './transport.ts';
 
 export interface XdsServerDeps {
   readonly clock: Clock;
@@ -55,13 +59,22 @@ export interface XdsServerOptions {
   readonly limits?: Partial<StreamLimits>;
   readonly maxConnections?: number;
   readonly maxStreamsPerConnection?: number;
+  /** Streams of one node; 0: any number. */
+  readonly maxStreamsPerNode?: number;
+  /** Views that may be being opened at the same time, where they come from another thread. */
+  readonly maxOpening?: number;
+  readonly admission?: Partial<AdmissionOptions>;
+  /** Mean age at which a connection is ended; 0: never. */
+  readonly maxConnectionAgeMs?: number;
   readonly maxRequestBytes?: number;
   /** Time a stop waits for streams to end before it cuts them. */
   readonly drainMs?: number;
   readonly blockedMs?: number;
   /** Longest time from the opening of a stream to its first request. */
   readonly openMs?: number;
+  /** Quiet time before a ping, and longest wait for its answer. */
   readonly keepaliveMs?: number;
+  readonly keepaliveTimeoutMs?: number;
   /** How often clients are to report their load. */
   readonly loadIntervalMs?: number;
   /** Longest time for a TLS handshake, and from there to the first bytes. */
@@ -77,6 +90,15 @@ export interface XdsServer {
   run(signal: AbortSignal): Promise<void>;
 }
 
+/** A thousand proxies that come back at once are let in at once, ten thousand within ten seconds. */
+const defaultAdmission: AdmissionOptions = {
+  perSecond: 1_000,
+  burst: 1_000,
+  perTurn: 32,
+  maxWaiting: 10_000,
+  maxPerAddress: 0,
+};
+
 /** An inert server; `run` listens. */
 export function createXdsServer(deps: XdsServerDeps, options: XdsServerOptions): XdsServer {
   const { clock } = deps;
@@ -88,6 +110,18 @@ export function createXdsServer(deps: XdsServerDeps, options: XdsServerOptions):
   const watchers = createWatchers();
   const openStreams = deps.metrics.gauge('xds_streams', 'Streams open now');
   const endedStreams = deps.metrics.counter('xds_streams_ended_total', 'Streams that ended, by cause', ['reason']);
+  const admission = createAdmission(
+    {
+      ...{ clock, log },
+      waiting: deps.metrics.gauge('xds_streams_waiting', 'Streams that wait to be let in'),
+      onRefused: () => endedStreams.add({ reason: 'over-limit' }),
+    },
+    { ...defaultAdmission, ...options.admission },
+  );
+  const provider = limitPerIdentity(limitOpening(deps.provider, options.maxOpening ?? 64), {
+    max: options.maxStreamsPerNode ?? 1_000,
+    identityOf: ({ nodeId }) => nodeId,
+  });
   let stopping = false;
   const { first, step } = options.streams ?? { first: 1, step: 1 };
   let nextStream = first - step;
@@ -116,10 +150,10 @@ export function createXdsServer(deps: XdsServerDeps, options: XdsServerOptions):
     return found;
   }
 
-  function discoveryMethods(): ServedMethod[] {
+  function discoveryMethods(age: ConnectionAge): ServedMethod[] {
     const epoch = Math.floor(deps.random() * 2 ** 40).toString(36);
     const sessionDeps = {
-      ...{ clock, log, provider: deps.provider, onEvent: deps.onEvent, watchers },
+      ...{ clock, log, provider, onEvent: deps.onEvent, watchers },
       messages: createMessages(deps.identifier, epoch),
       nameLists: createNameLists(),
       pump: createPump(clock),
@@ -127,39 +161,50 @@ export function createXdsServer(deps: XdsServerDeps, options: XdsServerOptions):
       blockedMs: options.blockedMs ?? 60_000,
       openMs: options.openMs ?? 30_000,
     };
+    const begin = (sink: Sink, method: StreamMethod): Session => {
+      const session = createSession(sessionDeps, sink, {
+        id: nextStreamId(),
+        method,
+        onEnd(reason) {
+          sessions.delete(session);
+          leave();
+          openStreams.set({}, sessions.size);
+          endedStreams.add({ reason });
+        },
+      });
+      const leave = age.join(sink.peer, session);
+      sessions.add(session);
+      openStreams.set({}, sessions.size);
+      if (stopping) session.stop('the server is stopping', 'stopping');
+      return session;
+    };
     return streamMethods.map((method) => ({
       path: methodPath(method),
-      open(sink) {
-        const session = createSession(sessionDeps, sink, {
-          id: nextStreamId(),
-          method,
-          onEnd(reason) {
-            sessions.delete(session);
-            openStreams.set({}, sessions.size);
-            endedStreams.add({ reason });
-          },
-        });
-        sessions.add(session);
-        openStreams.set({}, sessions.size);
-        if (stopping) session.stop('the server is stopping', 'stopping');
-        return session;
-      },
+      open: (sink) => admission.admit(sink, () => begin(sink, method)),
     }));
   }
 
   async function run(signal: AbortSignal): Promise<void> {
-    const methods = [...discoveryMethods(), ...services, ...(deps.methods ?? [])];
+    const age = createConnectionAge(
+      { clock, random: deps.random, transport: () => transport },
+      options.maxConnectionAgeMs ?? 0,
+    );
+    const methods = [...discoveryMethods(age), ...services, ...(deps.methods ?? [])];
     const health = createHealth(() => names);
     methods.push(...health.methods);
     names = serviceNames(methods);
-    const transport = createGrpcJsTransport(methods, {
+    const transport: Transport = createGrpcJsTransport(methods, {
       maxRequestBytes: options.maxRequestBytes ?? 16 * 1024 * 1024,
       maxStreamsPerConnection: options.maxStreamsPerConnection ?? 100,
       keepaliveMs: options.keepaliveMs ?? 15_000,
-      keepaliveTimeoutMs: 10_000,
+      keepaliveTimeoutMs: options.keepaliveTimeoutMs ?? 10_000,
     });
+    const onConnection = (connection: Connection): void => {
+      transport.accept(connection);
+      age.watch(connection);
+    };
     const listener = createListener(
-      { clock, log, metrics: deps.metrics, onConnection: transport.accept, http1: deps.http1 },
+      { clock, log, metrics: deps.metrics, onConnection, http1: deps.http1 },
       {
         ...options,
         maxConnections: options.maxConnections ?? defaultMaxConnections,

@@ -1,0 +1,94 @@
+// Limits in front of a ViewProvider: streams per identity, and views that are being opened at the same time.
+// It must not know views. Invariant: every stream that was counted is counted off once, however it ends.
+import type { ClientInfo, Opened, ViewProvider } from './contract.ts';
+
+export interface IdentityLimit {
+  /** 0: any number. */
+  readonly max: number;
+  /** Whose streams are counted together: today the node a client says it is. */
+  readonly identityOf: (client: ClientInfo) => string;
+}
+
+/** Refuses streams of an identity beyond the limit, with RESOURCE_EXHAUSTED. */
+export function limitPerIdentity(provider: ViewProvider, { max, identityOf }: IdentityLimit): ViewProvider {
+  if (max === 0) return provider;
+  const counts = new Map<string, number>();
+  return {
+    ...provider,
+    open(client, onChange) {
+      const identity = identityOf(client);
+      const count = counts.get(identity) ?? 0;
+      if (count >= max) {
+        const message = `"${identity}" has ${count} streams open, which is the limit for one node`;
+        return { refused: 'resource-exhausted', message };
+      }
+      counts.set(identity, count + 1);
+      let counted = true;
+      const release = (): void => {
+        if (!counted) return;
+        counted = false;
+        const left = (counts.get(identity) ?? 1) - 1;
+        if (left === 0) counts.delete(identity);
+        else counts.set(identity, left);
+      };
+      const settle = (opened: Opened): Opened => {
+        if ('refused' in opened) {
+          release();
+          return opened;
+        }
+        return {
+          ...opened,
+          close() {
+            release();
+            opened.close();
+          },
+        };
+      };
+      try {
+        const opened = provider.open(client, onChange);
+        if (!(opened instanceof Promise)) return settle(opened);
+        return opened.then(settle, (error: unknown) => {
+          release();
+          throw error;
+        });
+      } catch (error) {
+        release();
+        throw error;
+      }
+    },
+  };
+}
+
+/** Where views come later: so many are being opened at a time, further ones wait in order. */
+export function limitOpening(provider: ViewProvider, max: number): ViewProvider {
+  const waiting: (() => void)[] = [];
+  let running = 0;
+  const next = (): void => {
+    running--;
+    waiting.shift()?.();
+  };
+  return {
+    ...provider,
+    open(client, onChange) {
+      const start = (): Opened | Promise<Opened> => {
+        const opened = provider.open(client, onChange);
+        if (!(opened instanceof Promise)) return opened;
+        running++;
+        return opened.finally(next);
+      };
+      if (running < max) return start();
+      return new Promise<Opened>((resolve, reject) => {
+        waiting.push(() => {
+          try {
+            const opened = start();
+            resolve(opened);
+            if (!(opened instanceof Promise)) waiting.shift()?.();
+          } catch (error) {
+            reject(error);
+            waiting.shift()?.();
+          }
+        });
+      });
+    },
+  };
+}

@@ -1,0 +1,92 @@
+// Limits in front of a provider of views count every stream once, in and out.
+import { describe, expect, it } from 'vitest';
+import type { ClientInfo, Opened, ViewProvider } from '../../../src/xds/contract.ts';
+import { limitOpening, limitPerIdentity } from '../../../src/xds/provider-limits.ts';
+import { viewOf } from '../../support/static-views.ts';
+
+const client = (nodeId: string): ClientInfo => ({
+  ...{ streamId: 1, nodeId, nodeCluster: '', metadata: {}, clientFeatures: [], peer: '' },
+  ...{ locality: { region: '', zone: '', subZone: '' }, userAgentName: 'envoy', userAgentVersion: '' },
+});
+const subscription = (): Opened => ({ view: () => viewOf([]), close: () => {} });
+const providing = (open: () => Opened | Promise<Opened>): ViewProvider => ({ open, onEndpoints: () => () => {} });
+const close = (opened: Opened | Promise<Opened>): void => {
+  if (opened instanceof Promise || 'refused' in opened) throw new Error('not open');
+  opened.close();
+};
+
+describe('streams of one identity', () => {
+  const limit = { max: 2, identityOf: ({ nodeId }: ClientInfo) => nodeId };
+
+  it('are refused beyond the limit, until one closes', () => {
+    const provider = limitPerIdentity(providing(subscription), limit);
+    const open = (id: string) => provider.open(client(id), () => {});
+    const first = open('a');
+    void open('a');
+    void open('b');
+    expect(open('a')).toMatchObject({ refused: 'resource-exhausted', message: expect.stringContaining('"a" has 2') });
+    close(first);
+    close(first);
+    expect(open('a')).not.toHaveProperty('refused');
+    expect(open('a')).toHaveProperty('refused');
+  });
+
+  it('do not count what was refused or failed', async () => {
+    const answers: (() => Opened | Promise<Opened>)[] = [
+      () => ({ refused: 'unavailable', message: '' }),
+      () => Promise.resolve({ refused: 'unavailable', message: '' }),
+      () => Promise.reject(new Error('no')),
+      () => {
+        throw new Error('no');
+      },
+      subscription,
+      () => Promise.resolve(subscription()),
+    ];
+    const provider = limitPerIdentity(
+      providing(() => answers.shift()?.() ?? subscription()),
+      limit,
+    );
+    const open = async () => await provider.open(client('a'), () => {});
+    expect(await open()).toHaveProperty('refused', 'unavailable');
+    expect(await open()).toHaveProperty('refused', 'unavailable');
+    await expect(open()).rejects.toThrow();
+    await expect(open()).rejects.toThrow();
+    expect(await open()).not.toHaveProperty('refused');
+    expect(await open()).not.toHaveProperty('refused');
+    expect(await open()).toHaveProperty('refused', 'resource-exhausted');
+  });
+});
+
+describe('views that come later', () => {
+  it('are opened so many at a time, in order', async () => {
+    const started: PromiseWithResolvers<Opened>[] = [];
+    const provider = limitOpening(
+      providing(() => {
+        const later = Promise.withResolvers<Opened>();
+        started.push(later);
+        return later.promise;
+      }),
+      2,
+    );
+    const done: number[] = [];
+    const all = [0, 1, 2, 3].map(async (index) => {
+      await Promise.resolve(provider.open(client('a'), () => {})).catch(() => {});
+      done.push(index);
+    });
+    expect(started).toHaveLength(2);
+    started[0]?.reject(new Error('no'));
+    await all[0];
+    expect(started).toHaveLength(3);
+    started[1]?.resolve(subscription());
+    await all[1];
+    expect(started).toHaveLength(4);
+    for (const later of started.slice(2)) later.resolve(subscription());
+    await Promise.all(all);
+    expect(done).toEqual([0, 1, 2, 3]);
+  });
+
+  it('cost nothing where they come at once', () => {
+    const provider = limitOpening(providing(subscription), 1);
+    for (let count = 0; count < 3; count++) expect(provider.open(client('a'), () => {})).not.toBeInstanceOf(Promise);
+  });
+});
