@@ -43,6 +43,8 @@ export interface BootstrapOptions {
   readonly admin?: Binding;
   /** Default 127.0.0.1:9902; false: none. */
   readonly stats?: Binding | false;
+  /** Tells Chancery the load of each cluster. */
+  readonly loadReports?: boolean;
   /** Default `delta`. */
   readonly variant?: 'delta' | 'sotw';
 }
@@ -160,6 +162,13 @@ function statsListener(at: Binding): ListenerJson {
   };
 }
 
+/** As for configuration: on the same connection. */
+const loadStatsConfig: NonNullable<BootstrapJson['clusterManager']>['loadStatsConfig'] = {
+  apiType: 'GRPC',
+  transportApiVersion: 'V3',
+  grpcServices: [{ envoyGrpc: { clusterName: xdsCluster } }],
+};
+
 function hostPort({ address, port }: Binding): string {
   return isIP(address) === 6 ? `[${address}]:${port}` : `${address}:${port}`;
 }
@@ -201,6 +210,7 @@ export function bootstrap(options: BootstrapOptions): BootstrapJson {
       cdsConfig: { ads: {}, resourceApiVersion: 'V3' },
       ldsConfig: { ads: {}, resourceApiVersion: 'V3' },
     },
+    ...(options.loadReports === true ? { clusterManager: { loadStatsConfig } } : {}),
     staticResources: {
       clusters: [
         controlPlane(options.xds, options.xdsTls),
