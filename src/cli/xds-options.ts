@@ -6,7 +6,7 @@ import type { XdsServerOptions } from '../xds/grpc/server.ts';
 export function xdsOptions(config: Config['xds']): XdsServerOptions {
   const { address, port, insecure, tls, newStreamsPerSecond } = config;
   return {
-    ...{ address, port, insecure },
+    ...{ address, port, insecure, loadIntervalMs: config.loadReportSeconds * 1000 },
     ...(tls === undefined ? {} : { tls: tlsOptions(tls) }),
     maxConnections: config.maxConnections,
     maxStreamsPerConnection: config.maxStreamsPerConnection,

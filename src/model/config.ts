@@ -101,6 +101,11 @@ export const configSchema = z.strictObject({
       address: text.default('127.0.0.1').describe('where proxies connect'),
       port: port.default(18000),
       insecure: z.boolean().default(false).describe('allow plaintext on an address that is not loopback'),
+      loadReportSeconds: z
+        .number()
+        .min(1)
+        .default(10)
+        .describe('how often proxies that report load are to report it'),
       tls: z
         .strictObject({
           cert: path.describe('PEM of the certificate proxies verify, read again when it changes'),
