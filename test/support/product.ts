@@ -18,7 +18,7 @@ export interface ProductOptions {
   readonly registries?: readonly Readonly<Record<string, unknown>>[];
   /** `objects` of chancery.yaml; default a fresh directory. */
   readonly objects?: readonly Readonly<Record<string, unknown>>[];
-  /** More configuration, merged over ours at the top level. */
+  /** More configuration, merged over ours at the top level, and in `xds`. */
   readonly config?: Readonly<Record<string, unknown>>;
   /** Run dist/main.js instead of the sources. */
   readonly built?: boolean;
@@ -67,11 +67,11 @@ export async function startProduct(options: ProductOptions = {}): Promise<Produc
     config,
     JSON.stringify({
       state,
-      xds: { port: xdsPort },
       http: { port: httpPort },
       ...(options.registries === undefined ? {} : { registries: options.registries }),
       objects: options.objects ?? [{ kind: 'directory', path: objects }],
       ...options.config,
+      xds: { port: xdsPort, ...(options.config?.['xds'] as object | undefined) },
     }),
   );
   const main = join(root, options.built === true ? 'dist/main.js' : 'src/main.ts');
