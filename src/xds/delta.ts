@@ -45,6 +45,7 @@ function emit(
 ): boolean {
   const upserts: Resource[] = [];
   const removed: string[] = [];
+  const asked: string[] = [];
   let waits = false;
   for (const name of names) {
     const verdict = covers(state, name) ? judge(stream, state, name) : undefined;
@@ -54,22 +55,23 @@ function emit(
       continue;
     }
     state.dirty.delete(name);
-    state.forced.delete(name);
+    const due = state.forced.delete(name);
     if (verdict === 'remove') removed.push(name);
     else if (verdict !== undefined) {
       upserts.push(verdict);
+      if (due) asked.push(name);
       // Kept for now: to be looked at again.
       if (stream.view.get(state.type, name) === undefined) state.dirty.add(name);
     }
   }
   // A first wildcard request is answered even if there is nothing (R36), unless content only waits for its gate.
-  const due = state.respond && !trial && !waits;
-  if (upserts.length === 0 && removed.length === 0 && !due) return false;
+  const responds = state.respond && !trial && !waits;
+  if (upserts.length === 0 && removed.length === 0 && !responds) return false;
   if (!trial) state.respond = false;
   upserts.sort((a, b) => (a.name < b.name ? -1 : 1));
   removed.sort();
   const message = stream.options.messages.delta({ type: state.type, resources: upserts, removed }, state.lastSequence);
-  send(stream, state, { message, touched: upserts.map(({ name }) => name), trial });
+  send(stream, state, { message, touched: upserts.map(({ name }) => name), asked, trial });
   return true;
 }
 

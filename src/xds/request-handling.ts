@@ -109,6 +109,8 @@ function resumeDelta(stream: StreamState, state: TypeState, request: DeltaReques
 function resumeSotw(stream: StreamState, state: TypeState, request: SotwRequest): void {
   if (request.versionInfo === '') return;
   state.resumed = true;
+  // It may have any of them, in a version that nothing tells.
+  for (const name of state.forced) state.unsure.add(name);
   const { wildcard, names } = state.subscription;
   if (!wildcard || names.size > 0) return;
   if (!isFullType(state.type)) return;

@@ -95,7 +95,10 @@ function emitFull(stream: StreamState, state: TypeState, trial: boolean): boolea
     resources.push(resource);
     if (resource.version !== has?.version) touched.push(name);
   }
-  const due = state.forced.size > 0 || state.respond;
+  const kept = new Set(resources.map(({ name }) => name));
+  // What the client may have taken from a refused set, and is not to have, only a set without it takes away (R14).
+  const stray = [...state.unsure].some((name) => !kept.has(name));
+  const due = stray || state.forced.size > 0 || state.respond;
   state.forced.clear();
   state.dirty.clear();
   state.unseen = false;
@@ -107,7 +110,6 @@ function emitFull(stream: StreamState, state: TypeState, trial: boolean): boolea
     return false;
   }
   state.respond = false;
-  const kept = new Set(resources.map(({ name }) => name));
   const removed = [...heldResources(state.holdings)].flatMap(({ name }) => (kept.has(name) ? [] : [name]));
   const message = stream.options.messages.sotw({ type: state.type, resources, removed }, state.lastSequence);
   send(stream, state, { message, touched, trial });
@@ -121,6 +123,7 @@ function emitPart(
   { names, trial }: { readonly names: Iterable<string>; readonly trial: boolean },
 ): boolean {
   const resources: Resource[] = [];
+  const asked: string[] = [];
   for (const name of names) {
     const resource = covers(state, name) ? part(stream, state, name) : undefined;
     if (resource === 'wait') {
@@ -128,14 +131,14 @@ function emitPart(
       continue;
     }
     state.dirty.delete(name);
-    state.forced.delete(name);
+    if (state.forced.delete(name)) asked.push(name);
     if (resource !== undefined) resources.push(resource);
   }
   if (!trial) state.respond = false;
   if (resources.length === 0) return false;
   resources.sort((a, b) => (a.name < b.name ? -1 : 1));
   const message = stream.options.messages.sotw({ type: state.type, resources, removed: [] }, state.lastSequence);
-  send(stream, state, { message, touched: resources.map(({ name }) => name), trial });
+  send(stream, state, { message, touched: resources.map(({ name }) => name), asked, trial });
   return true;
 }
 

@@ -7,13 +7,21 @@ import { type TypeUrl, typeUrls } from '../resources/type-urls.ts';
 import { endLimit, settle, settleAll, startLimit } from './gates.ts';
 import { held, heldResources } from './holdings.ts';
 import type { StreamState } from './stream-state.ts';
-import { covers, hasMarks, type TypeState } from './type-state.ts';
+import { covers, hasMarks, holds, type TypeState } from './type-state.ts';
+
+/** True if the client told of an earlier stream, in whatever type. */
+function isResumed({ types }: StreamState): boolean {
+  for (const { resumed } of types.values()) if (resumed) return true;
+  return false;
+}
 
 /** True if nothing of the type waits at gate A, whatever it names. */
-export function isUngated(stream: StreamState, { type, answered, resumed }: TypeState): boolean {
-  if (type !== typeUrls.listener && type !== typeUrls.routes) return true;
-  // The first answer on a fresh client has nothing to break.
-  return !stream.options.aggregated || (!answered && !resumed);
+export function isUngated(stream: StreamState, { type, answered }: TypeState): boolean {
+  if ((type !== typeUrls.listener && type !== typeUrls.routes) || !stream.options.aggregated) return true;
+  // The first answer on a fresh client has nothing to break, unless a cluster it names is still on its way.
+  const clusters = stream.types.get(typeUrls.cluster);
+  const atRest = clusters === undefined || (clusters.flight === undefined && !hasMarks(clusters));
+  return atRest && !answered && !isResumed(stream);
 }
 
 /** Gate A: true if the client has, warm, every cluster that this new content of a listener or route needs (R17, R44). */
@@ -25,18 +33,30 @@ export function ready(stream: StreamState, state: TypeState, resource: Resource)
   let stopped = false;
   let waits = false;
   for (const name of clustersOf(stream, resource)) {
-    const condition = clusterCondition(stream, state, name);
+    const condition = clusterCondition(stream, name);
     // A route the client never had is sent without the rejected cluster: its other rules work.
-    if (condition === 'rejected' && held(state.holdings, resource.name) !== undefined) stopped = true;
+    if (condition === 'rejected' && holds(state, resource.name)) stopped = true;
     if (condition === 'coming') {
       waits = true;
       stream.gates.awaitedClusters.waiting.add(clusterKey(stream, name));
     }
   }
+  if (holds(state, resource.name) && lacksRoutes(stream, resource)) stopped = true;
   if (stopped) stream.gates.stoppedBranches.add(key);
   else stream.gates.stoppedBranches.delete(key);
   if (waits) stream.gates.makeWaits = true;
   return !stopped && !waits;
+}
+
+/** True if a route configuration it names was rejected, and the client has none of that name. */
+function lacksRoutes(stream: StreamState, resource: Resource): boolean {
+  const routes = stream.types.get(typeUrls.routes);
+  if (routes === undefined) return false;
+  return resource.deps.some(({ type, name }) => {
+    if (type !== typeUrls.routes || holds(routes, name)) return false;
+    const rejected = routes.pinned.get(name);
+    return rejected !== undefined && rejected === stream.view.get(type, name)?.version;
+  });
 }
 
 /** Clusters a listener or route names, through its route configurations. */
@@ -49,7 +69,7 @@ function* clustersOf(stream: StreamState, resource: Resource): Iterable<string> 
   }
 }
 
-function clusterCondition(stream: StreamState, asking: TypeState, name: string): 'there' | 'coming' | 'rejected' {
+function clusterCondition(stream: StreamState, name: string): 'there' | 'coming' | 'rejected' {
   const wantedCluster = stream.view.get(typeUrls.cluster, name);
   if (wantedCluster === undefined) return 'there';
   const clusters = stream.types.get(typeUrls.cluster);
@@ -57,7 +77,7 @@ function clusterCondition(stream: StreamState, asking: TypeState, name: string):
     // On reconnect types come in any order: clusters will be asked for, unless one is still warming (R40). A gRPC client
     // asks for clusters by the names that its routes bring, and puts nothing to use before it has them.
     const { legacyWildcard } = stream.options;
-    return asking.resumed && legacyWildcard && !stream.gates.clustersNeverAsked ? 'coming' : 'there';
+    return isResumed(stream) && legacyWildcard && !stream.gates.clustersNeverAsked ? 'coming' : 'there';
   }
   if (!covers(clusters, name)) return 'there';
   const has = held(clusters.holdings, name);
@@ -141,7 +161,15 @@ function usedBy(stream: StreamState, users: readonly TypeUrl[], target: Target):
     if (state === undefined) continue;
     for (const resource of heldResources(state.holdings)) if (names(resource, target)) return true;
     for (const resource of state.flight?.message.resources.values() ?? []) if (names(resource, target)) return true;
+    if (hasUnknown(stream, state)) return true;
   }
+  return false;
+}
+
+/** True if the client keeps content that we do not know, as its new one was rejected: it may name anything. */
+function hasUnknown({ view }: StreamState, { type, pinned, unsure }: TypeState): boolean {
+  for (const [name, rejected] of pinned)
+    if (unsure.has(name) && view.get(type, name)?.version === rejected) return true;
   return false;
 }
 
@@ -150,12 +178,16 @@ function stoppedUser(stream: StreamState, users: readonly TypeUrl[], target: Tar
   for (const type of users) {
     const state = stream.types.get(type);
     if (state === undefined) continue;
+    if (hasUnknown(stream, state)) return true;
     for (const resource of heldResources(state.holdings)) {
       if (!names(resource, target)) continue;
       const { name } = resource;
       const rejected = state.pinned.get(name);
       if (rejected !== undefined && rejected === stream.view.get(type, name)?.version) return true;
       if (stream.gates.stoppedBranches.has(`${type} ${name}`)) return true;
+      // A route configuration that only a rejected listener keeps, keeps its clusters.
+      const kept = stream.view.get(type, name) === undefined;
+      if (kept && stoppedUser(stream, parents[type] ?? [], { type, name })) return true;
     }
   }
   return false;

@@ -11,6 +11,8 @@ export interface Flight {
   readonly message: Message;
   /** Names whose content the client did not have before. */
   readonly touched: readonly string[];
+  /** Names that were due whether or not they changed: where one is refused, its last good content is due instead. */
+  readonly asked?: readonly string[];
   /** It tries the first group of `trials`. */
   readonly trial: boolean;
 }

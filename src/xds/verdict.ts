@@ -51,6 +51,7 @@ export function reject(
   if (flight.trial) state.trials.shift();
   const complete = full && isFullType(state.type);
   const suspects = (complete ? flight.touched : [...message.resources.keys()]).filter((name) => covers(state, name));
+  const asked = (flight.asked ?? []).filter((name) => suspects.includes(name));
   const bad = suspects.length === 1 ? suspects[0] : undefined;
   for (const name of suspects) {
     // Taken for held when its time ran out, or sent again unchanged: it is no last good one any more.
@@ -60,10 +61,13 @@ export function reject(
   if (bad !== undefined) {
     state.pinned.set(bad, message.versions.get(bad) ?? '');
     state.reasons.set(bad, error.message);
-    state.forced.delete(bad);
+    // What warms waits for it, or was given up at the refusal: the last good content serves.
+    if (asked.includes(bad) && held(state.holdings, bad) !== undefined) state.forced.add(bad);
+    else state.forced.delete(bad);
     // A complete set without the bad one is due if it says anything new.
     state.dirty.add(bad);
   } else if (suspects.length > 1) {
+    for (const name of asked) state.forced.add(name);
     const [left, right] = split(suspects, error.message);
     state.trials.unshift(left, right);
   }

@@ -1,0 +1,128 @@
+// What a client holds that the server cannot be sure of: after refusals, after a reconnect, before the first ACK.
+// Each case was found by the model tests (test/property/xds) and shrunk by hand.
+import { describe, expect, it } from 'vitest';
+import type { Resource, ResourceRef } from '../../../src/resources/resource.ts';
+import { resource } from '../../support/static-views.ts';
+import { CDS, type Driver, drive, EDS, LDS, RDS } from './driver.ts';
+
+type Variant = 'sotw' | 'delta';
+const variants = ['sotw', 'delta'] as const;
+
+const cluster = (name: string, content = '1'): Resource =>
+  resource(CDS, name, { content, deps: [{ type: EDS, name }] });
+const endpoints = (name: string, content = '1'): Resource => resource(EDS, name, { content });
+const listener = (route: string, content = '1'): Resource =>
+  resource(LDS, 'in', { content: `${route} ${content}`, deps: [{ type: RDS, name: route }] });
+const table = (name: string, clusters: readonly string[], content = '1'): Resource =>
+  resource(RDS, name, {
+    content: `${clusters.join()} ${content}`,
+    deps: clusters.map((one): ResourceRef => ({ type: CDS, name: one })),
+  });
+
+function ask(
+  driver: Driver,
+  type: typeof CDS | typeof EDS | typeof LDS | typeof RDS,
+  names: readonly string[],
+): string[] {
+  return driver.options.variant === 'sotw' ? driver.sotw(type, names) : driver.delta(type, { subscribe: names });
+}
+
+/** A client that took everything it was sent. */
+function settled(variant: Variant, resources: readonly Resource[], asked: { eds: string[]; rds: string[] }): Driver {
+  const driver = drive({ variant, resources });
+  for (const [type, names] of [
+    [CDS, []],
+    [EDS, asked.eds],
+    [LDS, []],
+    [RDS, asked.rds],
+  ] as const) {
+    ask(driver, type, names);
+    driver.ack(type);
+  }
+  return driver;
+}
+
+describe('a first answer', () => {
+  it.each(variants)('R44: %s: waits for clusters that are still on their way', (variant) => {
+    const driver = drive({ variant, resources: [cluster('a'), listener('main'), table('main', ['a'])] });
+    expect(ask(driver, CDS, [])).toEqual(['CDS a']);
+    expect(ask(driver, LDS, [])).toEqual([]);
+    expect(driver.ack(CDS)).toEqual(['LDS in']);
+  });
+  it('R40: of a type the client had nothing of waits for clusters, if another type tells that it comes back', () => {
+    const driver = drive({ variant: 'delta', resources: [cluster('a'), listener('main'), table('main', ['a'])] });
+    driver.delta(LDS, { versions: new Map([['in', listener('main').version]]) });
+    expect(driver.delta(RDS, { subscribe: ['main'] })).toEqual([]);
+    driver.delta(CDS);
+    expect(driver.ack(CDS)).toEqual(['RDS main']);
+  });
+});
+
+describe('a rejected branch keeps what it needs', () => {
+  it.each(variants)('R45: %s: the clusters of the route that a rejected listener keeps', (variant) => {
+    const before = [cluster('a'), endpoints('a'), listener('main'), table('main', ['a'])];
+    const driver = settled(variant, before, { eds: ['a'], rds: ['main'] });
+    driver.publish([cluster('b'), endpoints('b'), listener('side'), table('side', ['b'])]);
+    expect(driver.ack(CDS)).toContain('LDS in');
+    expect(driver.nack(LDS)).toEqual([]);
+    expect(driver.timers.size).toBe(0);
+    expect(driver.sent.every(({ removed }) => !removed.includes('a'))).toBe(true);
+  });
+  it.each(variants)('R13: %s: a listener does not move to a route configuration that was rejected', (variant) => {
+    const before = [cluster('a'), endpoints('a'), listener('main'), table('main', ['a']), table('side', ['a'], 'bad')];
+    const driver = settled(variant, before.slice(0, 4), { eds: ['a'], rds: ['main', 'side'] });
+    driver.publish(before);
+    driver.nack(RDS);
+    const moved = [cluster('a'), endpoints('a'), listener('side'), table('main', ['a']), table('side', ['a'], 'bad')];
+    expect(driver.publish(moved)).toEqual([]);
+    const mended = moved.map((item) => (item.name === 'side' ? table('side', ['a'], 'good') : item));
+    expect(driver.publish(mended)).toEqual(['LDS in', 'RDS side']);
+  });
+  it('R45: sotw: a route the client brought along, of content that nobody knows, keeps every cluster', () => {
+    const before = [cluster('a'), listener('main'), table('main', ['a'], 'bad')];
+    const driver = drive({ variant: 'sotw', resources: before });
+    driver.sotw(CDS, [], { versionInfo: 'old' });
+    driver.ack(CDS);
+    driver.sotw(LDS, [], { versionInfo: 'old' });
+    driver.ack(LDS);
+    driver.sotw(RDS, ['main'], { versionInfo: 'old' });
+    driver.nack(RDS);
+    expect(driver.publish([cluster('b'), listener('main'), table('main', ['b'], 'bad')])).toEqual(['CDS a b']);
+    driver.ack(CDS);
+    driver.nack(RDS);
+    expect(driver.timers.size).toBe(0);
+    expect(driver.sent.every(({ removed }) => !removed.includes('a'))).toBe(true);
+  });
+  it.each(variants)('R44: %s: a route the client brought along does not move to a rejected cluster', (variant) => {
+    const driver = drive({ variant, resources: [cluster('a'), cluster('b', 'bad'), table('main', ['b'])] });
+    const versions = new Map([['main', 'old']]);
+    if (variant === 'sotw') driver.sotw(CDS, [], { versionInfo: 'old' });
+    else driver.delta(CDS, { versions: new Map([['a', cluster('a').version]]) });
+    if (variant === 'sotw') driver.sotw(RDS, ['main'], { versionInfo: 'old' });
+    else driver.delta(RDS, { subscribe: ['main'], versions });
+    // Halved until the bad one is alone.
+    for (let round = 0; round < 4; round++)
+      if (driver.last(CDS).versions.get('b') === cluster('b', 'bad').version) driver.nack(CDS);
+      else driver.ack(CDS);
+    expect(driver.sent.some(({ type }) => type === RDS)).toBe(false);
+  });
+});
+
+describe('after a refusal', () => {
+  it.each(variants)('R13, R46: %s: a cluster that warms gets the last good endpoints', (variant) => {
+    const before = [cluster('a'), endpoints('a')];
+    const driver = settled(variant, before, { eds: ['a'], rds: ['none'] });
+    expect(driver.publish([cluster('a', '2'), endpoints('a', 'bad')])).toEqual(['CDS a', 'EDS a']);
+    expect(driver.nack(EDS)).toEqual(['EDS a']);
+    expect(driver.last(EDS).versions.get('a')).toBe(endpoints('a').version);
+    expect(driver.ack(EDS)).toEqual([]);
+  });
+  it('R14: sotw: what the client may have taken from a refused set is taken away by the next', () => {
+    const driver = settled('sotw', [cluster('a')], { eds: ['a'], rds: ['none'] });
+    expect(driver.publish([cluster('a', 'bad'), cluster('d')]).at(0)).toBe('CDS a d');
+    // Gone again before the refusal comes: the client has d, as it takes what is valid.
+    expect(driver.publish([cluster('a')])).toEqual([]);
+    expect(driver.nack(CDS)).toEqual(['CDS a']);
+    expect(driver.ack(CDS)).toEqual([]);
+  });
+});
