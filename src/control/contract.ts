@@ -49,6 +49,23 @@ export interface Rejection {
   readonly resources: readonly { readonly name: string; readonly provenance: readonly Provenance[] }[];
 }
 
+/** A resource that proxies refuse now. */
+export interface RefusalStatus {
+  /** Short type name. */
+  readonly type: string;
+  readonly name: string;
+  /** The words of one of the proxies. */
+  readonly message: string;
+  /** Wall-clock milliseconds of the first refusal of this content. */
+  readonly sinceMs: number;
+  /** How many refuse it. */
+  readonly proxies: number;
+  /** Some of them. */
+  readonly nodes: readonly string[];
+  /** The objects it was made from. */
+  readonly provenance: readonly Provenance[];
+}
+
 export interface ControlStatus {
   readonly revision: number;
   readonly ready: boolean;
@@ -64,6 +81,8 @@ export interface ControlStatus {
   readonly proxies: readonly ProxyStatus[];
   /** Newest first, bounded. */
   readonly rejections: readonly Rejection[];
+  /** What proxies refuse now, oldest first, bounded. */
+  readonly refusals: readonly RefusalStatus[];
   readonly problems: readonly Problem[];
   /** Sources held at last good by the shrink guard. */
   readonly held: readonly { readonly source: string; readonly reason: string; readonly untilMs: number }[];

@@ -25,6 +25,8 @@ export interface StreamRecord {
 
 interface Refused {
   readonly version: string;
+  /** Wall milliseconds of its first refusal by this proxy. */
+  readonly sinceMs: number;
   /** The proxy's own words. */
   readonly message: string;
 }
@@ -192,7 +194,10 @@ export function createLedger(clock: Clock): Ledger {
           if (event.kind === 'nack') {
             type.rejections++;
             for (const { name } of blamed(event.type, event.resources.keys(), event.message)) {
-              type.refused.set(name, { version: event.resources.get(name) ?? '', message: event.message });
+              const version = event.resources.get(name) ?? '';
+              const known = type.refused.get(name);
+              const sinceMs = known?.version === version ? known.sinceMs : clock.wall();
+              type.refused.set(name, { version, message: event.message, sinceMs });
             }
           } else if (sent !== undefined) {
             for (const name of sent.resources.keys()) type.refused.delete(name);
@@ -252,10 +257,15 @@ function held(record: StreamRecord, type: TypeRecord): TypeStatus['state'] {
 }
 
 /** Refusals that stand: those of versions that the view still holds. */
-function standing(url: TypeUrl, type: TypeRecord, view: View | undefined): readonly Refused[] {
+function standing(url: TypeUrl, type: TypeRecord, view: View | undefined): readonly (Refused & ResourceRef)[] {
   return [...type.refused].flatMap(([name, refused]) =>
-    view === undefined || view.get(url, name)?.version === refused.version ? [refused] : [],
+    view === undefined || view.get(url, name)?.version === refused.version ? [{ ...refused, type: url, name }] : [],
   );
+}
+
+/** The refusals that stand on a stream. */
+export function standingRefusals(record: StreamRecord, view: View | undefined): readonly (Refused & ResourceRef)[] {
+  return [...record.types].flatMap(([url, type]) => (type.refused.size === 0 ? [] : standing(url, type, view)));
 }
 
 /** The refusal texts that stand on a stream, by short type name, each once. */

@@ -9,6 +9,7 @@ import type { ControlStatus, ProxyStatus, Rejection } from './contract.ts';
 import { type Claims, isProxyless, readClaims } from './identify.ts';
 import { type Ledger, refusals, revisionOf, type StreamRecord } from './ledger.ts';
 import type { Hold } from './pipeline.ts';
+import { groupRefusals } from './refusals.ts';
 import type { OpenView } from './views.ts';
 
 export interface StatusInput {
@@ -134,6 +135,7 @@ export function statusReport(input: StatusInput): ControlStatus {
     services,
     proxies: [...online, ...offline].sort((a, b) => (a.node < b.node ? -1 : a.node > b.node ? 1 : 0)),
     rejections: input.rejections,
+    refusals: groupRefusals(ledger.streams(), input.viewOf),
     problems: input.problems,
     held: input.holds.map(({ source, reason, untilMs }) => ({
       source,

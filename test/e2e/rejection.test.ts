@@ -35,6 +35,13 @@ describeWith(['envoy'], 'rejection by a real Envoy', () => {
     );
     const proxy = status.proxies.find(({ node }) => node === 'edge-1');
     expect(proxy?.state).toBe('rejecting');
+    expect(status.refusals).toMatchObject([{ type: 'LDS', name: blamed?.name, proxies: 1, nodes: ['edge-1'] }]);
+    expect((await scene.product.cli('status')).stdout).toMatch(
+      /^refused for \d+s: LDS \S+ from Gateway default\/edge \(.*edge\.yaml:\d+:\d+\) by 1 proxy \(edge-1\)\n {2}.*(in use|bind)/im,
+    );
+    expect((await scene.product.cli('status', 'edge-1', '--resources')).stdout).toMatch(
+      /^LDS +\S*second\S* +error .*bind/im,
+    );
 
     // The rest goes on: traffic, and the next change.
     expect(await scene.tally('web', 10)).toEqual({ 'web-1': 10 });
@@ -57,6 +64,7 @@ describeWith(['envoy'], 'rejection by a real Envoy', () => {
       `apiVersion: chancery/v1\nkind: Gateway\nmetadata: {name: edge}\nspec:\n  listeners: [{name: http, port: ${scene.port}, protocol: http}]\n`,
     );
     await eventuallyPasses(async () => expect((await scene.product.status()).proxies[0]?.state).toBe('synced'));
+    expect((await scene.product.status()).refusals).toEqual([]);
     squatter.close();
   }, 60_000);
 });

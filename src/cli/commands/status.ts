@@ -1,7 +1,7 @@
 // `chancery status`: is every proxy in sync, and if not, what is in its way. First rung of finding a fault.
 // Invariant: exit code 0 only when everything asked about is in sync.
 import type { Command } from 'commander';
-import type { ControlStatus, ProxyStatus } from '../../control/contract.ts';
+import type { ControlStatus, ProxyStatus, RefusalStatus } from '../../control/contract.ts';
 import { AppError } from '../../util/errors.ts';
 import { createClient } from '../client.ts';
 import { type CommandContext, command, type Format, formatOption, withServer } from '../command.ts';
@@ -92,6 +92,17 @@ function row(proxy: ProxyStatus, nowMs: number): string[] {
   ];
 }
 
+/** A refused resource, where it comes from, and the proxy's words on a line of their own. */
+function refusalText(
+  { type, name, proxies, nodes, sinceMs, provenance, message }: RefusalStatus,
+  nowMs: number,
+): string {
+  const from = provenance.map(({ object, file, line, column }) => `${object} (${file}:${line}:${column})`);
+  const who = [...nodes, ...(proxies > nodes.length ? [`${proxies - nodes.length} more`] : [])].join(', ');
+  const words = message.trim().replace(/\s*\n\s*/g, ' ');
+  return `refused for ${ago(nowMs - sinceMs)}: ${type} ${name}${from.length === 0 ? '' : ` from ${[...new Set(from)].join(', ')}`} by ${counted(proxies, 'proxy', 'proxies')} (${who})\n  ${words}\n`;
+}
+
 /** The table of proxies, a line that sums up, and what else stands in the way. */
 export function statusText(status: ControlStatus, nowMs: number): string {
   const header = ['PROXY', 'SERVICE', 'STATE', ...columns, 'VERSION', 'SINCE', 'CERT', 'ENVOY', 'NOTE'];
@@ -112,6 +123,7 @@ export function statusText(status: ControlStatus, nowMs: number): string {
     `${counted(status.proxies.length, 'proxy', 'proxies')}${counts.length > 0 ? `: ${counts.join(', ')}` : ''}    snapshot ${status.revision} from ${sources.join(' + ') || 'nothing yet'}\n`,
   ];
   if (!status.ready) lines.push(`not ready: waiting for ${status.waitingFor.join(', ')}\n`);
+  for (const refusal of status.refusals) lines.push(refusalText(refusal, nowMs));
   for (const { source, reason } of status.held) lines.push(`held at last good: ${source} (${reason})\n`);
   const errors = status.problems.filter(({ severity }) => severity === 'error').length;
   const warnings = status.problems.length - errors;

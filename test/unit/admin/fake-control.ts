@@ -49,6 +49,7 @@ export const status: ControlStatus = {
   services: [{ id: 'cart', healthy: 2, warning: 0, critical: 1 }],
   proxies: [edge],
   rejections: [],
+  refusals: [],
   problems: [],
   held: [],
 };

@@ -207,6 +207,17 @@ describe('the server side', () => {
     expect([none.code, none.out]).toEqual([0, expect.stringContaining('--load-reports')]);
   });
 
+  it('tells what is refused, from which line, by how many, since when, in their words', () => {
+    const at = { source: 'o', file: 'cart.yaml', line: 3, column: 1, object: 'Service default/cart' };
+    const refusal = {
+      ...{ type: 'CDS', name: 'cart', message: 'first\n  second', sinceMs: 1_000, proxies: 7 },
+      ...{ nodes: ['a', 'b'], provenance: [at, at] },
+    };
+    expect(statusText({ ...status, refusals: [refusal] }, 241_000)).toContain(
+      'refused for 4m: CDS cart from Service default/cart (cart.yaml:3:1) by 7 proxies (a, b, 5 more)\n  first second\n',
+    );
+  });
+
   it('tells refusals and absence apart', () => {
     const rejecting = {
       ...edge,
