@@ -11,7 +11,8 @@ import type { Io } from './io.ts';
 export function withConfiguration(target: Command): Command {
   target
     .option('-c, --config <file>', 'configuration file (CHANCERY_CONFIG; default chancery.yaml if there is one)')
-    .option('--insecure', 'allow plaintext on addresses that are not loopback');
+    .option('--insecure', 'allow plaintext on addresses that are not loopback')
+    .option('--workers <number>', 'short for --xds-workers');
   for (const key of configKeys()) {
     const argument = key.type === 'boolean' ? '' : key.type === 'list' ? ' <list>' : ` <${key.type}>`;
     const option = new Option(`--${flagName(key.path)}${argument}`, key.description);
@@ -38,6 +39,7 @@ export function readConfiguration(io: Io, options: Readonly<Record<string, unkno
     flags['xds-insecure'] ??= true;
     flags['http-insecure'] ??= true;
   }
+  flags['xds-workers'] ??= options['workers'] as string | undefined;
   return resolveConfig({
     ...(text === undefined ? {} : { file: { path, text } }),
     environment: io.environment,

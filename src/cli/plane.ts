@@ -8,7 +8,10 @@ import type { Resource } from '../resources/resource.ts';
 import type { SourceDeps } from '../sources/source-deps.ts';
 import { runAll } from '../util/tasks.ts';
 import type { ClientConfig } from '../xds/contract.ts';
+import type { XdsServerOptions } from '../xds/grpc/server.ts';
+import type { XdsPoolDeps } from '../xds/workers/pool.ts';
 import { createObjectStore, createRegistry } from './sources.ts';
+import { xdsOptions } from './xds-options.ts';
 
 export interface PlaneDeps extends SourceDeps {
   readonly descriptorSet: Uint8Array;
@@ -29,11 +32,19 @@ export interface Plane {
 }
 
 export async function createPlane(deps: PlaneDeps, config: Config): Promise<Plane> {
-  const [{ createControl }, { createTranslator }, { createProtos }, { createXdsServer }] = await Promise.all([
+  const { workers } = config.xds;
+  const [{ createControl }, { createTranslator }, { createProtos }, createXds] = await Promise.all([
     import('../control/control.ts'),
     import('../translate/translate.ts'),
     import('../resources/protos.ts'),
-    import('../xds/grpc/server.ts'),
+    // With workers the main thread never loads what speaks gRPC.
+    workers > 1
+      ? import('../xds/workers/pool.ts').then(
+          ({ createXdsPool }) =>
+            (xdsDeps: XdsPoolDeps, options: XdsServerOptions) =>
+              createXdsPool(xdsDeps, { ...options, workers }),
+        )
+      : import('../xds/grpc/server.ts').then(({ createXdsServer }) => createXdsServer),
   ]);
   const { clock, random, log, metrics, descriptorSet } = deps;
   const protos = createProtos(descriptorSet);
@@ -60,7 +71,7 @@ export async function createPlane(deps: PlaneDeps, config: Config): Promise<Plan
     },
     { holdMs: config.guard.holdSeconds * 1000 },
   );
-  const xds = createXdsServer(
+  const xds = createXds(
     {
       clock,
       random,
@@ -71,7 +82,7 @@ export async function createPlane(deps: PlaneDeps, config: Config): Promise<Plan
       identifier: config.node,
       descriptors: async () => descriptorSet,
     },
-    { address: config.xds.address, port: config.xds.port, insecure: config.xds.insecure },
+    xdsOptions(config.xds),
   );
   return {
     control,

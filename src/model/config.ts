@@ -101,11 +101,7 @@ export const configSchema = z.strictObject({
       address: text.default('127.0.0.1').describe('where proxies connect'),
       port: port.default(18000),
       insecure: z.boolean().default(false).describe('allow plaintext on an address that is not loopback'),
-      loadReportSeconds: z
-        .number()
-        .min(1)
-        .default(10)
-        .describe('how often proxies that report load are to report it'),
+      loadReportSeconds: z.number().min(1).default(10).describe('how often proxies that report load are to report it'),
       tls: z
         .strictObject({
           cert: path.describe('PEM of the certificate proxies verify, read again when it changes'),
@@ -115,6 +111,10 @@ export const configSchema = z.strictObject({
         })
         .optional()
         .describe('TLS on the xDS port'),
+      workers: count
+        .max(64)
+        .default(0)
+        .describe('threads that serve proxies, at most one a core; 0 or 1: the main thread does'),
       maxConnections: z.int().min(1).default(20_000).describe('connections open at the same time'),
       maxStreamsPerConnection: z.int().min(1).default(100),
       maxStreamsPerNode: count.default(1_000).describe('streams of one node; 0: any number'),

@@ -4,20 +4,23 @@
 // All of them listen on the port for themselves (SO_REUSEPORT) and the kernel deals out connections by their addresses'
 // hash, evenly. One descriptor for all would not survive: a worker that ends closes it under the others.
 
+import { availableParallelism } from 'node:os';
 import { type Backoff, createBackoff } from '../../util/backoff.ts';
 import type { ClientConfig } from '../contract.ts';
 import type { XdsServer, XdsServerDeps, XdsServerOptions } from '../grpc/server.ts';
+import { defaultMaxStreamsPerNode } from '../grpc/server-limits.ts';
+import { limitPerIdentity } from '../provider-limits.ts';
 import type { NodeMatcher } from '../services/node-matcher.ts';
+import { createByteSegments } from './byte-segments.ts';
 import { share } from './limit-share.ts';
 import { createMetricsHub } from './metrics-relay.ts';
 import { claimPort } from './port-claim.ts';
-import { createSharedBytes } from './shared-bytes.ts';
 import { startWorkerThread, type WorkerThread } from './worker-thread.ts';
 
 export type XdsPoolDeps = Omit<XdsServerDeps, 'methods' | 'http1' | 'everyClient'>;
 
 export interface XdsPoolOptions extends XdsServerOptions {
-  /** At least 2. */
+  /** At least 2; more than the machine has cores are not started. */
   readonly workers: number;
 }
 
@@ -36,12 +39,17 @@ const stopGraceMs = 3_000;
 
 /** An inert server with the face of `createXdsServer`; `run` starts the threads. */
 export function createXdsPool(deps: XdsPoolDeps, options: XdsPoolOptions): XdsServer {
-  const { clock, random, provider } = deps;
+  const { clock, random } = deps;
+  const provider = limitPerIdentity(deps.provider, {
+    max: options.maxStreamsPerNode ?? defaultMaxStreamsPerNode,
+    identityOf: ({ nodeId }) => nodeId,
+  });
   const log = deps.log.child('xds');
-  const { workers, ...serverOptions } = options;
+  const { workers: asked, ...serverOptions } = options;
+  const workers = Math.max(2, Math.min(asked, availableParallelism()));
   const bound = Promise.withResolvers<{ address: string; port: number }>();
   bound.promise.catch(() => {});
-  const bytes = createSharedBytes();
+  const bytes = createByteSegments();
   const hub = createMetricsHub(deps.metrics);
   const running = deps.metrics.gauge('xds_workers', 'Worker threads that serve xDS');
   const deaths = deps.metrics.counter('xds_worker_deaths_total', 'Worker threads that ended unasked');
@@ -110,6 +118,7 @@ export function createXdsPool(deps: XdsPoolDeps, options: XdsPoolOptions): XdsSe
   }
 
   async function run(signal: AbortSignal): Promise<void> {
+    if (workers < asked) log.warn('fewer worker threads than asked for: there are no more cores', { asked, workers });
     const claim = await claimPort(options.address, options.port);
     const ignoreEndpoints = provider.onEndpoints((names) => {
       for (const thread of alive()) thread.endpoints(names);

@@ -6,15 +6,15 @@ import { typeUrls } from '../../resources/type-urls.ts';
 import { errorText } from '../../util/errors.ts';
 import type { Logger } from '../../util/log.ts';
 import type { ClientInfo, Opened, ViewProvider, ViewSubscription } from '../contract.ts';
+import type { ByteSegments } from './byte-segments.ts';
 import { createInterned } from './interned.ts';
 import type { Outbox } from './outbox.ts';
-import type { SharedBytes } from './shared-bytes.ts';
 import { type ToWorker, toShared, typeTable } from './thread-messages.ts';
 
 export interface PublisherDeps {
   readonly log: Logger;
   readonly provider: ViewProvider;
-  readonly bytes: SharedBytes;
+  readonly bytes: ByteSegments;
   readonly outbox: Outbox<ToWorker>;
   /** The stream is being told of a change. */
   readonly onDue: (streamId: number) => void;

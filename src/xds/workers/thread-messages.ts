@@ -11,9 +11,9 @@ import type { LogFields } from '../../util/log.ts';
 import type { ClientConfig, ClientInfo, Refusal } from '../contract.ts';
 import type { XdsServerOptions } from '../grpc/server.ts';
 import type { NodeMatcher } from '../services/node-matcher.ts';
+import type { Place } from './byte-segments.ts';
 import type { EventBatch } from './event-batch.ts';
 import type { MetricsReport } from './metrics-relay.ts';
-import type { Place } from './shared-bytes.ts';
 
 /** Every type; both threads run the same code, so an index means the same in both. */
 export const typeTable: readonly TypeUrl[] = Object.values(typeUrls);

@@ -7,13 +7,13 @@ import { AppError, errorText } from '../../util/errors.ts';
 import type { Logger } from '../../util/log.ts';
 import type { ClientConfig, ViewProvider, XdsEvent } from '../contract.ts';
 import type { NodeMatcher } from '../services/node-matcher.ts';
+import type { ByteSegments } from './byte-segments.ts';
 import { restoreClient } from './client-copy.ts';
 import { unpackEvents } from './event-batch.ts';
 import type { MetricsReport } from './metrics-relay.ts';
 import { createOutbox } from './outbox.ts';
 import { createPublisher } from './publisher.ts';
 import { createQuestions } from './questions.ts';
-import type { SharedBytes } from './shared-bytes.ts';
 import { createStreamBook } from './stream-book.ts';
 import type { FromWorker, FromWorkerList, Question, ToWorker, WorkerSetup } from './thread-messages.ts';
 
@@ -22,7 +22,7 @@ export interface WorkerThreadDeps {
   readonly log: Logger;
   readonly provider: ViewProvider;
   readonly onEvent: (event: XdsEvent) => void;
-  readonly bytes: SharedBytes;
+  readonly bytes: ByteSegments;
   readonly onMetrics: (report: MetricsReport) => void;
   /** Clients of all workers. */
   readonly everyClient: (matchers: readonly NodeMatcher[]) => Promise<readonly ClientConfig[]>;

@@ -4,10 +4,10 @@ import type { Resource, ResourceRef, View } from '../../../../src/resources/reso
 import { type TypeUrl, typeUrls } from '../../../../src/resources/type-urls.ts';
 import { silentLogger } from '../../../../src/util/log.ts';
 import type { ViewProvider, ViewSubscription } from '../../../../src/xds/contract.ts';
+import { createByteSegments } from '../../../../src/xds/workers/byte-segments.ts';
 import { createMirror } from '../../../../src/xds/workers/mirror.ts';
 import { createOutbox } from '../../../../src/xds/workers/outbox.ts';
 import { createPublisher } from '../../../../src/xds/workers/publisher.ts';
-import { createSharedBytes } from '../../../../src/xds/workers/shared-bytes.ts';
 import type { FromWorker, ToWorker } from '../../../../src/xds/workers/thread-messages.ts';
 import { differences, resource, viewOf } from '../../../support/static-views.ts';
 import { testClient } from '../../../support/worlds.ts';
@@ -134,7 +134,7 @@ export function createSimulatedChannel(provider: ViewProvider) {
   const publisher = createPublisher({
     log: silentLogger,
     provider,
-    bytes: createSharedBytes(),
+    bytes: createByteSegments(),
     outbox: mainOutbox,
     onDue: (id) => due.push(id),
   });

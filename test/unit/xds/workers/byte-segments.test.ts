@@ -1,8 +1,8 @@
 // Where shared bytes lie, and what a worker makes of them.
 import { describe, expect, it } from 'vitest';
 import { typeUrls } from '../../../../src/resources/type-urls.ts';
+import { createByteSegments } from '../../../../src/xds/workers/byte-segments.ts';
 import { restoreClient } from '../../../../src/xds/workers/client-copy.ts';
-import { createSharedBytes } from '../../../../src/xds/workers/shared-bytes.ts';
 import { fromShared, toShared } from '../../../../src/xds/workers/thread-messages.ts';
 import { resource } from '../../../support/static-views.ts';
 import { testClient } from '../../../support/worlds.ts';
@@ -11,7 +11,7 @@ const sized = (name: string, size: number) => resource(typeUrls.cluster, name, {
 
 describe('shared bytes', () => {
   it('are copied once, small ones together', () => {
-    const shared = createSharedBytes();
+    const shared = createByteSegments();
     const [a, b, large] = [sized('a', 10), sized('b', 20), sized('c', 100_000)];
     shared.place([a, b, large, a]);
     expect(shared.placeOf(b).segment).toBe(shared.placeOf(a).segment);
@@ -23,14 +23,14 @@ describe('shared bytes', () => {
   });
 
   it('of one batch lie in segments of bounded size, so that one live resource keeps little', () => {
-    const shared = createSharedBytes();
+    const shared = createByteSegments();
     const all = Array.from({ length: 100 }, (_, index) => sized(`r${index}`, 10_000));
     shared.place(all);
     for (const one of all) expect(shared.placeOf(one).segment.byteLength).toBeLessThanOrEqual(64 * 1024);
   });
 
   it('make the same resource in another thread, without its provenance', () => {
-    const shared = createSharedBytes();
+    const shared = createByteSegments();
     const deps = [
       { type: typeUrls.endpoints, name: 'a' },
       { type: typeUrls.secret, name: 's' },

@@ -9,7 +9,7 @@ export interface Place {
   readonly length: number;
 }
 
-export interface SharedBytes {
+export interface ByteSegments {
   /** Copies what has no place yet, all of it together. */
   place(resources: readonly Resource[]): void;
   /** Of a resource that was placed. */
@@ -19,7 +19,7 @@ export interface SharedBytes {
 /** One live resource keeps a segment: small ones bound what it can hold back, and a buffer for each costs a kilobyte. */
 const segmentBytes = 64 * 1024;
 
-export function createSharedBytes(): SharedBytes {
+export function createByteSegments(): ByteSegments {
   const places = new WeakMap<Resource, Place>();
 
   /** Copies resources that fit into one segment, or one that is larger than any. */
