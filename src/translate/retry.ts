@@ -16,6 +16,12 @@ const unsent = ['connect-failure', 'refused-stream', 'reset-before-request'];
 export const unsentHeader = 'x-chancery-not-sent';
 const previousHosts = 'envoy.extensions.retry.host.previous_hosts.v3.PreviousHostsPredicate';
 
+/**
+ * Instances that are replaced all at once may be gone before the proxies hear of it, and one retry of a few then meets a
+ * dead one again. With two, and no host tried twice, of two dead and two alive one that lives is found.
+ */
+const defaultRetries = 2;
+
 /** Another host than those tried, as long as three draws find one. */
 const elsewhere: RetryPolicyJson = {
   retryHostPredicate: [
@@ -31,7 +37,7 @@ export function defaultRetry(idempotent: boolean): RetryPolicyJson {
   return {
     retryOn: [...unsent, ...(idempotent ? ['reset'] : []), 'retriable-headers'].join(','),
     retriableHeaders: [{ name: unsentHeader, presentMatch: true }],
-    numRetries: 1,
+    numRetries: defaultRetries,
     ...elsewhere,
   };
 }
