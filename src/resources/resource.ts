@@ -19,13 +19,24 @@ export interface Resource extends ResourceRef {
   readonly deps: readonly ResourceRef[];
   /** The objects it was made from. */
   readonly provenance: readonly Provenance[];
+  /** Sent only to who names it; a wildcard does not cover it, and `View.names` does not list it. */
+  readonly byNameOnly?: boolean;
+  /**
+   * Other names it goes by: of a virtual host `<route configuration>/<host>` for every host it serves. In a message: those
+   * it was asked for by; with no bytes there, nothing goes by that name.
+   */
+  readonly aliases?: readonly string[];
 }
 
 /** What a set of proxies is to have now. Reads are cheap; nothing is copied per proxy. */
 export interface View {
   /** Equal ids see equal configuration. */
   readonly id: string;
+  /**
+   * A virtual host is found by its own name, `<route configuration>/<its name>`, and by `<route configuration>/<host>` for
+   * every host it serves: the resource found bears its own name.
+   */
   get(type: TypeUrl, name: string): Resource | undefined;
-  /** Names a wildcard subscription covers; `get` may know more. */
+  /** Names a wildcard subscription covers; `get` may know more, marked `byNameOnly`. */
   names(type: TypeUrl): Iterable<string>;
 }

@@ -4,10 +4,12 @@
 import type { Resource } from '../resources/resource.ts';
 import { typeUrls } from '../resources/type-urls.ts';
 import { held } from './holdings.ts';
+import { unresolvedHost } from './responses.ts';
 import { type StreamState, send } from './stream-state.ts';
 import { isKept, isUngated, mayBreak, ready, stays } from './transition.ts';
 import { covers, holds, isOrdinary, type TypeState } from './type-state.ts';
 import { nextTrial } from './verdict.ts';
+import { withAliases } from './virtual-hosts.ts';
 import { wanted } from './wanted.ts';
 
 /** Sends the next response, if there is anything to say and it may be said now. Marks that must wait stay. */
@@ -48,7 +50,7 @@ function emit(
   const asked: string[] = [];
   let waits = false;
   for (const name of names) {
-    const verdict = covers(state, name) ? judge(stream, state, name) : undefined;
+    const verdict = judge(stream, state, name);
     if (verdict === 'wait') {
       waits = true;
       if (!state.forced.has(name)) state.dirty.add(name);
@@ -58,10 +60,10 @@ function emit(
     const due = state.forced.delete(name);
     if (verdict === 'remove') removed.push(name);
     else if (verdict !== undefined) {
-      upserts.push(verdict);
+      upserts.push(state.links === undefined ? verdict : withAliases(state.links, verdict));
       if (due) asked.push(name);
       // Kept for now: to be looked at again.
-      if (stream.view.get(state.type, name) === undefined) state.dirty.add(name);
+      if (stream.view.get(state.type, name) === undefined && holds(state, name)) state.dirty.add(name);
     }
   }
   // A first wildcard request is answered even if there is nothing (R36), unless content only waits for its gate.
@@ -77,9 +79,12 @@ function emit(
 
 /** The content to send, `remove`, `wait` for a gate, or undefined: nothing to say. */
 function judge(stream: StreamState, state: TypeState, name: string): Resource | 'remove' | 'wait' | undefined {
+  // Not asked for any more, but held: an alias that leads elsewhere now.
+  if (!covers(state, name)) return holds(state, name) ? 'remove' : undefined;
   const resource = wanted(stream.view, state, name);
   const forced = state.forced.has(name);
   if (resource === undefined) {
+    if (forced && state.links !== undefined && !holds(state, name)) return unresolvedHost(name);
     if (forced) return isKept(stream, state, name) ? held(state.holdings, name) : 'remove';
     // Rejected without a last good one is not gone.
     if (!holds(state, name) || stream.view.get(state.type, name) !== undefined) return undefined;

@@ -10,7 +10,8 @@ export function describe(stream: StreamState): readonly ResourceConfig[] {
   return [...stream.types.values()].flatMap((state) => {
     const names = new Set(state.subscription.names);
     if (state.subscription.wildcard) for (const name of stream.view.names(state.type)) names.add(name);
-    for (const { name } of heldResources(state.holdings)) if (covers(state, name)) names.add(name);
+    const others = state.links === undefined ? heldResources(state.holdings) : [];
+    for (const { name } of others) if (covers(state, name)) names.add(name);
     return [...names].sort().map((name) => describeName(stream, state, name));
   });
 }
@@ -18,18 +19,19 @@ export function describe(stream: StreamState): readonly ResourceConfig[] {
 function describeName({ view }: StreamState, state: TypeState, name: string): ResourceConfig {
   const { type } = state;
   const resource = view.get(type, name);
-  const has = held(state.holdings, name);
+  const own = state.links?.ownOf.get(name) ?? name;
+  const has = held(state.holdings, own);
   const shown = { type, name, resource, held: has?.version ?? '' };
   if (resource === undefined) {
     const leaving = state.flight?.message.removed.includes(name) === true;
     return { ...shown, status: leaving ? 'stale' : 'not-sent' };
   }
-  if (state.pinned.get(name) === resource.version)
-    return { ...shown, status: 'error', reason: state.reasons.get(name) ?? '' };
-  const unsure = state.unsure.has(name);
+  if (state.pinned.get(own) === resource.version)
+    return { ...shown, status: 'error', reason: state.reasons.get(own) ?? '' };
+  const unsure = state.unsure.has(own);
   // Complete sets repeat what the client has.
   if (!unsure && has?.version === resource.version) return { ...shown, status: 'synced' };
   // Unsure: it was in a refused message, and its own part in that is not known yet.
-  const sent = state.flight?.message.versions.get(name) === resource.version || (unsure && state.answered);
+  const sent = state.flight?.message.versions.get(own) === resource.version || (unsure && state.answered);
   return { ...shown, status: sent ? 'stale' : 'not-sent' };
 }

@@ -16,6 +16,7 @@ const separate: readonly (readonly [service: string, resource: string, type: Typ
   ['envoy.service.endpoint.v3.EndpointDiscoveryService', 'Endpoints', typeUrls.endpoints],
   ['envoy.service.listener.v3.ListenerDiscoveryService', 'Listeners', typeUrls.listener],
   ['envoy.service.route.v3.RouteDiscoveryService', 'Routes', typeUrls.routes],
+  ['envoy.service.route.v3.ScopedRoutesDiscoveryService', 'ScopedRoutes', typeUrls.scopedRoutes],
   ['envoy.service.secret.v3.SecretDiscoveryService', 'Secrets', typeUrls.secret],
   ['envoy.service.runtime.v3.RuntimeDiscoveryService', 'Runtime', typeUrls.runtime],
   ['envoy.service.extension.v3.ExtensionConfigDiscoveryService', 'ExtensionConfigs', typeUrls.extension],
@@ -31,6 +32,13 @@ export const streamMethods: readonly StreamMethod[] = [
     { service, method: `Stream${resource}`, variant: 'sotw', type },
     { service, method: `Delta${resource}`, variant: 'delta', type },
   ]),
+  // Virtual hosts exist in delta only.
+  {
+    service: 'envoy.service.route.v3.VirtualHostDiscoveryService',
+    method: 'DeltaVirtualHosts',
+    variant: 'delta',
+    type: typeUrls.virtualHost,
+  },
 ];
 
 /**

@@ -1,12 +1,14 @@
 // What a request does to a stream: ACK or NACK by its nonce, then its subscription changes, whatever the nonce was.
 // It must not know how answers are made. Invariant: version_info counts in the first request of a type only (R15).
+import type { View } from '../resources/resource.ts';
 import { type TypeUrl, typeUrls } from '../resources/type-urls.ts';
 import { heldResources, hold, holdExactly } from './holdings.ts';
 import type { DeltaRequest, DiscoveryRequest, SotwRequest } from './requests.ts';
 import type { StreamState } from './stream-state.ts';
 import { applyDelta, applySotw, type SubscriptionChange } from './subscription.ts';
-import { createTypeState, forget, isFullType, type TypeState } from './type-state.ts';
+import { covers, createTypeState, forget, isFullType, type TypeState } from './type-state.ts';
 import { accept, reject } from './verdict.ts';
+import { type HostLinks, link, unlink } from './virtual-hosts.ts';
 
 const legacyWildcardTypes: ReadonlySet<TypeUrl> = new Set([typeUrls.cluster, typeUrls.listener, typeUrls.scopedRoutes]);
 
@@ -25,7 +27,9 @@ export function receive(stream: StreamState, type: TypeUrl, request: DiscoveryRe
     request.variant === 'sotw'
       ? applySotw(state.subscription, request.names, legacy)
       : applyDelta(state.subscription, request, { first, legacy });
-  applyChange(stream, state, change);
+  applyChange(stream, state, state.links === undefined ? change : linked(state.links, stream.view, change));
+  // An Envoy's first request for virtual hosts may name none: until an answer comes, its listener does not start.
+  if (first && state.links !== undefined && change.answer.length === 0) state.respond = true;
   if (first && request.variant === 'delta') resumeDelta(stream, state, request);
   if (first && request.variant === 'sotw') resumeSotw(stream, state, request);
   const changed = change.answer.length > 0 || change.dropped.length > 0;
@@ -72,6 +76,12 @@ function answer(stream: StreamState, state: TypeState, { nonce, error }: Discove
   });
 }
 
+/** The change in the own names of virtual hosts. */
+function linked(links: HostLinks, view: View, change: SubscriptionChange): SubscriptionChange {
+  const dropped = change.dropped.map((name) => unlink(links, name));
+  return { ...change, dropped, answer: change.answer.map((name) => link(links, view, name)) };
+}
+
 function applyChange(stream: StreamState, state: TypeState, change: SubscriptionChange): void {
   forget(state, change.dropped);
   if (change.wildcardDropped) {
@@ -93,7 +103,7 @@ function resumeDelta(stream: StreamState, state: TypeState, request: DeltaReques
   if (request.versions.size === 0) return;
   state.resumed = true;
   for (const [name, version] of request.versions) {
-    if (!state.subscription.wildcard && !state.subscription.names.has(name)) continue;
+    if (!covers(state, name)) continue;
     const resource = stream.view.get(state.type, name);
     if (resource?.version === version) hold(state.holdings, resource);
     else {
@@ -102,7 +112,7 @@ function resumeDelta(stream: StreamState, state: TypeState, request: DeltaReques
     }
   }
   // It has its resources: nothing has to be said if nothing differs.
-  state.respond = false;
+  if (state.subscription.wildcard) state.respond = false;
 }
 
 /** version_info of an earlier stream: trusted only for a lone wildcard over a complete set (R41). */

@@ -2,6 +2,7 @@
 // It must not know subscriptions or streams. Unknown fields, locators and dynamic parameters are skipped (R56).
 // Invariant: bounded work; what is not a message throws WireError.
 import type { NameList, NameLists } from './name-lists.ts';
+import { canonicalName } from './resource-names.ts';
 import { eachField, varintSize, WireError } from './wire.ts';
 
 /** google.rpc.Status of a NACK. */
@@ -147,7 +148,7 @@ function checkCount(count: number): void {
 
 function nameOf(bytes: Buffer, start: number, end: number): string {
   if (end - start > maxNameBytes) throw new WireError(`a name is longer than ${maxNameBytes} bytes`);
-  return bytes.toString('utf8', start, end);
+  return canonicalName(bytes.toString('utf8', start, end));
 }
 
 function decodeEntry(bytes: Buffer, start: number, end: number): [string, string] {

@@ -26,6 +26,8 @@ export interface MessageContent {
   readonly resources: readonly Resource[];
   /** Delta only: disjoint from `resources`, sorted. */
   readonly removed: readonly string[];
+  /** SotW only: names that were asked for and do not exist, told as `resource_errors` (R57). */
+  readonly missing?: readonly string[];
   /** `resources` are exactly this set, so neither order nor version has to be found anew. */
   readonly set?: FullSet;
 }
@@ -69,10 +71,10 @@ export function createMessages(identifier: string, epoch: string): Messages {
   }
 
   function obtain(variant: 'sotw' | 'delta', content: MessageContent, after: number): Message {
-    const { set } = content;
+    const { set, missing = [] } = content;
     const version = variant === 'sotw' ? (set?.version ?? setVersion(content.resources)) : '';
     const identity = version || (set?.version ?? fingerprint(content.resources));
-    const key = [variant, content.type, identity, ...content.removed].join('\n');
+    const key = [variant, content.type, identity, nameKey(content.removed), nameKey(missing)].join('\n');
     const known = shared.get(key);
     if (known !== undefined && known.sequence > after) return known;
     sequence++;
@@ -101,16 +103,33 @@ export function createMessages(identifier: string, epoch: string): Messages {
   };
 }
 
+/** Names may come from a client and hold any character: none may pass for two. */
+function nameKey(names: readonly string[]): string {
+  return names.map((name) => `${name.length}:${name}`).join();
+}
+
 /** Tells contents apart; cheap for the few resources of a usual change. */
 function fingerprint(resources: readonly Resource[]): string {
-  if (resources.length > 16) return setVersion(resources);
-  return resources.map(({ name, version }) => `${name}\t${version}`).join('\n');
+  const aliased = resources.some(({ aliases }) => aliases !== undefined);
+  if (resources.length > 16 && !aliased) return setVersion(resources);
+  return resources.map(({ name, version, aliases }) => nameKey([name, version, ...(aliases ?? [])])).join('\n');
 }
 
 /** A ClusterLoadAssignment that has a name and no endpoints (R40). */
 export function emptyAssignment(name: string): Resource {
   const bytes = textField(1, name);
   return { type: typeUrls.endpoints, name, version: contentHash(bytes), bytes, deps: [], provenance: [] };
+}
+
+/** The answer to names of virtual hosts that nothing serves: a resource without a body (R33). */
+export function unresolvedHost(name: string): Resource {
+  const bytes = new Uint8Array(0);
+  return { type: typeUrls.virtualHost, name, version: 'none', bytes, deps: [], provenance: [], aliases: [name] };
+}
+
+/** True if the resource only says that there is none. */
+export function isUnresolved({ bytes, aliases }: Resource): boolean {
+  return aliases !== undefined && bytes.length === 0;
 }
 
 interface Head {
@@ -132,8 +151,8 @@ function writeAny(target: Buffer, at: number, [typeField, bytes]: readonly [Buff
   return position + bytes.length;
 }
 
-/** DiscoveryResponse { 1 version_info, 2 resources, 4 type_url, 5 nonce, 6 control_plane }. */
-function encodeSotw({ type, resources }: MessageContent, head: Head): Frame {
+/** DiscoveryResponse { 1 version_info, 2 resources, 4 type_url, 5 nonce, 6 control_plane, 7 resource_errors }. */
+function encodeSotw({ type, resources, missing = [] }: MessageContent, head: Head): Frame {
   const anyType = textField(1, type);
   const before = [textField(1, head.version)];
   const after = [
@@ -141,6 +160,7 @@ function encodeSotw({ type, resources }: MessageContent, head: Head): Frame {
     textField(5, head.nonce),
     lengthOf(6, head.controlPlane.length),
     head.controlPlane,
+    ...missing.flatMap(notFound),
   ];
   const sizes = resources.map(({ bytes }) => anySize(anyType, bytes));
   const total = sizes.reduce((sum, size) => sum + 1 + varintSize(size) + size, byteSum(before) + byteSum(after));
@@ -156,12 +176,26 @@ function encodeSotw({ type, resources }: MessageContent, head: Head): Frame {
   return frame;
 }
 
-/** DeltaDiscoveryResponse { 2 resources {1 version, 2 resource, 3 name}, 4 type_url, 5 nonce, 6 removed, 7 control_plane }. */
+/**
+ * ResourceError { 1 resource_name { 1 name }, 2 error_detail { 1 code, 2 message } }, newer than the protos we build from:
+ * cncf/xds, proposal TP3.
+ */
+function notFound(name: string): Buffer[] {
+  const resourceName = textField(1, name);
+  const status = [Buffer.from([0x08, 5]), textField(2, 'there is no resource of this name')];
+  const body = [lengthOf(1, resourceName.length), resourceName, lengthOf(2, byteSum(status)), ...status];
+  return [lengthOf(7, byteSum(body)), ...body];
+}
+
+/** DeltaDiscoveryResponse { 2 resources {1 version, 2 resource, 3 name, 4 aliases}, 4 type_url, 5 nonce, 6 removed, 7 control_plane }. */
 function encodeDelta({ type, resources, removed }: MessageContent, head: Head): Frame {
   const anyType = textField(1, type);
-  const parts = resources.map(({ name, version, bytes }) => {
+  const parts = resources.map((resource) => {
+    const { name, version, bytes, aliases = [] } = resource;
+    const leading = [textField(1, version), textField(3, name), ...aliases.map((alias) => textField(4, alias))];
+    if (isUnresolved(resource)) return { leading, size: byteSum(leading), bytes: undefined };
     const any = anySize(anyType, bytes);
-    const leading = [textField(1, version), textField(3, name), lengthOf(2, any)];
+    leading.push(lengthOf(2, any));
     return { leading, size: byteSum(leading) + any, bytes };
   });
   const after = [
@@ -178,7 +212,7 @@ function encodeDelta({ type, resources, removed }: MessageContent, head: Head): 
   for (const { leading, size, bytes } of parts) {
     target[at++] = 2 * 8 + 2;
     at = put(target, writeVarint(target, at, size), leading);
-    at = writeAny(target, at, [anyType, bytes]);
+    if (bytes !== undefined) at = writeAny(target, at, [anyType, bytes]);
   }
   put(target, at, after);
   return frame;

@@ -294,8 +294,9 @@ export function createSession(deps: SessionDeps, sink: Sink, { id, method, onEnd
     stream = createStream({
       variant: method.variant,
       aggregated: method.type === undefined,
-      // gRPC libraries name themselves `gRPC ...` or `grpc-...`; for them an empty list is an empty list (R34).
-      legacyWildcard: !/^grpc/i.test(info.userAgentName),
+      // For gRPC libraries an empty list is an empty list (R34); they can be told what does not exist (R57).
+      legacyWildcard: !isGrpc(info),
+      resourceErrors: isGrpc(info),
       view: opened.view(),
       messages: deps.messages,
       limits: deps.limits,
@@ -367,6 +368,11 @@ function endpointRefs(names: readonly string[]): readonly ResourceRef[] {
 /** Both stand in logs, status and discovery of targets. */
 const maxNodeName = 512;
 const noType = 'type_url is required on an aggregated stream';
+
+/** gRPC libraries name themselves `gRPC ...` or `grpc-...`. */
+function isGrpc({ userAgentName }: ClientInfo): boolean {
+  return /^grpc/i.test(userAgentName);
+}
 
 /** On a separate stream the type is implicit (R2); undefined if the request says another one. */
 function typeOf(request: DiscoveryRequest, type: TypeUrl | undefined): DiscoveryRequest | undefined {

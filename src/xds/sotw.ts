@@ -124,6 +124,7 @@ function emitPart(
 ): boolean {
   const resources: Resource[] = [];
   const asked: string[] = [];
+  const missing: string[] = [];
   for (const name of names) {
     const resource = covers(state, name) ? part(stream, state, name) : undefined;
     if (resource === 'wait') {
@@ -131,13 +132,18 @@ function emitPart(
       continue;
     }
     state.dirty.delete(name);
-    if (state.forced.delete(name)) asked.push(name);
+    const forced = state.forced.delete(name);
+    if (forced) asked.push(name);
     if (resource !== undefined) resources.push(resource);
+    // Told once, as the answer to the request: the client need not wait out its timer.
+    else if (forced && stream.options.resourceErrors === true) missing.push(name);
   }
   if (!trial) state.respond = false;
-  if (resources.length === 0) return false;
+  if (resources.length === 0 && missing.length === 0) return false;
+  missing.sort();
   resources.sort((a, b) => (a.name < b.name ? -1 : 1));
-  const message = stream.options.messages.sotw({ type: state.type, resources, removed: [] }, state.lastSequence);
+  const content = { type: state.type, resources, removed: [], missing };
+  const message = stream.options.messages.sotw(content, state.lastSequence);
   send(stream, state, { message, touched: resources.map(({ name }) => name), asked, trial });
   return true;
 }

@@ -8,6 +8,7 @@ import { held } from './holdings.ts';
 import type { DiscoveryRequest } from './requests.ts';
 import type { Message, Messages } from './responses.ts';
 import { covers, type Flight, type TypeState } from './type-state.ts';
+import { hostsOf } from './virtual-hosts.ts';
 
 type WithoutStream<T> = T extends { readonly streamId: number } ? Omit<T, 'streamId'> : never;
 /** What control is told, without the stream's number, which the adapter knows. */
@@ -73,6 +74,8 @@ export interface StreamOptions {
   readonly view: View;
   readonly messages: Messages;
   readonly limits: StreamLimits;
+  /** The client is told of absent names by `resource_errors` where nothing else tells it (R57). */
+  readonly resourceErrors?: boolean;
 }
 
 export interface StreamState {
@@ -110,6 +113,8 @@ export function send(stream: StreamState, state: TypeState, flight: Flight): voi
   );
   if (state.type === typeUrls.cluster) for (const name of message.removed) settle(stream.gates.heldRemovals, name);
   if (state.type === typeUrls.cluster || state.type === typeUrls.listener) resendChildren(stream, flight);
+  if (state.type === typeUrls.listener && flight.touched.length > 0) resendScopes(stream);
+  if (state.type === typeUrls.routes) resendHosts(stream, flight);
 }
 
 /** New content of a rejected name goes out: from here on that is what an answer is about. */
@@ -137,4 +142,20 @@ function resendChildren(stream: StreamState, { message, touched }: Flight): void
       if (there !== undefined) child.forced.add(dep.name);
     }
   }
+}
+
+/** A new listener's scopes are not asked for where another listener's are subscribed already: all of them again. */
+function resendScopes(stream: StreamState): void {
+  const scopes = stream.types.get(typeUrls.scopedRoutes);
+  if (scopes?.answered !== true) return;
+  for (const name of stream.view.names(typeUrls.scopedRoutes)) if (covers(scopes, name)) scopes.forced.add(name);
+}
+
+/** New content of a route configuration empties the client's table of its virtual hosts: all it asked for again. */
+function resendHosts(stream: StreamState, { touched }: Flight): void {
+  const hosts = stream.types.get(typeUrls.virtualHost);
+  if (hosts?.links === undefined) return;
+  for (const routes of touched)
+    for (const own of hostsOf(hosts.links, routes))
+      if (stream.view.get(typeUrls.virtualHost, own) !== undefined) hosts.forced.add(own);
 }

@@ -1,7 +1,7 @@
 // One xDS stream as a reducer: `step(stream, event)` returns effects as data. The state belongs to the one stream and is
 // changed in place for speed; equal event sequences give equal effects, so a test drives it step by step without I/O.
 // It must not know sockets, time or services. Invariant: effects are only sends, timers, notices and an end.
-import { anyName } from '../resources/resource.ts';
+import { anyName, type ResourceRef } from '../resources/resource.ts';
 import { isTypeUrl, type TypeUrl, typeUrls } from '../resources/type-urls.ts';
 import { evaluateDelta } from './delta.ts';
 import { createGates } from './gates.ts';
@@ -11,6 +11,7 @@ import type { Effect, StreamEvent, StreamOptions, StreamState, TimerKey } from '
 import { expireBreak, expireMake, settleGates } from './transition.ts';
 import { covers, hasMarks } from './type-state.ts';
 import { accept } from './verdict.ts';
+import { relink } from './virtual-hosts.ts';
 
 /** Order of one change (R43): what is needed before what needs it. */
 const sendOrder: readonly TypeUrl[] = [
@@ -20,7 +21,9 @@ const sendOrder: readonly TypeUrl[] = [
   typeUrls.runtime,
   typeUrls.extension,
   typeUrls.listener,
+  typeUrls.scopedRoutes,
   typeUrls.routes,
+  typeUrls.virtualHost,
 ];
 
 export function createStream(options: StreamOptions): StreamState {
@@ -32,7 +35,7 @@ export function step(stream: StreamState, event: StreamEvent): readonly Effect[]
   stream.effects = [];
   switch (event.kind) {
     case 'request':
-      if (!isTypeUrl(event.request.typeUrl) || !sendOrder.includes(event.request.typeUrl)) {
+      if (!isServed(stream, event.request.typeUrl)) {
         stream.effects.push(
           event.request.typeUrl === ''
             ? { kind: 'end', code: 'invalid-argument', message: 'type_url is required on an aggregated stream' }
@@ -52,9 +55,11 @@ export function step(stream: StreamState, event: StreamEvent): readonly Effect[]
       for (const { type, name } of event.changed) {
         const state = stream.types.get(type);
         if (state === undefined) continue;
-        if (name === anyName) for (const own of state.subscription.names) state.dirty.add(own);
+        if (name === anyName)
+          for (const own of state.links?.namesOf.keys() ?? state.subscription.names) state.dirty.add(own);
         else if (covers(state, name)) state.dirty.add(name);
       }
+      relinkHosts(stream, event.changed);
       return stream.effects;
     case 'timeout':
       timeout(stream, event.timer);
@@ -70,6 +75,18 @@ export function step(stream: StreamState, event: StreamEvent): readonly Effect[]
   }
   drain(stream);
   return stream.effects;
+}
+
+/** Virtual hosts exist in delta only (R1). */
+function isServed({ options }: StreamState, type: string): type is TypeUrl {
+  return isTypeUrl(type) && (type !== typeUrls.virtualHost || options.variant === 'delta');
+}
+
+/** A name of a virtual host may lead to another one now. */
+function relinkHosts({ types, view }: StreamState, changed: readonly ResourceRef[]): void {
+  const state = types.get(typeUrls.virtualHost);
+  if (state?.links === undefined || !changed.some(({ type }) => type === typeUrls.virtualHost)) return;
+  for (const own of relink(state.links, view)) state.dirty.add(own);
 }
 
 /** True if nothing waits to be sent, for a gate or for the transport, and nothing waits for its answer. */

@@ -7,7 +7,7 @@ import { type TypeUrl, typeUrls } from '../resources/type-urls.ts';
 import { endLimit, settle, settleAll, startLimit } from './gates.ts';
 import { held, heldResources } from './holdings.ts';
 import type { StreamState } from './stream-state.ts';
-import { covers, hasMarks, holds, type TypeState } from './type-state.ts';
+import { covers, hasMarks, holds, isFullType, type TypeState } from './type-state.ts';
 
 /** True if the client told of an earlier stream, in whatever type. */
 function isResumed({ types }: StreamState): boolean {
@@ -15,9 +15,17 @@ function isResumed({ types }: StreamState): boolean {
   return false;
 }
 
+/** What sends requests to clusters, by itself or through route configurations. */
+const gatedTypes: ReadonlySet<TypeUrl> = new Set([
+  typeUrls.listener,
+  typeUrls.scopedRoutes,
+  typeUrls.routes,
+  typeUrls.virtualHost,
+]);
+
 /** True if nothing of the type waits at gate A, whatever it names. */
 export function isUngated(stream: StreamState, { type, answered }: TypeState): boolean {
-  if ((type !== typeUrls.listener && type !== typeUrls.routes) || !stream.options.aggregated) return true;
+  if (!gatedTypes.has(type) || !stream.options.aggregated) return true;
   // The first answer on a fresh client has nothing to break, unless a cluster it names is still on its way.
   const clusters = stream.types.get(typeUrls.cluster);
   const atRest = clusters === undefined || (clusters.flight === undefined && !hasMarks(clusters));
@@ -30,18 +38,22 @@ export function ready(stream: StreamState, state: TypeState, resource: Resource)
   // Content the client has already cannot break anything: it is only confirmed.
   if (held(state.holdings, resource.name)?.version === resource.version) return true;
   const key = `${state.type} ${resource.name}`;
+  // A complete set says what the client has, so a name in none of those it took is new, refused or not: a trial of it must
+  // not wait for what it is to find out.
+  const exact = stream.options.variant === 'sotw' && isFullType(state.type);
+  const had = exact ? held(state.holdings, resource.name) !== undefined : holds(state, resource.name);
   let stopped = false;
   let waits = false;
   for (const name of clustersOf(stream, resource)) {
     const condition = clusterCondition(stream, name);
     // A route the client never had is sent without the rejected cluster: its other rules work.
-    if (condition === 'rejected' && holds(state, resource.name)) stopped = true;
+    if (condition === 'rejected' && had) stopped = true;
     if (condition === 'coming') {
       waits = true;
       stream.gates.awaitedClusters.waiting.add(clusterKey(stream, name));
     }
   }
-  if (holds(state, resource.name) && lacksRoutes(stream, resource)) stopped = true;
+  if (had && lacksRoutes(stream, resource)) stopped = true;
   if (stopped) stream.gates.stoppedBranches.add(key);
   else stream.gates.stoppedBranches.delete(key);
   if (waits) stream.gates.makeWaits = true;
@@ -63,7 +75,7 @@ function lacksRoutes(stream: StreamState, resource: Resource): boolean {
 function* clustersOf(stream: StreamState, resource: Resource): Iterable<string> {
   for (const dep of resource.deps) {
     if (dep.type === typeUrls.cluster) yield dep.name;
-    else if (dep.type === typeUrls.routes && resource.type === typeUrls.listener)
+    else if (dep.type === typeUrls.routes)
       for (const inner of stream.view.get(dep.type, dep.name)?.deps ?? [])
         if (inner.type === typeUrls.cluster) yield inner.name;
   }
@@ -101,10 +113,10 @@ function clusterKey(stream: StreamState, name: string): string {
 }
 
 const parents: Readonly<Partial<Record<TypeUrl, readonly TypeUrl[]>>> = {
-  [typeUrls.cluster]: [typeUrls.listener, typeUrls.routes],
+  [typeUrls.cluster]: [typeUrls.listener, typeUrls.routes, typeUrls.virtualHost],
   [typeUrls.endpoints]: [typeUrls.cluster],
   [typeUrls.secret]: [typeUrls.cluster, typeUrls.listener],
-  [typeUrls.routes]: [typeUrls.listener],
+  [typeUrls.routes]: [typeUrls.listener, typeUrls.scopedRoutes],
   [typeUrls.extension]: [typeUrls.listener, typeUrls.routes],
 };
 
@@ -193,21 +205,31 @@ function stoppedUser(stream: StreamState, users: readonly TypeUrl[], target: Tar
   return false;
 }
 
-/** Listeners and routes of the new view are all acknowledged, so no old one is in use unseen. */
+/** What sends requests to clusters is acknowledged as the new view has it, so no old one is in use unseen. */
 function settled(stream: StreamState): boolean {
   const listeners = stream.types.get(typeUrls.listener);
   const routes = stream.types.get(typeUrls.routes);
   if (listeners === undefined) return stream.types.get(typeUrls.cluster)?.resumed !== true;
-  for (const state of [listeners, routes])
+  for (const type of gatedTypes) {
+    const state = stream.types.get(type);
     if (state !== undefined && (state.flight !== undefined || hasMarks(state))) return false;
-  for (const listener of heldResources(listeners.holdings))
-    for (const dep of listener.deps) {
+  }
+  for (const user of heldRouteUsers(stream))
+    for (const dep of user.deps) {
       if (dep.type !== typeUrls.routes) continue;
       const target = stream.view.get(dep.type, dep.name);
       if (target === undefined || routes?.pinned.has(dep.name) === true) continue;
       if (routes === undefined || held(routes.holdings, dep.name)?.version !== target.version) return false;
     }
   return true;
+}
+
+/** Listeners and scopes: what names route configurations. */
+function* heldRouteUsers({ types }: StreamState): Iterable<Resource> {
+  for (const type of [typeUrls.listener, typeUrls.scopedRoutes]) {
+    const state = types.get(type);
+    if (state !== undefined) yield* heldResources(state.holdings);
+  }
 }
 
 /** Starts or stops the time limits after a pass over all types. `whole`: no type with marks was left out of it. */

@@ -6,6 +6,7 @@ import { type TypeUrl, typeUrls } from '../resources/type-urls.ts';
 import { createHoldings, type Holdings, held, release } from './holdings.ts';
 import type { Message } from './responses.ts';
 import { createSubscription, type Subscription } from './subscription.ts';
+import { createHostLinks, type HostLinks } from './virtual-hosts.ts';
 
 export interface Flight {
   readonly message: Message;
@@ -20,6 +21,8 @@ export interface Flight {
 export interface TypeState {
   readonly type: TypeUrl;
   readonly subscription: Subscription;
+  /** Virtual hosts only: the other sets here hold their own names. */
+  readonly links: HostLinks | undefined;
   /** Last content the client acknowledged, by name. */
   readonly holdings: Holdings;
   /** Names the client may hold in a version we do not know (R14, R38). */
@@ -55,6 +58,7 @@ export function createTypeState(type: TypeUrl): TypeState {
   return {
     type,
     subscription: createSubscription(),
+    links: type === typeUrls.virtualHost ? createHostLinks() : undefined,
     holdings: createHoldings(),
     unsure: new Set(),
     dirty: new Set(),
@@ -80,8 +84,8 @@ export function isFullType(type: TypeUrl): boolean {
 }
 
 /** True if the subscription covers the name. The wildcard covers every name of the type. */
-export function covers({ subscription }: TypeState, name: string): boolean {
-  return subscription.wildcard || subscription.names.has(name);
+export function covers({ subscription, links }: TypeState, name: string): boolean {
+  return subscription.wildcard || (links === undefined ? subscription.names : links.namesOf).has(name);
 }
 
 /** True if the client has, or may have, the name. */

@@ -3,6 +3,7 @@
 // is halved until one resource is left, which is pinned at its last good version: at most 2n messages for n resources.
 import { held, hold, holdExactly, release } from './holdings.ts';
 import type { ErrorDetail } from './requests.ts';
+import { isUnresolved } from './responses.ts';
 import { covers, type Flight, isFullType, type TypeState } from './type-state.ts';
 
 /** The client has the message's content. */
@@ -19,10 +20,10 @@ function landed(state: TypeState, { message }: Flight): void {
     state.unsure.clear();
     return;
   }
-  const share = state.holdings.size === 0 && allCovered(state, message.resources.keys());
+  const share = state.holdings.size === 0 && state.links === undefined && allCovered(state, message.resources.keys());
   if (share) holdExactly(state.holdings, message.resources);
   for (const [name, resource] of message.resources) {
-    if (!share && covers(state, name)) hold(state.holdings, resource);
+    if (!share && covers(state, name) && !isUnresolved(resource)) hold(state.holdings, resource);
     state.unsure.delete(name);
   }
   for (const name of message.removed) {

@@ -6,7 +6,8 @@ import type { TypeState } from './type-state.ts';
 
 /** The content to send for the name; undefined if the view has none, or only rejected content and no last good. */
 export function wanted(view: View, state: TypeState, name: string): Resource | undefined {
-  const resource = view.get(state.type, name);
+  const found = view.get(state.type, name);
+  const resource = found?.byNameOnly === true && !state.subscription.names.has(name) ? undefined : found;
   const rejected = state.pinned.get(name);
   // Gone for a while or not: the same content would be refused again.
   if (rejected === undefined || resource === undefined) return resource;

@@ -13,24 +13,32 @@ export interface StaticViews extends ViewProvider {
   readonly clients: ReadonlySet<ClientInfo>;
 }
 
+export interface ResourceParts {
+  readonly content?: string;
+  readonly bytes?: Uint8Array;
+  readonly deps?: readonly ResourceRef[];
+  readonly aliases?: readonly string[];
+  readonly byNameOnly?: boolean;
+}
+
 /** A resource with bytes of its own and a version of its content. */
 export function resource(
   type: TypeUrl,
   name: string,
-  { content = '', bytes, deps = [] }: { content?: string; bytes?: Uint8Array; deps?: readonly ResourceRef[] } = {},
+  { content = '', bytes, deps = [], ...rest }: ResourceParts = {},
 ): Resource {
   const body = bytes ?? Buffer.from(`${name}:${content}`);
-  return { type, name, version: contentHash(body), bytes: body, deps, provenance: [] };
+  return { type, name, version: contentHash(body), bytes: body, deps, provenance: [], ...rest };
 }
 
 export function viewOf(resources: readonly Resource[], id = 'view'): View {
-  const types = new Map<TypeUrl, Map<string, Resource>>();
+  const listed = new Map<TypeUrl, string[]>();
+  const all = new Map<string, Resource>();
   for (const item of resources) {
-    const byName = types.get(item.type) ?? new Map<string, Resource>();
-    byName.set(item.name, item);
-    types.set(item.type, byName);
+    for (const name of [item.name, ...(item.aliases ?? [])]) all.set(`${item.type} ${name}`, item);
+    if (item.byNameOnly !== true) listed.set(item.type, [...(listed.get(item.type) ?? []), item.name]);
   }
-  return { id, get: (type, name) => types.get(type)?.get(name), names: (type) => types.get(type)?.keys() ?? [] };
+  return { id, get: (type, name) => all.get(`${type} ${name}`), names: (type) => listed.get(type) ?? [] };
 }
 
 /** What differs between two sets of resources. */

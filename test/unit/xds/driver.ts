@@ -22,6 +22,7 @@ export interface DriverOptions {
   readonly variant: 'sotw' | 'delta';
   readonly aggregated?: boolean;
   readonly legacyWildcard?: boolean;
+  readonly resourceErrors?: boolean;
   readonly resources?: readonly Resource[];
   readonly messages?: Messages;
   readonly limits?: Partial<StreamLimits>;
@@ -59,6 +60,7 @@ export function drive(options: DriverOptions): Driver {
     variant: options.variant,
     aggregated: options.aggregated ?? true,
     legacyWildcard: options.legacyWildcard ?? true,
+    resourceErrors: options.resourceErrors ?? false,
     view: viewOf(current),
     messages: options.messages ?? createMessages('test', 'e'),
     limits: { ...defaultLimits, ...options.limits },
@@ -134,3 +136,4 @@ export function drive(options: DriverOptions): Driver {
 }
 
 export const { cluster: CDS, endpoints: EDS, listener: LDS, routes: RDS, secret: SDS, extension: ECDS } = typeUrls;
+export const { scopedRoutes: SRDS, virtualHost: VHDS, runtime: RTDS } = typeUrls;
