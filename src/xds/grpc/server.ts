@@ -22,9 +22,10 @@ import { createWatchers } from '../watchers.ts';
 import { type ConnectionAge, createConnectionAge } from './connection-age.ts';
 import { createGrpcJsTransport } from './grpc-js.ts';
 import { createHealth } from './health.ts';
+import { createHttp2Transport } from './http2.ts';
 import { type Bound, createListener, type TlsOptions } from './listener.ts';
-import { defaultMaxConnections } from './server-limits.ts';
-import type { Connection, Transport } from './transport.ts';
+import { defaultAdmission, defaultMaxConnections, defaultMaxStreamsPerNode } from './server-limits.ts';
+import type { Connection, Transport, TransportOptions } from './transport.ts';
 
 export interface XdsServerDeps {
   readonly clock: Clock;
@@ -45,7 +46,11 @@ export interface XdsServerDeps {
   readonly http1?: (socket: Socket) => void;
 }
 
+/** What speaks gRPC: see docs/decisions. */
+export type XdsTransport = 'grpc-js' | 'http2';
+
 export interface XdsServerOptions {
+  readonly transport?: XdsTransport;
   readonly address: string;
   /** 0 takes a free port. */
   readonly port: number;
@@ -90,14 +95,7 @@ export interface XdsServer {
   run(signal: AbortSignal): Promise<void>;
 }
 
-/** A thousand proxies that come back at once are let in at once, ten thousand within ten seconds. */
-const defaultAdmission: AdmissionOptions = {
-  perSecond: 1_000,
-  burst: 1_000,
-  perTurn: 32,
-  maxWaiting: 10_000,
-  maxPerAddress: 0,
-};
+const defaultTransport: XdsTransport = 'grpc-js';
 
 /** An inert server; `run` listens. */
 export function createXdsServer(deps: XdsServerDeps, options: XdsServerOptions): XdsServer {
@@ -119,7 +117,7 @@ export function createXdsServer(deps: XdsServerDeps, options: XdsServerOptions):
     { ...defaultAdmission, ...options.admission },
   );
   const provider = limitPerIdentity(limitOpening(deps.provider, options.maxOpening ?? 64), {
-    max: options.maxStreamsPerNode ?? 1_000,
+    max: options.maxStreamsPerNode ?? defaultMaxStreamsPerNode,
     identityOf: ({ nodeId }) => nodeId,
   });
   let stopping = false;
@@ -184,6 +182,12 @@ export function createXdsServer(deps: XdsServerDeps, options: XdsServerOptions):
     }));
   }
 
+  function createTransport(methods: readonly ServedMethod[], transportOptions: TransportOptions): Transport {
+    return (options.transport ?? defaultTransport) === 'http2'
+      ? createHttp2Transport({ clock, log }, methods, transportOptions)
+      : createGrpcJsTransport(methods, transportOptions);
+  }
+
   async function run(signal: AbortSignal): Promise<void> {
     const age = createConnectionAge(
       { clock, random: deps.random, transport: () => transport },
@@ -193,7 +197,7 @@ export function createXdsServer(deps: XdsServerDeps, options: XdsServerOptions):
     const health = createHealth(() => names);
     methods.push(...health.methods);
     names = serviceNames(methods);
-    const transport: Transport = createGrpcJsTransport(methods, {
+    const transport = createTransport(methods, {
       maxRequestBytes: options.maxRequestBytes ?? 16 * 1024 * 1024,
       maxStreamsPerConnection: options.maxStreamsPerConnection ?? 100,
       keepaliveMs: options.keepaliveMs ?? 15_000,

@@ -4,6 +4,7 @@ import { Client, credentials, status } from '@grpc/grpc-js';
 import { describe, expect, it } from 'vitest';
 import type { Resource } from '../../../src/resources/resource.ts';
 import { typeUrls } from '../../../src/resources/type-urls.ts';
+import type { XdsTransport } from '../../../src/xds/grpc/server.ts';
 import { eventually } from '../../support/eventually.ts';
 import { createStaticViews, resource } from '../../support/static-views.ts';
 import type { Channel } from './envoy-world.ts';
@@ -17,16 +18,19 @@ const channels: readonly Channel[] = [
   { variant: 'sotw', aggregated: false },
   { variant: 'delta', aggregated: false },
 ];
-/** Worker threads change nothing that a client can see. */
-const setups: readonly (Channel & { readonly workers: number })[] = [
-  ...channels.map((channel) => ({ ...channel, workers: 0 })),
-  { variant: 'delta', aggregated: true, workers: 2 },
-  { variant: 'sotw', aggregated: false, workers: 2 },
+/** Neither worker threads nor what speaks gRPC change anything that a client can see. */
+const setups: readonly (Channel & { readonly workers: number; readonly transport: XdsTransport })[] = [
+  ...channels.map((channel) => ({ ...channel, workers: 0, transport: 'grpc-js' as const })),
+  ...channels.map((channel) => ({ ...channel, workers: 0, transport: 'http2' as const })),
+  { variant: 'delta', aggregated: true, workers: 2, transport: 'http2' },
+  { variant: 'sotw', aggregated: false, workers: 2, transport: 'grpc-js' },
 ];
 const cluster = (name: string, content = '1'): Resource => resource(CDS, name, { content });
 
-describe.each(setups)('$variant, aggregated: $aggregated, workers: $workers', ({ workers, ...channel }) => {
-  const runServer: typeof runServerWith = (views, options, deps) => runServerWith(views, { workers, ...options }, deps);
+describe.each(setups)('$variant, aggregated: $aggregated, workers: $workers, $transport', (setup) => {
+  const { workers, transport, ...channel } = setup;
+  const runServer: typeof runServerWith = (views, options, deps) =>
+    runServerWith(views, { workers, transport, ...options }, deps);
   const sotw = channel.variant === 'sotw';
   const subscribe = (names: readonly string[], rest: object = {}): object =>
     sotw ? { resource_names: names, ...rest } : { resource_names_subscribe: names, ...rest };
@@ -164,6 +168,7 @@ describe.each(setups)('$variant, aggregated: $aggregated, workers: $workers', ({
     await eventually(() => two.events.some(({ kind }) => kind === 'subscribe'));
     views.publish([cluster('a'), cluster('b', '2')]);
     expect(contents(await client.next())).toEqual(sotw ? ['a:1', 'b:2'] : ['b:2']);
+    await eventually(() => two.events.some(({ kind }) => kind === 'sent'));
     expect(two.events.filter(({ kind }) => kind === 'sent')).toHaveLength(1);
   });
 
@@ -187,7 +192,7 @@ describe.each(setups)('$variant, aggregated: $aggregated, workers: $workers', ({
     const many = (round: number): Resource[] =>
       Array.from({ length: 20 }, (_, index) => cluster(`c${index}`, `${round}${big}`));
     const views = createStaticViews(many(0));
-    await using server = await runServer(views, { blockedMs: 1_500 });
+    await using server = await runServer(views, { blockedMs: 700 });
     // HTTP/2 by hand, as a gRPC client would read: this one opens a stream and never reads from it.
     const session = connectHttp2(`http://127.0.0.1:${server.port}`);
     const request = protos.encode(requestNames[channel.variant], { node: { id: 'slow' }, type_url: CDS });
@@ -248,8 +253,13 @@ describe.each(setups)('$variant, aggregated: $aggregated, workers: $workers', ({
   });
 });
 
-describe.each([{ workers: 0 }, { workers: 2 }])('the server, workers: $workers', ({ workers }) => {
-  const runServer: typeof runServerWith = (views, options, deps) => runServerWith(views, { workers, ...options }, deps);
+describe.each([
+  { workers: 0, transport: 'grpc-js' as const },
+  { workers: 0, transport: 'http2' as const },
+  { workers: 2, transport: 'http2' as const },
+])('the server, workers: $workers, $transport', ({ workers, transport }) => {
+  const runServer: typeof runServerWith = (views, options, deps) =>
+    runServerWith(views, { workers, transport, ...options }, deps);
 
   it('listens in plaintext on loopback only, unless told', async () => {
     const views = createStaticViews();
