@@ -94,7 +94,9 @@ export interface ConnectOptions {
 }
 
 export function connect({ port, channel, type, node = { id: 'client', cluster: 'test' } }: ConnectOptions): GrpcClient {
-  const client = new Client(`127.0.0.1:${port}`, credentials.createInsecure());
+  // A connection of its own, as each proxy has.
+  const options = { 'grpc.use_local_subchannel_pool': 1 };
+  const client = new Client(`127.0.0.1:${port}`, credentials.createInsecure(), options);
   const asIs = (bytes: Buffer): Buffer => bytes;
   const call = client.makeBidiStreamRequest(methodPath(channel, type), asIs, asIs);
   const answers: Answer[] = [];
