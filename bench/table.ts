@@ -1,6 +1,6 @@
 // What every benchmark shares: percentiles, a plain table, and a JSON file with how the numbers were taken.
 import { mkdirSync, writeFileSync } from 'node:fs';
-import { cpus, totalmem } from 'node:os';
+import { cpus, release, totalmem } from 'node:os';
 import { fileURLToPath } from 'node:url';
 
 export interface Row {
@@ -29,16 +29,22 @@ export function report(name: string, how: string, rows: readonly Row[]): void {
   console.log(`\n${name}: ${how}`);
   console.log(line(['what', 'target', 'measured']));
   for (const row of rows) console.log(line(cells(row)));
+  keep(name, { how, rows });
+}
+
+/** Writes results under bench/results/NAME.json, with the machine they were taken on. */
+export function keep(name: string, results: Readonly<Record<string, unknown>>): void {
   const [cpu] = cpus();
   const machine = {
     cpu: cpu?.model ?? '',
     cores: cpus().length,
     memoryGib: Math.round(totalmem() / 2 ** 30),
+    kernel: release(),
     node: process.version,
   };
   const folder = fileURLToPath(new URL('./results/', import.meta.url));
   mkdirSync(folder, { recursive: true });
-  writeFileSync(`${folder}${name}.json`, `${JSON.stringify({ name, how, machine, rows }, null, 2)}\n`);
+  writeFileSync(`${folder}${name}.json`, `${JSON.stringify({ name, machine, ...results }, null, 2)}\n`);
 }
 
 function cells(row: Row): string[] {

@@ -1,0 +1,56 @@
+// The xDS transport beside go-control-plane: W1..W11, the same client, the same resources, ours and the peer in turn.
+// usage: npm run bench -- transport [W1 W2 ... 10k] [--quick] [--runs N] [--profile FOLDER]
+// Prints the table of the design, writes bench/results/transport.json. Loopback only, bounded, stops what it started.
+// Exit code 1: a target was missed or a gate failed.
+import { mkdirSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { createTempDir } from '../test/support/temp-dir.ts';
+import { type CaseName, cases, small } from './transport/cases.ts';
+import { buildPeer } from './transport/peer-build.ts';
+import type { Profile } from './transport/profile.ts';
+import { type CaseLaps, keepResults, lineOf, printTable } from './transport/results.ts';
+import { type RunKit, runCase } from './transport/runs.ts';
+import { makeCertificate } from './transport/tls-files.ts';
+import { casesOf, metrics } from './transport/workloads.ts';
+
+const args = process.argv.slice(2);
+const quick = args.includes('--quick');
+const optionOf = (flag: string): string | undefined => (args.includes(flag) ? args[args.indexOf(flag) + 1] : undefined);
+const runs = Number(optionOf('--runs') ?? (quick ? 1 : 3));
+const profiles = optionOf('--profile');
+const asked = args.filter((arg) => /^(W\d+|10k)$/.test(arg));
+const wanted = (id: string): boolean => asked.length === 0 || asked.includes(id);
+const started = performance.now();
+const say = (line: string): void =>
+  console.log(`[${String(Math.round((performance.now() - started) / 1000)).padStart(4)} s] ${line}`);
+
+const peer = await buildPeer();
+if ('missing' in peer) say(`no peer: ${peer.missing}; what needs it has no ratio`);
+using folder = createTempDir('transport');
+const certificate = makeCertificate(folder.path);
+
+const chosen = metrics.filter(({ id }) => wanted(id));
+const laps = new Map<CaseName, CaseLaps>();
+for (const [name, { peer: withPeer }] of casesOf(chosen)) {
+  const onProfile = (phase: string, json: string): void => {
+    const { top, raw } = JSON.parse(json) as Profile;
+    mkdirSync(profiles ?? '', { recursive: true });
+    writeFileSync(join(profiles ?? '', `${name}-${phase}.cpuprofile`), JSON.stringify(raw));
+    const text = top.map(({ percent, what }) => `${percent}% ${what}\n`).join('');
+    writeFileSync(join(profiles ?? '', `${name}-${phase}.txt`), text);
+  };
+  const kit: RunKit = {
+    ...{ peer, folder: folder.path, certificate, runs, say },
+    ...(profiles === undefined ? {} : { onProfile }),
+  };
+  const of = quick ? small(cases[name]) : cases[name];
+  laps.set(name, await runCase(name, of, { kit, withPeer }));
+}
+const lines = chosen.map((metric) => lineOf(metric, laps));
+console.log('');
+printTable(lines);
+const versions = 'path' in peer ? peer.versions : `none: ${peer.missing}`;
+const how = { runs, quick, profiled: profiles !== undefined, peer: versions, cases, date: new Date().toISOString() };
+if (!quick && asked.length === 0) keepResults(how, lines, laps);
+if (lines.some(({ met }) => met === false) && !quick) process.exitCode = 1;
+if ([...laps.values()].some(({ failed }) => failed !== undefined)) process.exitCode = 1;

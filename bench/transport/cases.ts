@@ -1,0 +1,49 @@
+// The cases of the transport benchmark: what lies in the store, who connects, and what happens then. Several workloads
+// read the laps of one case. Source of the shapes: the workloads of go-control-plane's users, published with their figures.
+import type { Case } from './lap.ts';
+
+const fanOut: Case = {
+  services: 1000,
+  type: 'endpoints',
+  variant: 'delta',
+  proxies: 1000,
+  each: 100,
+  choice: 'same',
+  tls: false,
+  workers: 0,
+  ownViews: false,
+  changes: 15,
+};
+const storm: Case = { ...fanOut, changes: 0, storm: { open: 16, durationMs: 5000, stalled: 0 } };
+const idle: Case = { ...fanOut, proxies: 5000, each: 1, changes: 0 };
+
+export const cases = {
+  fanOut,
+  fanOutTls: { ...fanOut, tls: true },
+  few: { ...fanOut, each: 10 },
+  many: { ...fanOut, each: 1000 },
+  share: { ...fanOut, choice: 'spread' },
+  clusters: { ...fanOut, type: 'cluster', variant: 'sotw', each: 0 },
+  storm,
+  stalled: { ...storm, storm: { open: 16, durationMs: 5000, stalled: 100 } },
+  idle,
+  idleTls: { ...idle, tls: true },
+  connectTls2: { ...fanOut, tls: true, workers: 2, changes: 0 },
+  fourfold: { ...fanOut, proxies: 4000 },
+  ownViews: { ...fanOut, proxies: 200, services: 100, ownViews: true },
+} as const satisfies Readonly<Record<string, Case>>;
+
+export type CaseName = keyof typeof cases;
+
+/** The same case, small enough to see in seconds that it still runs. Its figures mean nothing. */
+export function small(of: Case): Case {
+  const shrink = (count: number, by: number): number => Math.ceil(count / by);
+  return {
+    ...of,
+    proxies: shrink(of.proxies, 50),
+    services: shrink(of.services, 10),
+    each: shrink(of.each, 10),
+    changes: Math.min(of.changes, 2),
+    ...(of.storm === undefined ? {} : { storm: { open: 2, durationMs: 500, stalled: shrink(of.storm.stalled, 50) } }),
+  };
+}

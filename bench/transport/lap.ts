@@ -1,0 +1,189 @@
+// One lap of a case: a server started, a fleet connected, changes made one after another (or in a storm), everything
+// weighed, and the gate: every proxy ends with what the store holds, every response answered, nobody lost.
+// Invariant: a lap that fails its gate throws; its figures are not looked at.
+
+import { typeUrls } from '../../src/resources/type-urls.ts';
+import { serviceName } from '../../test/support/plane.ts';
+import { percentile } from '../table.ts';
+import type { LoadClient } from './client-process.ts';
+import type { BenchServer } from './server-process.ts';
+
+/** A case: what is in the store, who connects, and what happens then. */
+export interface Case {
+  readonly services: number;
+  readonly type: 'endpoints' | 'cluster';
+  readonly variant: 'delta' | 'sotw';
+  readonly proxies: number;
+  /** Names each proxy subscribes to; 0: wildcard. */
+  readonly each: number;
+  readonly choice: 'same' | 'spread';
+  readonly tls: boolean;
+  readonly workers: number;
+  readonly ownViews: boolean;
+  /** Changes one after another. */
+  readonly changes: number;
+  readonly storm?: { readonly open: number; readonly durationMs: number; readonly stalled: number };
+}
+
+/** Undefined members: not part of the case. */
+export interface Lap {
+  readonly connectWallMs: number;
+  readonly connectCpuMs: number;
+  readonly connectBytes: number;
+  readonly baseKb: number;
+  readonly kbPerProxy: number;
+  /** CPU of the server a receipt, its ACK included, µs. */
+  readonly cpuPerPushUs?: number;
+  readonly cpuPerChangeMs?: number;
+  readonly firstMs?: number;
+  readonly p50Ms?: number;
+  readonly p99Ms?: number;
+  /** Median over the changes of the time to the last proxy. */
+  readonly lastMs?: number;
+  /** Receipts that a later change swallowed, of all. */
+  readonly merged?: number;
+  readonly changesPerSecond?: number;
+  readonly stormP99Ms?: number;
+  readonly stormCpuPerPushUs?: number;
+  /** Live memory of our server that a stalled proxy cost, KB. */
+  readonly kbPerStalled?: number;
+}
+
+const warmUps = 3;
+const deadlineMs = 60_000;
+
+export interface LapParts {
+  readonly server: BenchServer;
+  readonly client: LoadClient;
+  /** PEM, for TLS. */
+  readonly ca?: string;
+  /** Takes CPU profiles of our server, by phase: JSON of `Profile`. */
+  readonly onProfile?: (phase: 'connect' | 'changes' | 'storm', profile: string) => void;
+}
+
+/** Runs `work` under a CPU profile where one is asked for. */
+async function profiled<T>(
+  phase: 'connect' | 'changes' | 'storm',
+  { server, onProfile }: LapParts,
+  work: () => Promise<T>,
+): Promise<T> {
+  if (onProfile === undefined) return work();
+  await server.profile();
+  const result = await work();
+  onProfile(phase, await server.profile());
+  return result;
+}
+
+export async function runLap(of: Case, parts: LapParts): Promise<Lap> {
+  const { server, client, ca } = parts;
+  const names = Array.from({ length: of.services }, (_, k) => serviceName(k));
+  const baseKb = await server.rssKb();
+  const cpuBefore = server.cpuMs();
+  const { wallMs, bytes } = await profiled('connect', parts, async () => {
+    const connected = await client.ask('connect', {
+      deadlineMs,
+      fleet: {
+        port: server.xdsPort,
+        ...(ca === undefined ? {} : { ca }),
+        ...{ variant: of.variant, typeUrl: typeUrls[of.type], proxies: of.proxies, names, each: of.each },
+        ...{ choice: of.choice, ownViews: of.ownViews },
+      },
+    });
+    await server.settled();
+    return connected;
+  });
+  const connectCpuMs = server.cpuMs() - cpuBefore;
+  const kbPerProxy = ((await server.rssKb()) - baseKb) / of.proxies;
+  const lap: Lap = {
+    ...{ connectWallMs: wallMs, connectCpuMs, connectBytes: bytes, baseKb, kbPerProxy },
+    ...(of.changes > 0 ? await changes(of, parts) : {}),
+    ...(of.storm === undefined ? {} : await storm(of, of.storm, parts)),
+  };
+  await gate(of, server, client);
+  await client.ask('close', null);
+  return lap;
+}
+
+/** How many proxies a change of one name reaches. */
+function receivers(of: Case): number {
+  return of.choice === 'spread' ? of.proxies / Math.ceil(of.services / of.each) : of.proxies;
+}
+
+async function changes(of: Case, parts: LapParts): Promise<Partial<Lap>> {
+  const { server, client } = parts;
+  const proxies = receivers(of);
+  const subscribed = of.each === 0 || of.choice === 'spread' ? of.services : of.each;
+  const change = async (seq: number): Promise<number[]> => {
+    const k = (seq * 7) % subscribed;
+    const { latencies } = await client.ask('change', {
+      url: server.url(`/update?type=${of.type}&k=${k}&seq=${seq}`),
+      ...(of.variant === 'delta' ? { name: serviceName(k) } : {}),
+      proxies,
+      deadlineMs: 20_000,
+    });
+    if (latencies.length === 0) throw new Error(`GATE FAILED: change ${seq} of ${serviceName(k)} reached no proxy`);
+    await server.settled();
+    return latencies;
+  };
+  for (let seq = 1; seq <= warmUps; seq++) await change(seq);
+  const all: number[][] = [];
+  const before = server.cpuMs();
+  await profiled('changes', parts, async () => {
+    for (let i = 1; i <= of.changes; i++) all.push(await change(warmUps + i));
+  });
+  const cpu = server.cpuMs() - before;
+  const latencies = all.flat();
+  const median = (pick: (receipts: number[]) => number): number => percentile(all.map(pick), 50);
+  return {
+    cpuPerPushUs: (cpu * 1000) / latencies.length,
+    cpuPerChangeMs: cpu / of.changes,
+    firstMs: median((receipts) => receipts[0] ?? Number.NaN),
+    lastMs: median((receipts) => receipts.at(-1) ?? Number.NaN),
+    p50Ms: percentile(latencies, 50),
+    p99Ms: percentile(latencies, 99),
+    merged: proxies * of.changes - latencies.length,
+  };
+}
+
+async function storm(
+  of: Case,
+  { open, durationMs, stalled }: NonNullable<Case['storm']>,
+  parts: LapParts,
+): Promise<Partial<Lap>> {
+  const { server, client } = parts;
+  const ask = { url: server.url(`/update?type=${of.type}`), names: of.each, open, proxies: of.proxies - stalled };
+  // Both are warm, and the connections of the driver open, when the clock starts.
+  await client.ask('storm', { ...ask, proxies: of.proxies, firstSeq: 100, durationMs: 1000 });
+  const liveBefore = await server.liveKb();
+  await client.ask('stall', { count: stalled });
+  const cpuBefore = server.cpuMs();
+  const result = await profiled('storm', parts, () => client.ask('storm', { ...ask, firstSeq: 10_000, durationMs }));
+  const cpu = server.cpuMs() - cpuBefore;
+  if (result.lost > 0) throw new Error(`${result.lost} changes did not reach every proxy`);
+  const liveAfter = await server.liveKb();
+  await client.ask('stall', { count: 0 });
+  await server.settled(500);
+  return {
+    changesPerSecond: result.changes / result.seconds,
+    stormP99Ms: result.p99,
+    stormCpuPerPushUs: (cpu * 1000) / result.resources,
+    ...(stalled === 0 || liveBefore === undefined || liveAfter === undefined
+      ? {}
+      : { kbPerStalled: (liveAfter - liveBefore) / stalled }),
+  };
+}
+
+async function gate(of: Case, server: BenchServer, client: LoadClient): Promise<void> {
+  const start = performance.now();
+  for (;;) {
+    await server.settled(100);
+    const { resources, pending, streams } = await server.state();
+    const found = await client.ask('differences', { store: resources[typeUrls[of.type]] ?? {} });
+    if (found.proxies === 0 && found.lost === 0 && pending === 0 && streams === of.proxies) return;
+    if (performance.now() - start < 10_000 && found.lost === 0) continue;
+    throw new Error(
+      `GATE FAILED: ${found.proxies} of ${of.proxies} proxies differ from the store, ${found.lost} connections lost, ` +
+        `${pending} pending, ${streams} streams\n${found.examples.join('\n')}`,
+    );
+  }
+}
