@@ -1,4 +1,5 @@
 // Worker threads over real sockets: how connections are dealt out, what one change reaches, and what a dead worker costs.
+import { readFileSync } from 'node:fs';
 import type { Worker } from 'node:worker_threads';
 import { describe, expect, it } from 'vitest';
 import { typeUrls } from '../../../src/resources/type-urls.ts';
@@ -7,8 +8,9 @@ import type { Labels, Metrics } from '../../../src/util/metrics.ts';
 import { eventually } from '../../support/eventually.ts';
 import { createStaticViews, resource } from '../../support/static-views.ts';
 import type { Channel } from './envoy-world.ts';
-import { connect, type GrpcClient } from './grpc-client.ts';
+import { connect, type GrpcClient, protos } from './grpc-client.ts';
 import { type RunningServer, runServer } from './running-server.ts';
+import { call } from './service-client.ts';
 
 const { cluster: CDS, endpoints: EDS } = typeUrls;
 const channel: Channel = { variant: 'delta', aggregated: true };
@@ -84,6 +86,58 @@ describe('worker threads', () => {
     expect(first).toBeGreaterThan(65);
     expect(first).toBeLessThan(135);
     await closeAll([clients]);
+  });
+
+  it('answer for each other: client status tells of all, whichever is asked', async () => {
+    const named = (name: string, connectTimeout: string) =>
+      resource(CDS, name, { bytes: protos.encode(CDS, { name, connectTimeout }) });
+    await using server = await runServer(createStaticViews([named('a', '1s')]), { workers: 2 });
+    const clients = await spread(server, 2);
+    await eventually(() => server.events.filter(({ kind }) => kind === 'ack').length === clients.flat().length);
+    const service = 'envoy.service.status.v3';
+    for (let tool = 0; tool < 4; tool++) {
+      await using asked = call(server.port, {
+        path: `/${service}.ClientStatusDiscoveryService/StreamClientStatus`,
+        request: `${service}.ClientStatusRequest`,
+        response: `${service}.ClientStatusResponse`,
+      });
+      asked.send({ nodeMatchers: [{ nodeId: { prefix: 'node-' } }] });
+      const { config } = (await asked.next()) as { config: { genericXdsConfigs: object[] }[] };
+      expect(config).toHaveLength(clients.flat().length);
+      for (const { genericXdsConfigs } of config)
+        expect(genericXdsConfigs).toMatchObject([
+          { name: 'a', configStatus: 'SYNCED', xdsConfig: { name: 'a', connectTimeout: '1s' } },
+        ]);
+    }
+    await closeAll(clients);
+  });
+
+  it('pass load reports on, and ask the main thread what reflection shows', async () => {
+    const views = createStaticViews([resource(CDS, 'a')]);
+    const descriptors = async (): Promise<Uint8Array> =>
+      readFileSync(new URL('../../../src/gen/envoy.binpb', import.meta.url));
+    await using server = await runServer(views, { workers: 2 }, { descriptors });
+    const load = 'envoy.service.load_stats.v3';
+    await using proxy = call(server.port, {
+      path: `/${load}.LoadReportingService/StreamLoadStats`,
+      request: `${load}.LoadStatsRequest`,
+      response: `${load}.LoadStatsResponse`,
+    });
+    proxy.send({ node: { id: 'web-1' } });
+    expect(await proxy.next()).toMatchObject({ clusters: ['a'] });
+    proxy.send({ clusterStats: [{ clusterName: 'a', totalDroppedRequests: '7', loadReportInterval: '1s' }] });
+    const report = await eventually(() => server.events.find(({ kind }) => kind === 'load'));
+    expect(report).toMatchObject({ clusters: [{ cluster: 'a', dropped: 7 }] });
+    const reflection = 'grpc.reflection.v1';
+    await using tool = call(server.port, {
+      path: `/${reflection}.ServerReflection/ServerReflectionInfo`,
+      request: `${reflection}.ServerReflectionRequest`,
+      response: `${reflection}.ServerReflectionResponse`,
+    });
+    tool.send({ fileContainingSymbol: CDS.split('/')[1] });
+    expect(await tool.next()).toHaveProperty('fileDescriptorResponse');
+    proxy.half();
+    await eventually(() => server.events.some(({ kind }) => kind === 'load-end') && views.clients.size === 0);
   });
 
   it('are missed when they die: their streams are told closed, others stay, and the thread comes again', async () => {
