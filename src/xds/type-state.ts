@@ -27,6 +27,8 @@ export interface TypeState {
   readonly holdings: Holdings;
   /** Names the client may hold in a version we do not know (R14, R38). */
   readonly unsure: Set<string>;
+  /** Of those, what a refused message of several made so: the client has what was held before, or what was in it. */
+  readonly suspected: Set<string>;
   /** Names to be compared with the view. */
   readonly dirty: Set<string>;
   /** Names to be sent even if unchanged. */
@@ -61,6 +63,7 @@ export function createTypeState(type: TypeUrl): TypeState {
     links: type === typeUrls.virtualHost ? createHostLinks() : undefined,
     holdings: createHoldings(),
     unsure: new Set(),
+    suspected: new Set(),
     dirty: new Set(),
     forced: new Set(),
     pinned: new Map(),

@@ -57,9 +57,13 @@ export function reject(
   for (const name of suspects) {
     // Taken for held when its time ran out, or sent again unchanged: it is no last good one any more.
     if (held(state.holdings, name)?.version === message.versions.get(name)) release(state.holdings, name);
-    if (name !== bad) state.unsure.add(name);
+    if (name === bad || state.unsure.has(name)) continue;
+    state.unsure.add(name);
+    state.suspected.add(name);
   }
   if (bad !== undefined) {
+    // Refused alone, it was not taken before either: the client has its last good content, or none.
+    if (state.suspected.delete(bad)) state.unsure.delete(bad);
     state.pinned.set(bad, message.versions.get(bad) ?? '');
     state.reasons.set(bad, error.message);
     // What warms waits for it, or was given up at the refusal: the last good content serves.

@@ -126,3 +126,28 @@ describe('after a refusal', () => {
     expect(driver.ack(CDS)).toEqual([]);
   });
 });
+
+describe('a resource found out to be the bad one of several', () => {
+  it.each(variants)('R14: %s: leaves no doubt of what the client has, so removals go on beside it', (variant) => {
+    const before = [cluster('a'), endpoints('a'), listener('main'), table('main', ['a'])];
+    const driver = settled(variant, before, { eds: ['a'], rds: ['main'] });
+    const bad = resource(LDS, 'poison', { content: 'bad', deps: [{ type: RDS, name: 'poison' }] });
+    const poisoned = [listener('main', '2'), bad, table('poison', ['a'])];
+    driver.publish([...before.filter(({ name }) => name !== 'in'), ...poisoned]);
+    driver.nack(LDS);
+    // One of the two alone, then the other: whichever holds the bad one is refused.
+    for (let trial = 0; trial < 2; trial++) {
+      const { resources } = driver.last(LDS);
+      if (resources.has('poison')) driver.nack(LDS);
+      else driver.ack(LDS);
+    }
+    // Sent again with each trial of its listener.
+    driver.ack(RDS);
+    driver.ack(RDS);
+    driver.publish([cluster('b'), endpoints('b'), ...poisoned, table('main', ['b'])]);
+    driver.ack(CDS);
+    driver.ack(RDS);
+    expect(driver.last(CDS).removed).toEqual(['a']);
+    expect(driver.last(CDS).resources.has('a')).toBe(false);
+  });
+});
