@@ -5,7 +5,7 @@ import type { Problem } from '../model/problem.ts';
 import type { World } from '../model/world.ts';
 import type { Clock } from '../util/clock.ts';
 import type { ClientInfo } from '../xds/contract.ts';
-import type { ControlStatus, ProxyStatus, Rejection } from './contract.ts';
+import type { ControlStatus, ProxyStatus, Rejection, TypeStatus } from './contract.ts';
 import { type Claims, isProxyless, readClaims } from './identify.ts';
 import { type Ledger, refusals, revisionOf, type StreamRecord } from './ledger.ts';
 import type { Hold } from './pipeline.ts';
@@ -70,6 +70,30 @@ function userAgentOf(client: ClientInfo): Pick<ProxyStatus, 'userAgent'> {
   return isProxyless(client) ? { userAgent: client.userAgentName } : {};
 }
 
+/** The worse first. */
+const states = ['rejected', 'pending', 'acked', 'none'] as const satisfies readonly TypeStatus['state'][];
+
+/** The streams of one node as one: an Envoy may have one a type, and grpc-go has one for each target it calls. */
+function together(streams: readonly Readonly<Record<string, TypeStatus>>[]): Record<string, TypeStatus> {
+  const all: Record<string, TypeStatus> = {};
+  for (const types of streams)
+    for (const [type, status] of Object.entries(types)) {
+      const known = all[type];
+      all[type] =
+        known === undefined
+          ? status
+          : {
+              ...known,
+              ...status,
+              state: states.find((state) => state === known.state || state === status.state) ?? status.state,
+              resources: known.resources + status.resources,
+              pushes: known.pushes + status.pushes,
+              rejections: known.rejections + status.rejections,
+            };
+    }
+  return all;
+}
+
 function proxyOf(node: string, records: readonly StreamRecord[], input: StatusInput): ProxyStatus {
   const [first] = records;
   if (first === undefined) throw new Error(`no stream of ${node}`);
@@ -90,7 +114,7 @@ function proxyOf(node: string, records: readonly StreamRecord[], input: StatusIn
     view: open?.view.id ?? '',
     revision,
     sinceMs: Math.max(...records.map((record) => record.sinceMs)),
-    types: Object.assign({}, ...records.map((record) => input.ledger.typeStatus(record, open?.view))),
+    types: together(records.map((record) => input.ledger.typeStatus(record, open?.view))),
     note: noteOf({ refused, open, instance: claims.instance ?? node, world: input.world }),
     ...(claims.stats === undefined ? {} : { stats: claims.stats }),
   };

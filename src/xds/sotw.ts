@@ -148,13 +148,24 @@ function emitPart(
   return true;
 }
 
+/**
+ * Endpoints that are gone with their service. Envoy drops them with the cluster; a gRPC client keeps a cluster that was
+ * deleted, as our bootstraps tell it to (gRFC A53), and would go on calling what it knows.
+ */
+function withdrawn(stream: StreamState, state: TypeState, name: string): Resource | undefined {
+  const has = stream.options.legacyWildcard ? undefined : held(state.holdings, name);
+  const empty = emptyAssignment(name);
+  return has === undefined || has.version === empty.version ? undefined : empty;
+}
+
 function part(stream: StreamState, state: TypeState, name: string): Resource | 'wait' | undefined {
   const resource = wanted(stream.view, state, name);
   const forced = state.forced.has(name);
   if (resource === undefined) {
     if (forced && isKept(stream, state, name)) return held(state.holdings, name);
     // An EDS request left unanswered keeps its cluster from ever warming (R40).
-    return forced && state.type === typeUrls.endpoints ? emptyAssignment(name) : undefined;
+    if (state.type !== typeUrls.endpoints) return undefined;
+    return forced ? emptyAssignment(name) : withdrawn(stream, state, name);
   }
   if (!forced && !state.unsure.has(name) && held(state.holdings, name)?.version === resource.version) return undefined;
   return ready(stream, state, resource) ? resource : 'wait';

@@ -27,7 +27,7 @@ export interface GrpcBootstrap {
   readonly node: {
     readonly id: string;
     readonly cluster: string;
-    readonly locality?: { readonly region?: string; readonly zone?: string };
+    readonly locality: { readonly region?: string; readonly zone?: string };
     readonly metadata: Readonly<Record<string, unknown>>;
   };
   readonly client_default_listener_resource_name_template: string;
@@ -51,7 +51,7 @@ function credentials(
 }
 
 export function grpcBootstrap(options: GrpcBootstrapOptions): GrpcBootstrap {
-  const { node, service, namespace, locality, xds } = options;
+  const { node, service, namespace, locality = {}, xds } = options;
   const host = isIP(xds.address) === 6 ? `[${xds.address}]` : xds.address;
   const claims = {
     ...(service === undefined ? {} : { service }),
@@ -62,13 +62,16 @@ export function grpcBootstrap(options: GrpcBootstrapOptions): GrpcBootstrap {
       {
         server_uri: `${host}:${xds.port}`,
         channel_creds: [credentials(options.xdsTls)],
-        server_features: ['xds_v3'],
+        // A service that lost its last instance is not an error of the channel: its calls fail until one is back (gRFC A53).
+        // Without it grpc-js 1.14 never notices a service that comes back as it was.
+        server_features: ['xds_v3', 'ignore_resource_deletion'],
       },
     ],
     node: {
       id: node,
       cluster: service ?? node,
-      ...(locality === undefined ? {} : { locality }),
+      // grpc-js refuses a node without one, even if there is nothing to say.
+      locality,
       metadata: { chancery: claims },
     },
     // The name after `xds:///` is the name of the listener.

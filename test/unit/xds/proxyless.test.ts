@@ -42,6 +42,20 @@ describe('a gRPC client on one stream', () => {
     expect(client.publish(mesh('web'))).toEqual(['LDS web -cart']);
   });
 
+  it('loses the endpoints of a service that went, once, as it may keep the cluster', () => {
+    const client = drive({ ...grpc, resources: mesh('cart') });
+    client.sotw(endpoints, ['cart']);
+    client.ack(endpoints);
+    expect(client.publish([])).toEqual(['EDS cart']);
+    expect(client.last(endpoints).resources.get('cart')?.bytes).toEqual(Buffer.from('\n\x04cart'));
+    client.ack(endpoints);
+    expect(client.event({ kind: 'changed', view: viewOf([]), changed: [{ type: endpoints, name: 'cart' }] })).toEqual(
+      [],
+    );
+    expect(client.event({ kind: 'drain' })).toEqual([]);
+    expect(client.publish(mesh('cart'))).toEqual(['EDS cart']);
+  });
+
   it('R25: gets again what it dropped while idle', () => {
     const client = drive({ ...grpc, resources: mesh('cart') });
     client.sotw(listener, ['cart']);

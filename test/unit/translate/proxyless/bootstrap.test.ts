@@ -15,7 +15,11 @@ describe('the bootstrap of a gRPC library', () => {
     });
     expect(document).toMatchObject({
       xds_servers: [
-        { server_uri: '127.0.0.1:18000', channel_creds: [{ type: 'insecure' }], server_features: ['xds_v3'] },
+        {
+          server_uri: '127.0.0.1:18000',
+          channel_creds: [{ type: 'insecure' }],
+          server_features: ['xds_v3', 'ignore_resource_deletion'],
+        },
       ],
       node: {
         id: 'shop-1',
@@ -45,6 +49,7 @@ describe('the bootstrap of a gRPC library', () => {
   });
 
   it('has servers ask for the listener that they are given', () => {
+    expect(grpcBootstrap({ node: 'n', xds }).node.locality).toEqual({});
     const template = grpcBootstrap({ node: 'n', xds }).server_listener_resource_name_template;
     expect(serverBinding(template.replace('%s', '0.0.0.0:50051'))).toEqual({ address: '0.0.0.0', port: 50051 });
   });
