@@ -1,15 +1,17 @@
 // The xDS transport beside go-control-plane: W1..W11, the same client, the same resources, ours and the peer in turn.
-// usage: npm run bench -- transport [W1 W2 ... 10k] [--quick] [--runs N] [--profile FOLDER]
+// usage: npm run bench -- transport [W1 W2 ... 10k] [--quick] [--runs N] [--profile FOLDER] [--no-peer]
 // Prints the table of the design, writes bench/results/transport.json. Loopback only, bounded, stops what it started.
 // Exit code 1: a target was missed or a gate failed.
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { createTempDir } from '../test/support/temp-dir.ts';
 import { type CaseName, cases, small } from './transport/cases.ts';
-import { buildPeer } from './transport/peer-build.ts';
+import { endToEnd, fullSize } from './transport/end-to-end.ts';
+import { buildPeer, type Peer } from './transport/peer-build.ts';
 import type { Profile } from './transport/profile.ts';
-import { type CaseLaps, keepResults, lineOf, printTable } from './transport/results.ts';
+import { type CaseLaps, keepResults, type Line, lineOf, printTable } from './transport/results.ts';
 import { type RunKit, runCase } from './transport/runs.ts';
+import { tenThousand } from './transport/ten-thousand.ts';
 import { makeCertificate } from './transport/tls-files.ts';
 import { casesOf, metrics } from './transport/workloads.ts';
 
@@ -24,11 +26,12 @@ const started = performance.now();
 const say = (line: string): void =>
   console.log(`[${String(Math.round((performance.now() - started) / 1000)).padStart(4)} s] ${line}`);
 
-const peer = await buildPeer();
+const peer: Peer = args.includes('--no-peer') ? { missing: 'not asked for' } : await buildPeer();
 if ('missing' in peer) say(`no peer: ${peer.missing}; what needs it has no ratio`);
 using folder = createTempDir('transport');
 const certificate = makeCertificate(folder.path);
 
+const kit: RunKit = { peer, folder: folder.path, certificate, runs, say };
 const chosen = metrics.filter(({ id }) => wanted(id));
 const laps = new Map<CaseName, CaseLaps>();
 for (const [name, { peer: withPeer }] of casesOf(chosen)) {
@@ -39,14 +42,23 @@ for (const [name, { peer: withPeer }] of casesOf(chosen)) {
     const text = top.map(({ percent, what }) => `${percent}% ${what}\n`).join('');
     writeFileSync(join(profiles ?? '', `${name}-${phase}.txt`), text);
   };
-  const kit: RunKit = {
-    ...{ peer, folder: folder.path, certificate, runs, say },
-    ...(profiles === undefined ? {} : { onProfile }),
-  };
   const of = quick ? small(cases[name]) : cases[name];
-  laps.set(name, await runCase(name, of, { kit, withPeer }));
+  const profiling = profiles === undefined ? {} : { onProfile };
+  laps.set(name, await runCase(name, of, { kit: { ...kit, ...profiling }, withPeer }));
 }
 const lines = chosen.map((metric) => lineOf(metric, laps));
+const fenced = async (id: string, work: () => Promise<readonly Line[]>): Promise<void> => {
+  if (!wanted(id)) return;
+  try {
+    lines.push(...(await work()));
+  } catch (error) {
+    lines.push({ ...{ id, what: id, peer: '', ratio: '', target: '' }, ours: `FAILED: ${String(error)}`, met: false });
+  }
+};
+await fenced('W11', () => endToEnd(quick ? { services: 5, proxies: [5, 10], envoys: 1, changes: 3 } : fullSize, say));
+const proxies = quick ? 100 : 10_000;
+await fenced('10k', () => tenThousand(kit, { proxies }));
+await fenced('10k', () => tenThousand(kit, { proxies, newStreamsPerSecond: 1_000_000 }));
 console.log('');
 printTable(lines);
 const versions = 'path' in peer ? peer.versions : `none: ${peer.missing}`;

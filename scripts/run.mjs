@@ -1,7 +1,8 @@
 // What `npm start`, `npm test` and the other commands call: it sets up whatever is missing, says so, then runs the command.
 // Plain JavaScript for Node >= 20: it runs before anything is installed.
-// usage: node scripts/run.mjs demo|test|test-long|bench|setup [arguments]; the first of bench names a file of bench/
+// usage: node scripts/run.mjs demo|test|test-long|bench|setup [arguments]; the first of bench names a file of bench/, none: all
 import { spawn } from 'node:child_process';
+import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { runForeground } from '../bin/foreground.mjs';
 import { parts } from './parts.mjs';
@@ -30,6 +31,16 @@ async function runProgram(node, args, env) {
   return code;
 }
 
+/** Every file of bench/ that is a benchmark, the short ones first, the whole product last. */
+function allBenches() {
+  const shared = ['table'];
+  const late = ['transport', 'product'];
+  const names = readdirSync(join(root, 'bench'))
+    .filter((file) => file.endsWith('.ts'))
+    .map((file) => file.slice(0, -3));
+  return [...names.filter((name) => !late.includes(name) && !shared.includes(name)).sort(), ...late];
+}
+
 const commands = {
   async demo(args) {
     const { node } = await setUp();
@@ -44,11 +55,19 @@ const commands = {
     const { node } = await setUp();
     return runTests(node, args, { long: true });
   },
-  async bench([name = 'product', ...args]) {
+  async bench(args) {
     const { node } = await setUp();
     const env = {};
     for (const part of ['envoy', 'consul']) env[parts[part].variable] = (await ensurePart(part)).path;
-    return runProgram(node, [join(root, 'bench', `${name}.ts`), ...args], env);
+    const named = args.length > 0 && !args[0].startsWith('-');
+    const names = named ? [args[0]] : allBenches();
+    const rest = named ? args.slice(1) : args;
+    let worst = 0;
+    for (const [index, name] of names.entries()) {
+      if (!named) console.log(`\nbench ${index + 1} of ${names.length}: ${name}`);
+      worst = Math.max(worst, await runProgram(node, [join(root, 'bench', `${name}.ts`), ...rest], env));
+    }
+    return worst;
   },
   async setup(args) {
     await setUp();

@@ -177,6 +177,7 @@ export function createFleet(options: FleetOptions): Fleet {
     async connect({ port, resume, deadlineMs }) {
       const { promise, resolve, reject } = Promise.withResolvers<void>();
       waiting = proxies.length;
+      counters.lost = 0;
       allWhole = resolve;
       failed = reject;
       const timer = setTimeout(

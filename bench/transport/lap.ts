@@ -57,6 +57,8 @@ export interface LapParts {
   readonly client: LoadClient;
   /** PEM, for TLS. */
   readonly ca?: string;
+  /** The fleet stays connected. */
+  readonly keepOpen?: boolean;
   /** Takes CPU profiles of our server, by phase: JSON of `Profile`. */
   readonly onProfile?: (phase: 'connect' | 'changes' | 'storm', profile: string) => void;
 }
@@ -100,7 +102,7 @@ export async function runLap(of: Case, parts: LapParts): Promise<Lap> {
     ...(of.storm === undefined ? {} : await storm(of, of.storm, parts)),
   };
   await gate(of, server, client);
-  await client.ask('close', null);
+  if (parts.keepOpen !== true) await client.ask('close', null);
   return lap;
 }
 
@@ -173,7 +175,8 @@ async function storm(
   };
 }
 
-async function gate(of: Case, server: BenchServer, client: LoadClient): Promise<void> {
+/** Throws unless every proxy holds what the store holds, and nothing is pending or lost. */
+export async function gate(of: Case, server: BenchServer, client: LoadClient): Promise<void> {
   const start = performance.now();
   for (;;) {
     await server.settled(100);
