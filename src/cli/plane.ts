@@ -33,10 +33,11 @@ export interface Plane {
 
 export async function createPlane(deps: PlaneDeps, config: Config): Promise<Plane> {
   const { workers } = config.xds;
-  const [{ createControl }, { createTranslator }, { createProtos }, createXds] = await Promise.all([
+  const [{ createControl }, { createTranslator }, { createProtos }, { restSources }, createXds] = await Promise.all([
     import('../control/control.ts'),
     import('../translate/translate.ts'),
     import('../resources/protos.ts'),
+    import('../translate/rest-sources.ts'),
     // With workers the main thread never loads what speaks gRPC.
     workers > 1
       ? import('../xds/workers/pool.ts').then(
@@ -81,6 +82,7 @@ export async function createPlane(deps: PlaneDeps, config: Config): Promise<Plan
       onEvent: control.xdsEvent,
       identifier: config.node,
       descriptors: async () => descriptorSet,
+      json: async (resource) => JSON.stringify(restSources(protos.decode(resource.type, resource.bytes))),
     },
     xdsOptions(config.xds),
   );

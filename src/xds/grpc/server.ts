@@ -1,6 +1,7 @@
 // The xDS server: a listener of our own, a transport behind it, and over it the discovery services and gRPC health.
 // It must not know views' content. Invariant: a stop drains: no new streams, GOAWAY, then force after the limit.
 import type { Socket } from 'node:net';
+import type { Resource } from '../../resources/resource.ts';
 import type { Clock } from '../../util/clock.ts';
 import type { Logger } from '../../util/log.ts';
 import { limitLog } from '../../util/log-budget.ts';
@@ -13,6 +14,7 @@ import { createNameLists } from '../name-lists.ts';
 import { limitOpening, limitPerIdentity } from '../provider-limits.ts';
 import { createPump } from '../pump.ts';
 import { createMessages } from '../responses.ts';
+import { createLazyRest } from '../rest/lazy-rest.ts';
 import { matchesAny, type NodeMatcher } from '../services/node-matcher.ts';
 import { createServices, serviceNames } from '../services/services.ts';
 import { createSession, type Session } from '../session.ts';
@@ -42,7 +44,9 @@ export interface XdsServerDeps {
   readonly everyClient?: (matchers: readonly NodeMatcher[]) => Promise<readonly ClientConfig[]>;
   /** Served beside discovery and health, on every connection. */
   readonly methods?: readonly ServedMethod[];
-  /** Takes over connections that speak HTTP/1.1; what was read of one was put back. Without it they are closed. */
+  /** A resource's message as proto3 JSON text, for REST; without it there is no REST. */
+  readonly json?: (resource: Resource) => Promise<string>;
+  /** Takes over connections that speak HTTP/1.1 in place of REST; with neither they are closed. */
   readonly http1?: (socket: Socket) => void;
 }
 
@@ -131,7 +135,7 @@ export function createXdsServer(deps: XdsServerDeps, options: XdsServerOptions):
   let names: readonly string[] = [];
 
   const services = createServices({
-    ...{ clock, log, provider: deps.provider, onEvent: deps.onEvent, descriptors: deps.descriptors },
+    ...{ clock, log, provider, onEvent: deps.onEvent, descriptors: deps.descriptors },
     clients: deps.everyClient ?? clients,
     nextStreamId,
     names: () => names,
@@ -193,7 +197,7 @@ export function createXdsServer(deps: XdsServerDeps, options: XdsServerOptions):
       { clock, random: deps.random, transport: () => transport },
       options.maxConnectionAgeMs ?? 0,
     );
-    const methods = [...discoveryMethods(age), ...services, ...(deps.methods ?? [])];
+    const methods = [...discoveryMethods(age), ...services.methods, ...(deps.methods ?? [])];
     const health = createHealth(() => names);
     methods.push(...health.methods);
     names = serviceNames(methods);
@@ -207,8 +211,15 @@ export function createXdsServer(deps: XdsServerDeps, options: XdsServerOptions):
       transport.accept(connection);
       age.watch(connection);
     };
+    const rest =
+      deps.json === undefined
+        ? undefined
+        : createLazyRest({
+            ...{ clock, log, provider, onEvent: deps.onEvent, nextStreamId },
+            ...{ identifier: deps.identifier, json: deps.json },
+          });
     const listener = createListener(
-      { clock, log, metrics: deps.metrics, onConnection, http1: deps.http1 },
+      { clock, log, metrics: deps.metrics, onConnection, http1: deps.http1 ?? rest?.serve },
       {
         ...options,
         maxConnections: options.maxConnections ?? defaultMaxConnections,
@@ -221,6 +232,8 @@ export function createXdsServer(deps: XdsServerDeps, options: XdsServerOptions):
 
     stopping = true;
     health.stop();
+    services.stop();
+    rest?.stop();
     const closed = listener.close();
     for (const session of [...sessions]) session.stop('the server is stopping', 'stopping');
     const drainMs = options.drainMs ?? 2_000;

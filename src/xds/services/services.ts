@@ -27,7 +27,13 @@ type Open = (sink: Sink) => StreamListener;
 
 const status = 'envoy.service.status.v3.ClientStatusDiscoveryService';
 
-export function createServices(deps: ServicesDeps): readonly ServedMethod[] {
+export interface Services {
+  readonly methods: readonly ServedMethod[];
+  /** Ends every stream with UNAVAILABLE, now and from now on. */
+  stop(): void;
+}
+
+export function createServices(deps: ServicesDeps): Services {
   const { log, descriptors } = deps;
   const clientStatus = async (unary: boolean): Promise<Open> =>
     (await import('./client-status.ts')).createClientStatus(deps, unary);
@@ -37,7 +43,7 @@ export function createServices(deps: ServicesDeps): readonly ServedMethod[] {
     reflection ??= createReflection({ log, services: deps.names(), descriptors: read });
     return reflection;
   };
-  return [
+  const methods = [
     lazyMethod({ path: `/${status}/StreamClientStatus`, log, load: () => clientStatus(false) }),
     lazyMethod({ path: `/${status}/FetchClientStatus`, log, load: () => clientStatus(true) }),
     lazyMethod({
@@ -56,6 +62,31 @@ export function createServices(deps: ServicesDeps): readonly ServedMethod[] {
           }),
         )),
   ];
+  const open = new Set<Sink>();
+  let stopped = false;
+  const end = (sink: Sink): void => sink.end('unavailable', 'the server is stopping');
+  return {
+    methods: methods.map((method) => ({
+      path: method.path,
+      open(sink) {
+        const listener = method.open(sink);
+        open.add(sink);
+        if (stopped) end(sink);
+        return {
+          incoming: (bytes) => listener.incoming(bytes),
+          halfClosed: () => listener.halfClosed(),
+          closed(reason) {
+            open.delete(sink);
+            listener.closed(reason);
+          },
+        };
+      },
+    })),
+    stop() {
+      stopped = true;
+      for (const sink of [...open]) end(sink);
+    },
+  };
 }
 
 /** The full names of the services whose methods these are, sorted. */

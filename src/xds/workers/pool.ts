@@ -69,6 +69,7 @@ export function createXdsPool(deps: XdsPoolDeps, options: XdsPoolOptions): XdsSe
     const thread = startWorkerThread(
       {
         ...{ log: deps.log, provider, onEvent: deps.onEvent, bytes, everyClient, descriptors: deps.descriptors },
+        json: deps.json,
         onMetrics: (report) => hub.take(slot.index, report),
       },
       {
@@ -81,6 +82,7 @@ export function createXdsPool(deps: XdsPoolDeps, options: XdsPoolOptions): XdsSe
         },
         seed: Math.floor(random() * 2 ** 32),
         reflection: deps.descriptors !== undefined,
+        rest: deps.json !== undefined,
       },
       `xds-${slot.index}`,
     );

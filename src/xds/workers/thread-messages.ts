@@ -59,11 +59,14 @@ export type ToWorker =
 /** What a worker cannot know by itself. */
 export type Question =
   | { readonly kind: 'clients'; readonly matchers: readonly NodeMatcher[] }
-  | { readonly kind: 'descriptors' };
+  | { readonly kind: 'descriptors' }
+  /** A resource's message as JSON text. */
+  | { readonly kind: 'json'; readonly resource: Resource };
 
 export type Answer =
   | { readonly kind: 'clients'; readonly clients: readonly ClientConfig[] }
   | { readonly kind: 'descriptors'; readonly bytes: Uint8Array }
+  | { readonly kind: 'json'; readonly text: string }
   | { readonly kind: 'failed'; readonly message: string };
 
 export type FromWorker =
@@ -104,6 +107,7 @@ export interface WorkerSetup {
   readonly seed: number;
   /** The main thread has descriptors to answer reflection from. */
   readonly reflection: boolean;
+  readonly rest: boolean;
 }
 
 /** `place` says where its bytes lie. */

@@ -2,6 +2,7 @@
 // Like main.ts it is an entry: it takes the real clock and runs when it is loaded. It decides nothing.
 // Invariant: whatever ends it, what it had said before has been sent.
 import { parentPort, workerData } from 'node:worker_threads';
+import type { Resource } from '../../resources/resource.ts';
 import { AppError, errorText } from '../../util/errors.ts';
 import { createSeededRandom } from '../../util/random.ts';
 import { createSystemClock } from '../../util/system-clock.ts';
@@ -14,7 +15,7 @@ import type { Answer, Question, ToWorkerList, WorkerSetup } from './thread-messa
 
 const port = parentPort;
 if (port === null) throw new Error('this is the program of a worker thread, not one to run');
-const { identifier, options, seed, reflection } = workerData as WorkerSetup;
+const { identifier, options, seed, reflection, rest } = workerData as WorkerSetup;
 
 const reporter = createReporter({ send: (list) => port.postMessage(list), atEnd: setImmediate });
 const mirror = createMirror(reporter.say);
@@ -44,6 +45,14 @@ const server = createXdsServer(
           async descriptors(): Promise<Uint8Array> {
             const answer = await ask({ kind: 'descriptors' });
             return answer.kind === 'descriptors' ? answer.bytes : new Uint8Array();
+          },
+        }
+      : {}),
+    ...(rest
+      ? {
+          async json(resource: Resource): Promise<string> {
+            const answer = await ask({ kind: 'json', resource });
+            return answer.kind === 'json' ? answer.text : '{}';
           },
         }
       : {}),

@@ -2,6 +2,7 @@
 // It must not restart it, nor know the others. Invariant: when it has ended, for whatever reason, every view it had open is
 // closed and every stream of it was told to be closed.
 import { Worker } from 'node:worker_threads';
+import type { Resource } from '../../resources/resource.ts';
 import { type ErrorCodeName, errorCodes } from '../../util/error-codes.ts';
 import { AppError, errorText } from '../../util/errors.ts';
 import type { Logger } from '../../util/log.ts';
@@ -27,6 +28,7 @@ export interface WorkerThreadDeps {
   /** Clients of all workers. */
   readonly everyClient: (matchers: readonly NodeMatcher[]) => Promise<readonly ClientConfig[]>;
   readonly descriptors: (() => Promise<Uint8Array>) | undefined;
+  readonly json: ((resource: Resource) => Promise<string>) | undefined;
 }
 
 export interface WorkerThread {
@@ -83,6 +85,9 @@ export function startWorkerThread(deps: WorkerThreadDeps, setup: WorkerSetup, na
       if (question.kind === 'clients') {
         const clients = await deps.everyClient(question.matchers);
         outbox.push({ kind: 'answer', ask, answer: { kind: 'clients', clients } });
+      } else if (question.kind === 'json') {
+        const text = (await deps.json?.(question.resource)) ?? '{}';
+        outbox.push({ kind: 'answer', ask, answer: { kind: 'json', text } });
       } else {
         const bytes = (await deps.descriptors?.()) ?? new Uint8Array();
         outbox.push({ kind: 'answer', ask, answer: { kind: 'descriptors', bytes } });

@@ -1,0 +1,282 @@
+// Discovery by REST (R58): POST /v3/discovery:* in proto3 JSON, for clients that no gRPC stream reaches. A poll that knows
+// the current version is held until that changes, or until the client would give up.
+// It must not know message schemas: bytes become JSON elsewhere. Invariants: a client gets what it would get by stream, or
+// is refused as there; what it sends and how long it takes are bounded.
+import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
+import type { Socket } from 'node:net';
+import type { Resource } from '../../resources/resource.ts';
+import { type TypeUrl, typeUrls } from '../../resources/type-urls.ts';
+import type { Clock, Timer } from '../../util/clock.ts';
+import { errorText } from '../../util/errors.ts';
+import type { Logger } from '../../util/log.ts';
+import type { ClientInfo, Refusal, ViewProvider, XdsEvent } from '../contract.ts';
+import { createPollClient, type PollAnswer, type PollClient } from './poll-client.ts';
+import { type RestRequest, RestRequestError, readRequest } from './rest-request.ts';
+
+export interface RestDeps {
+  readonly clock: Clock;
+  readonly log: Logger;
+  readonly provider: ViewProvider;
+  readonly onEvent: (event: XdsEvent) => void;
+  readonly nextStreamId: () => number;
+  /** control_plane.identifier of every response. */
+  readonly identifier: string;
+  /** A resource's message as proto3 JSON text. */
+  readonly json: (resource: Resource) => Promise<string>;
+}
+
+export interface Rest {
+  /** Serves HTTP/1.1 on the connection until it ends. */
+  serve(socket: Socket): void;
+  /** Answers what waits with 503, and closes every connection. */
+  stop(): void;
+}
+
+/** As the protos' google.api.http annotations have it. */
+const paths: Readonly<Record<string, TypeUrl>> = {
+  '/v3/discovery:clusters': typeUrls.cluster,
+  '/v3/discovery:endpoints': typeUrls.endpoints,
+  '/v3/discovery:listeners': typeUrls.listener,
+  '/v3/discovery:routes': typeUrls.routes,
+  '/v3/discovery:scoped-routes': typeUrls.scopedRoutes,
+  '/v3/discovery:secrets': typeUrls.secret,
+  '/v3/discovery:runtime': typeUrls.runtime,
+  '/v3/discovery:extension_configs': typeUrls.extension,
+};
+
+const refusalStatus: Readonly<Record<Refusal['refused'], number>> = {
+  unauthenticated: 401,
+  'permission-denied': 403,
+  unavailable: 503,
+  'resource-exhausted': 429,
+  'invalid-argument': 400,
+};
+
+const maxBodyBytes = 1024 * 1024;
+/** For a whole request to arrive. */
+const requestMs = 10_000;
+/** Between two requests on one connection. */
+const idleMs = 75_000;
+const silentMs = 60_000;
+const maxClients = 10_000;
+/** Longest and usual time a poll is held: Envoy gives up after 1 s unless told otherwise. */
+const maxHoldMs = 30_000;
+const holdMs = 800;
+
+/** A request that cannot be answered, as a status and words. */
+class Refused extends Error {
+  readonly status: number;
+  constructor(status: number, message: string) {
+    super(message);
+    this.status = status;
+  }
+}
+
+export function createRest(deps: RestDeps): Rest {
+  const { clock, log, provider } = deps;
+  const clients = new Map<string, Promise<PollClient>>();
+  const open = new Set<PollClient>();
+  /** Connections, each with the time at which it is cut; none while a request is being answered. */
+  const sockets = new Map<Socket, Timer | undefined>();
+  const waiting = new Set<() => void>();
+  const texts = new WeakMap<Resource, Promise<string>>();
+  let stopped = false;
+  const ignoreEndpoints = provider.onEndpoints((list) => {
+    const names = new Set(list);
+    for (const client of open) client.changed(typeUrls.endpoints, names);
+  });
+  // Neither side may keep a connection that says nothing: times are taken below, by our own clock.
+  const server = createServer({ requestTimeout: 0, headersTimeout: 0, keepAliveTimeout: 0 }, (request, response) => {
+    const { socket } = request;
+    cutAfter(socket, undefined);
+    response.once('close', () => {
+      if (stopped) socket.end();
+      cutAfter(socket, idleMs);
+    });
+    answer(request, response).catch((error: unknown) => fail(response, error));
+  });
+  server.on('clientError', (_error, socket) => socket.destroy());
+
+  async function answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
+    const [path = ''] = (request.url ?? '').split('?');
+    const type = Object.hasOwn(paths, path) ? paths[path] : undefined;
+    if (type === undefined) throw new Refused(404, `there is no ${path.slice(0, 200)}`);
+    if (request.method !== 'POST') throw new Refused(405, 'a poll is a POST');
+    const poll = readRequest(await bodyOf(request, clock));
+    if (poll.typeUrl !== '' && poll.typeUrl !== type) throw new Refused(400, 'type_url is not the type of the path');
+    const client = await clientOf(poll, request.socket);
+    const found = client.poll(type, poll) ?? (await change({ client, type, poll, request, response }));
+    if (found === 'too-many') throw new Refused(429, 'it asks for too much at once');
+    if (response.destroyed || response.writableEnded) return;
+    if (found === undefined) {
+      response.writeHead(stopped ? 503 : 304).end();
+      return;
+    }
+    const body = await bodyText(found, { type, identifier: deps.identifier, textOf });
+    response.writeHead(200, { 'content-type': 'application/json', 'content-length': Buffer.byteLength(body) });
+    response.end(body);
+    client.sent(type, poll, { ...found, bytes: body.length });
+  }
+
+  /** The client of the node, as it describes itself now; polls that describe it alike share one view. */
+  function clientOf({ claims, nodeText }: RestRequest, socket: Socket): Promise<PollClient> {
+    const key = `${socket.remoteAddress}\n${nodeText}`;
+    const known = clients.get(key);
+    if (known !== undefined) return known;
+    if (clients.size >= maxClients) throw new Refused(503, 'too many clients poll');
+    const info: ClientInfo = {
+      ...claims,
+      streamId: deps.nextStreamId(),
+      peer: `${socket.remoteAddress}:${socket.remotePort}`,
+    };
+    const made = create(key, info);
+    clients.set(key, made);
+    made.catch(() => clients.delete(key));
+    return made;
+  }
+
+  async function create(key: string, info: ClientInfo): Promise<PollClient> {
+    let client: PollClient | undefined;
+    const opened = await provider.open(info, (changed) => {
+      for (const type of new Set(changed.map((ref) => ref.type))) client?.changed(type);
+    });
+    if ('refused' in opened) {
+      log.info('a poll was refused', { node: info.nodeId, reason: opened.refused, message: opened.message });
+      throw new Refused(refusalStatus[opened.refused], opened.message);
+    }
+    const made = createPollClient(
+      {
+        ...{ clock, silentMs, onEvent: deps.onEvent },
+        onGone() {
+          clients.delete(key);
+          open.delete(made);
+        },
+      },
+      { client: info, subscription: opened },
+    );
+    client = made;
+    open.add(made);
+    return made;
+  }
+
+  /** What is due within the time the client waits; undefined: nothing. */
+  function change({ client, type, poll, request, response }: Held): Promise<PollAnswer | 'too-many' | undefined> {
+    return new Promise((resolve) => {
+      const done = (found: PollAnswer | 'too-many' | undefined): void => {
+        timer.cancel();
+        ignore();
+        waiting.delete(stop);
+        response.removeListener('close', stop);
+        resolve(found);
+      };
+      const stop = (): void => done(undefined);
+      const timer = clock.after(heldMs(request), stop);
+      const ignore = client.wait(type, poll, () => {
+        const found = client.poll(type, { ...poll, error: undefined });
+        if (found !== undefined) done(found);
+      });
+      waiting.add(stop);
+      response.once('close', stop);
+      if (stopped) stop();
+    });
+  }
+
+  function textOf(resource: Resource): Promise<string> {
+    const known = texts.get(resource);
+    if (known !== undefined) return known;
+    const text = deps.json(resource);
+    texts.set(resource, text);
+    return text;
+  }
+
+  function fail(response: ServerResponse, error: unknown): void {
+    const status = error instanceof Refused ? error.status : error instanceof RestRequestError ? 400 : 500;
+    if (status === 500) log.error('a poll failed', { error: errorText(error) });
+    const message = status === 500 ? 'internal error' : (error as Error).message;
+    if (response.headersSent || response.destroyed) {
+      response.destroy();
+      return;
+    }
+    // What is left of the body is not read, so the connection cannot go on.
+    response.writeHead(status, { 'content-type': 'application/json', connection: 'close' });
+    response.end(JSON.stringify({ message }));
+  }
+
+  /** A connection that neither sends a request nor waits for an answer is cut in time. */
+  function cutAfter(socket: Socket, ms: number | undefined): void {
+    if (!sockets.has(socket)) return;
+    sockets.get(socket)?.cancel();
+    sockets.set(socket, ms === undefined ? undefined : clock.after(ms, () => socket.destroy()));
+  }
+
+  return {
+    serve(socket) {
+      if (stopped) {
+        socket.destroy();
+        return;
+      }
+      sockets.set(socket, undefined);
+      cutAfter(socket, requestMs);
+      socket.once('close', () => {
+        cutAfter(socket, undefined);
+        sockets.delete(socket);
+      });
+      server.emit('connection', socket);
+    },
+    stop() {
+      stopped = true;
+      ignoreEndpoints();
+      for (const stop of [...waiting]) stop();
+      for (const client of [...open]) client.close('the server is stopping');
+      for (const [socket, timer] of sockets) if (timer !== undefined) socket.end();
+    },
+  };
+}
+
+interface Held {
+  readonly client: PollClient;
+  readonly type: TypeUrl;
+  readonly poll: RestRequest;
+  readonly request: IncomingMessage;
+  readonly response: ServerResponse;
+}
+
+/** Somewhat less than the time the client waits, which Envoy says in a header. */
+function heldMs({ headers }: IncomingMessage): number {
+  const waits = Number(headers['x-envoy-expected-rq-timeout-ms']);
+  return Number.isFinite(waits) && waits > 0 ? Math.min(maxHoldMs, waits * 0.8) : holdMs;
+}
+
+async function bodyOf(request: IncomingMessage, clock: Clock): Promise<string> {
+  const parts: Buffer[] = [];
+  let size = 0;
+  const timer = clock.after(requestMs, () => request.destroy());
+  try {
+    for await (const part of request as AsyncIterable<Buffer>) {
+      size += part.length;
+      if (size > maxBodyBytes) throw new Refused(413, `a request has at most ${maxBodyBytes} bytes`);
+      parts.push(part);
+    }
+  } finally {
+    timer.cancel();
+  }
+  return Buffer.concat(parts).toString('utf8');
+}
+
+interface Encoding {
+  readonly type: TypeUrl;
+  readonly identifier: string;
+  readonly textOf: (resource: Resource) => Promise<string>;
+}
+
+/** A DiscoveryResponse in proto3 JSON. */
+async function bodyText({ version, resources }: PollAnswer, { type, identifier, textOf }: Encoding): Promise<string> {
+  const texts: string[] = [];
+  for (const resource of resources) {
+    const text = await textOf(resource);
+    const [first = ''] = text.slice(1).trimStart();
+    texts.push(`{"@type":${JSON.stringify(type)}${first === '}' ? '' : ','}${text.slice(1)}`);
+  }
+  const head = JSON.stringify({ versionInfo: version, typeUrl: type, controlPlane: { identifier } });
+  return `${head.slice(0, -1)},"resources":[${texts.join(',')}]}`;
+}
