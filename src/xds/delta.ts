@@ -79,10 +79,10 @@ function emit(
 
 /** The content to send, `remove`, `wait` for a gate, or undefined: nothing to say. */
 function judge(stream: StreamState, state: TypeState, name: string): Resource | 'remove' | 'wait' | undefined {
-  // Not asked for any more, but held: an alias that leads elsewhere now.
-  if (!covers(state, name)) return holds(state, name) ? 'remove' : undefined;
-  const resource = wanted(stream.view, state, name);
   const forced = state.forced.has(name);
+  // Virtual hosts: an alias that leads elsewhere now, or a word that there is none.
+  if (!covers(state, name)) return forced || holds(state, name) ? 'remove' : undefined;
+  const resource = wanted(stream.view, state, name);
   if (resource === undefined) {
     if (forced && state.links !== undefined && !holds(state, name)) return unresolvedHost(name);
     if (forced) return isKept(stream, state, name) ? held(state.holdings, name) : 'remove';

@@ -8,7 +8,7 @@ import type { StreamState } from './stream-state.ts';
 import { applyDelta, applySotw, type SubscriptionChange } from './subscription.ts';
 import { covers, createTypeState, forget, isFullType, type TypeState } from './type-state.ts';
 import { accept, reject } from './verdict.ts';
-import { type HostLinks, link, unlink } from './virtual-hosts.ts';
+import { type HostLinks, link, noHostOf, unlink } from './virtual-hosts.ts';
 
 const legacyWildcardTypes: ReadonlySet<TypeUrl> = new Set([typeUrls.cluster, typeUrls.listener, typeUrls.scopedRoutes]);
 
@@ -26,10 +26,12 @@ export function receive(stream: StreamState, type: TypeUrl, request: DiscoveryRe
   const change =
     request.variant === 'sotw'
       ? applySotw(state.subscription, request.names, legacy)
-      : applyDelta(state.subscription, request, { first, legacy });
+      : applyDelta(state.subscription, state.links === undefined ? request : withoutWildcard(request), {
+          first,
+          legacy,
+        });
   applyChange(stream, state, state.links === undefined ? change : linked(state.links, stream.view, change));
-  // An Envoy's first request for virtual hosts may name none: until an answer comes, its listener does not start.
-  if (first && state.links !== undefined && change.answer.length === 0) state.respond = true;
+  if (first && state.links !== undefined && change.answer.length === 0) wakeHosts(stream, state);
   if (first && request.variant === 'delta') resumeDelta(stream, state, request);
   if (first && request.variant === 'sotw') resumeSotw(stream, state, request);
   const changed = change.answer.length > 0 || change.dropped.length > 0;
@@ -76,6 +78,25 @@ function answer(stream: StreamState, state: TypeState, { nonce, error }: Discove
   });
 }
 
+/**
+ * An Envoy's first request for virtual hosts names none, and its listener waits until something comes for its route
+ * configuration: it is told that the host without a name is none of each.
+ */
+function wakeHosts(stream: StreamState, state: TypeState): void {
+  const asked = stream.types.get(typeUrls.routes)?.subscription.names;
+  for (const routes of asked ?? stream.view.names(typeUrls.routes)) state.forced.add(noHostOf(routes));
+  state.respond = true;
+}
+
+/**
+ * Virtual hosts have no wildcard (R34). An Envoy that comes back says "*" all the same, as its first request named nothing;
+ * taken at its word it would get every virtual host there is.
+ */
+function withoutWildcard({ subscribe, unsubscribe }: DeltaRequest): Pick<DeltaRequest, 'subscribe' | 'unsubscribe'> {
+  const named = (name: string): boolean => name !== '*';
+  return { subscribe: subscribe.filter(named), unsubscribe: unsubscribe.filter(named) };
+}
+
 /** The change in the own names of virtual hosts. */
 function linked(links: HostLinks, view: View, change: SubscriptionChange): SubscriptionChange {
   const dropped = change.dropped.map((name) => unlink(links, name));
@@ -103,9 +124,10 @@ function resumeDelta(stream: StreamState, state: TypeState, request: DeltaReques
   if (request.versions.size === 0) return;
   state.resumed = true;
   for (const [name, version] of request.versions) {
-    if (!covers(state, name)) continue;
+    // A virtual host that no name leads to any more is held all the same.
+    if (!covers(state, name) && state.links === undefined) continue;
     const resource = stream.view.get(state.type, name);
-    if (resource?.version === version) hold(state.holdings, resource);
+    if (resource?.version === version && covers(state, name)) hold(state.holdings, resource);
     else {
       state.unsure.add(name);
       state.dirty.add(name);

@@ -8,7 +8,7 @@ import { held } from './holdings.ts';
 import type { DiscoveryRequest } from './requests.ts';
 import type { Message, Messages } from './responses.ts';
 import { covers, type Flight, type TypeState } from './type-state.ts';
-import { hostsOf } from './virtual-hosts.ts';
+import { hostsOf, noHostOf } from './virtual-hosts.ts';
 
 type WithoutStream<T> = T extends { readonly streamId: number } ? Omit<T, 'streamId'> : never;
 /** What control is told, without the stream's number, which the adapter knows. */
@@ -151,11 +151,17 @@ function resendScopes(stream: StreamState): void {
   for (const name of stream.view.names(typeUrls.scopedRoutes)) if (covers(scopes, name)) scopes.forced.add(name);
 }
 
-/** New content of a route configuration empties the client's table of its virtual hosts: all it asked for again. */
+/**
+ * New content of a route configuration empties the client's table of its virtual hosts: all it asked for again. Where it
+ * asked for none, a word that there is none, as its listener waits for one.
+ */
 function resendHosts(stream: StreamState, { touched }: Flight): void {
   const hosts = stream.types.get(typeUrls.virtualHost);
   if (hosts?.links === undefined) return;
-  for (const routes of touched)
-    for (const own of hostsOf(hosts.links, routes))
-      if (stream.view.get(typeUrls.virtualHost, own) !== undefined) hosts.forced.add(own);
+  for (const routes of touched) {
+    const there = hostsOf(hosts.links, routes).filter(
+      (own) => stream.view.get(typeUrls.virtualHost, own) !== undefined,
+    );
+    for (const own of there.length > 0 ? there : [noHostOf(routes)]) hosts.forced.add(own);
+  }
 }

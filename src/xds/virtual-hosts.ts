@@ -53,6 +53,11 @@ export function withAliases(links: HostLinks, resource: Resource): Resource {
   return { ...resource, aliases };
 }
 
+/** A name in the space of a route configuration that no host has. */
+export function noHostOf(routes: string): string {
+  return `${routes}/`;
+}
+
 /** Own names of a route configuration: hosts hold no slash, names of route configurations may. */
 export function hostsOf(links: HostLinks, routes: string): string[] {
   return [...links.namesOf.keys()].filter((own) => own.slice(0, own.lastIndexOf('/')) === routes);

@@ -14,11 +14,17 @@ export interface Channel {
   readonly aggregated: boolean;
 }
 
-function make(type: TypeUrl, name: string, { json, deps = [] }: { json: object; deps?: Resource['deps'] }): Resource {
+/** A resource whose bytes are the message. */
+export function make(
+  type: TypeUrl,
+  name: string,
+  { json, deps = [] }: { json: object; deps?: Resource['deps'] },
+): Resource {
   return resource(type, name, { bytes: protos.encode(type, json), deps });
 }
 
-const ads = { resource_api_version: 'V3', ads: {} };
+/** The source of everything on an aggregated stream. */
+export const ads = { resource_api_version: 'V3', ads: {} };
 
 export interface WorldShape {
   readonly channel: Channel;
@@ -45,31 +51,33 @@ export function configSource({ variant, aggregated }: Channel): object {
   };
 }
 
-export function world(shape: WorldShape): Resource[] {
-  const source = configSource(shape.channel);
-  const clusters = Object.entries(shape.clusters).flatMap(([name, ports]) => [
+export interface ClusterShape {
+  readonly channel: Channel;
+  readonly ports: readonly number[];
+  readonly connectTimeout?: string;
+}
+
+/** A cluster by EDS, and its endpoints. */
+export function cluster(name: string, { channel, ports, connectTimeout = '1s' }: ClusterShape): Resource[] {
+  const eds_cluster_config = { eds_config: configSource(channel) };
+  const lb_endpoints = ports.map((port_value) => ({
+    endpoint: { address: { socket_address: { address: '127.0.0.1', port_value } } },
+  }));
+  return [
     make(typeUrls.cluster, name, {
-      json: {
-        name,
-        type: 'EDS',
-        connect_timeout: shape.connectTimeout ?? '1s',
-        eds_cluster_config: { eds_config: source },
-      },
+      json: { name, type: 'EDS', connect_timeout: connectTimeout, eds_cluster_config },
       deps: [{ type: typeUrls.endpoints, name }],
     }),
-    make(typeUrls.endpoints, name, {
-      json: {
-        cluster_name: name,
-        endpoints: [
-          {
-            lb_endpoints: ports.map((port_value) => ({
-              endpoint: { address: { socket_address: { address: '127.0.0.1', port_value } } },
-            })),
-          },
-        ],
-      },
-    }),
-  ]);
+    make(typeUrls.endpoints, name, { json: { cluster_name: name, endpoints: [{ lb_endpoints }] } }),
+  ];
+}
+
+export function world(shape: WorldShape): Resource[] {
+  const source = configSource(shape.channel);
+  const { channel, connectTimeout } = shape;
+  const clusters = Object.entries(shape.clusters).flatMap(([name, ports]) =>
+    cluster(name, { channel, ports, ...(connectTimeout === undefined ? {} : { connectTimeout }) }),
+  );
   return [
     ...clusters,
     make(typeUrls.listener, 'in', {

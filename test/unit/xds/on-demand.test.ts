@@ -69,16 +69,34 @@ describe('virtual hosts', () => {
     expect(driver.publish([shop, routes('2'), elsewhere])).toEqual(['RDS main', 'VHDS main/shop']);
   });
   it('R34, R36: a first request without names is no wildcard, but answered: an Envoy starts no listener before', () => {
-    const driver = delta([shop]);
-    expect(driver.delta(VHDS)).toEqual(['VHDS']);
+    expect(delta([shop]).delta(VHDS)).toEqual(['VHDS']);
+    const driver = delta([shop, routes()]);
+    // It waits for something in the space of its route configuration: that no host is none of it will do.
+    expect(driver.delta(VHDS)).toEqual(['VHDS -main/']);
     expect(driver.ack(VHDS)).toEqual([]);
+    driver.delta(RDS, { subscribe: ['main'] });
+    driver.ack(RDS);
+    driver.ack(VHDS);
+    expect(driver.publish([shop, routes('2')])).toEqual(['RDS main', 'VHDS -main/']);
+    driver.ack(VHDS);
     expect(driver.publish([host('shop', { content: '2' })])).toEqual([]);
+  });
+  it('R34, R37: "*" of an Envoy that comes back brings no more than the names beside it', () => {
+    const driver = delta([shop, host('other')]);
+    expect(driver.delta(VHDS, { subscribe: ['*', 'main/shop.example'] })).toEqual(['VHDS main/shop']);
+    driver.ack(VHDS);
+    expect(driver.publish([shop, host('other', { content: '2' }), host('more')])).toEqual([]);
+    expect(delta([shop]).delta(VHDS, { subscribe: ['*'] })).toEqual(['VHDS']);
   });
   it('R38, R39: on reconnect every subscribed name is answered', () => {
     const driver = delta([shop]);
-    const versions = new Map([['main/shop', shop.version]]);
-    expect(driver.delta(VHDS, { subscribe: ['main/shop.example', 'main/gone'], versions })).toEqual([
-      'VHDS main/gone main/shop',
+    // Envoy tells of what it holds by own names, also of what nothing leads to any more.
+    const versions = new Map([
+      ['main/shop', shop.version],
+      ['main/old', 'x'],
+    ]);
+    expect(driver.delta(VHDS, { subscribe: ['*', 'main/shop.example', 'main/gone'], versions })).toEqual([
+      'VHDS main/gone main/shop -main/old',
     ]);
   });
   it('R13: a rejected virtual host is not sent again until its content changes', () => {
