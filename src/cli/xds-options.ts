@@ -4,9 +4,9 @@ import type { Config } from '../model/config.ts';
 import type { XdsServerOptions } from '../xds/grpc/server.ts';
 
 export function xdsOptions(config: Config['xds']): XdsServerOptions {
-  const { address, port, insecure, tls, newStreamsPerSecond } = config;
+  const { address, port, insecure, transport, tls, newStreamsPerSecond } = config;
   return {
-    ...{ address, port, insecure, loadIntervalMs: config.loadReportSeconds * 1000 },
+    ...{ address, port, insecure, transport, loadIntervalMs: config.loadReportSeconds * 1000 },
     ...(tls === undefined ? {} : { tls: tlsOptions(tls) }),
     maxConnections: config.maxConnections,
     maxStreamsPerConnection: config.maxStreamsPerConnection,

@@ -115,6 +115,7 @@ export const configSchema = z.strictObject({
         .max(64)
         .default(0)
         .describe('threads that serve proxies, at most one a core; 0 or 1: the main thread does'),
+      transport: z.enum(['http2', 'grpc-js']).default('http2').describe('which of our two gRPC servers'),
       maxConnections: z.int().min(1).default(20_000).describe('connections open at the same time'),
       maxStreamsPerConnection: z.int().min(1).default(100),
       maxStreamsPerNode: count.default(1_000).describe('streams of one node; 0: any number'),

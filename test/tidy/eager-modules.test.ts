@@ -42,7 +42,6 @@ describe('what is loaded at once', () => {
   it('by serve', () => {
     expect(serve.packages).toEqual([
       '@bufbuild/protobuf',
-      '@grpc/grpc-js',
       'commander',
       'fastify',
       'pino',

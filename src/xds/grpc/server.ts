@@ -22,7 +22,6 @@ import type { ServedMethod, Sink } from '../sink.ts';
 import { defaultLimits, type StreamLimits } from '../stream-state.ts';
 import { createWatchers } from '../watchers.ts';
 import { type ConnectionAge, createConnectionAge } from './connection-age.ts';
-import { createGrpcJsTransport } from './grpc-js.ts';
 import { createHealth } from './health.ts';
 import { createHttp2Transport } from './http2.ts';
 import { type Bound, createListener, type TlsOptions } from './listener.ts';
@@ -99,7 +98,7 @@ export interface XdsServer {
   run(signal: AbortSignal): Promise<void>;
 }
 
-const defaultTransport: XdsTransport = 'grpc-js';
+const defaultTransport: XdsTransport = 'http2';
 
 /** An inert server; `run` listens. */
 export function createXdsServer(deps: XdsServerDeps, options: XdsServerOptions): XdsServer {
@@ -186,10 +185,15 @@ export function createXdsServer(deps: XdsServerDeps, options: XdsServerOptions):
     }));
   }
 
-  function createTransport(methods: readonly ServedMethod[], transportOptions: TransportOptions): Transport {
-    return (options.transport ?? defaultTransport) === 'http2'
-      ? createHttp2Transport({ clock, log }, methods, transportOptions)
-      : createGrpcJsTransport(methods, transportOptions);
+  async function createTransport(
+    methods: readonly ServedMethod[],
+    transportOptions: TransportOptions,
+  ): Promise<Transport> {
+    if ((options.transport ?? defaultTransport) === 'http2')
+      return createHttp2Transport({ clock, log }, methods, transportOptions);
+    // The library is large: who does not use it does not load it.
+    const { createGrpcJsTransport } = await import('./grpc-js.ts');
+    return createGrpcJsTransport(methods, transportOptions);
   }
 
   async function run(signal: AbortSignal): Promise<void> {
@@ -201,11 +205,12 @@ export function createXdsServer(deps: XdsServerDeps, options: XdsServerOptions):
     const health = createHealth(() => names);
     methods.push(...health.methods);
     names = serviceNames(methods);
-    const transport = createTransport(methods, {
+    const transport = await createTransport(methods, {
       maxRequestBytes: options.maxRequestBytes ?? 16 * 1024 * 1024,
       maxStreamsPerConnection: options.maxStreamsPerConnection ?? 100,
       keepaliveMs: options.keepaliveMs ?? 15_000,
       keepaliveTimeoutMs: options.keepaliveTimeoutMs ?? 10_000,
+      maxConnectionAgeMs: options.maxConnectionAgeMs ?? 0,
     });
     const onConnection = (connection: Connection): void => {
       transport.accept(connection);

@@ -17,6 +17,8 @@ export interface TransportOptions {
   readonly keepaliveMs: number;
   /** Longest wait for the answer to a ping. */
   readonly keepaliveTimeoutMs: number;
+  /** Mean age at which connections are retired; 0: never. */
+  readonly maxConnectionAgeMs: number;
 }
 
 export interface Transport {

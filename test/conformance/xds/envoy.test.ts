@@ -9,17 +9,20 @@ import { createStaticViews } from '../../support/static-views.ts';
 import { badCluster, bootstrap, type Channel, world } from './envoy-world.ts';
 import { runServer } from './running-server.ts';
 
-const channels: readonly Channel[] = [
+const channels: readonly (Channel & { readonly transport?: 'http2' })[] = [
   { variant: 'delta', aggregated: true },
   { variant: 'sotw', aggregated: true },
   { variant: 'delta', aggregated: false },
   { variant: 'sotw', aggregated: false },
 ];
 
+/** The other gRPC server, once: the conformance suite runs over both. */
+const overGrpcJs = { variant: 'delta', aggregated: true, transport: 'grpc-js' } as const;
+
 describeWith(['envoy', 'envoy-oldest'], 'a real Envoy', () => {
   for (const bin of ['newest', 'oldest'] as const) {
-    for (const channel of channels) {
-      const name = `${bin}, ${channel.variant}, ${channel.aggregated ? 'ADS' : 'separate streams'}`;
+    for (const { transport = 'http2', ...channel } of bin === 'newest' ? [...channels, overGrpcJs] : channels) {
+      const name = `${bin}, ${channel.variant}, ${channel.aggregated ? 'ADS' : 'separate streams'}, ${transport}`;
       it(`takes configuration, changes and a restart without a failed request: ${name}`, {
         timeout: 60_000,
       }, async () => {
@@ -30,7 +33,7 @@ describeWith(['envoy', 'envoy-oldest'], 'a real Envoy', () => {
         const first = world({ ...base, clusters: { a: [a.port] }, route: 'a' });
         const views = createStaticViews(first);
         const limits = { separateBreakMs: 300 };
-        const one = await runServer(views, { limits });
+        const one = await runServer(views, { limits, transport });
         const options = bin === 'oldest' ? { bin: 'oldest' } : {};
         await using envoy = await startEnvoy(bootstrap(channel, one.port), options);
         await eventuallyPasses(async () => {
@@ -63,7 +66,8 @@ describeWith(['envoy', 'envoy-oldest'], 'a real Envoy', () => {
         // Another process takes over the port; content is equal, so versions are.
         await one.stop();
         const modified = await envoy.stat('cluster_manager.cluster_modified');
-        await using two = await runServer(createStaticViews(last), { limits, port: one.port }, { seed: 2 });
+        const again = { limits, transport, port: one.port };
+        await using two = await runServer(createStaticViews(last), again, { seed: 2 });
         await eventually(() => two.events.some((event) => event.kind === 'ack' && event.type === typeUrls.endpoints), {
           deadlineMs: 20_000,
         });
