@@ -113,7 +113,6 @@ export function send(stream: StreamState, state: TypeState, flight: Flight): voi
   );
   if (state.type === typeUrls.cluster) for (const name of message.removed) settle(stream.gates.heldRemovals, name);
   if (state.type === typeUrls.cluster || state.type === typeUrls.listener) resendChildren(stream, flight);
-  if (state.type === typeUrls.listener && flight.touched.length > 0) resendScopes(stream);
   if (state.type === typeUrls.routes) resendHosts(stream, flight);
 }
 
@@ -142,13 +141,6 @@ function resendChildren(stream: StreamState, { message, touched }: Flight): void
       if (there !== undefined) child.forced.add(dep.name);
     }
   }
-}
-
-/** A new listener's scopes are not asked for where another listener's are subscribed already: all of them again. */
-function resendScopes(stream: StreamState): void {
-  const scopes = stream.types.get(typeUrls.scopedRoutes);
-  if (scopes?.answered !== true) return;
-  for (const name of stream.view.names(typeUrls.scopedRoutes)) if (covers(scopes, name)) scopes.forced.add(name);
 }
 
 /**

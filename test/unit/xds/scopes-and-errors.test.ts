@@ -42,19 +42,6 @@ describe('scoped routes', () => {
     expect(ask(RDS, ['r2'])).toEqual(['RDS r2']);
     expect(driver.ack(RDS)).toEqual([variant === 'sotw' ? 'CDS b -a' : 'CDS -a']);
   });
-  it.each(['sotw', 'delta'] as const)(
-    'R48: %s: all scopes again with a listener, whose subscription is not told',
-    (variant) => {
-      const driver = drive({ variant, resources: world('a', 'r1') });
-      for (const type of [LDS, SRDS] as const) {
-        if (variant === 'sotw') driver.sotw(type, []);
-        else driver.delta(type);
-        driver.ack(type);
-      }
-      const next = world('a', 'r1').map((item) => (item.type === LDS ? listener('2') : item));
-      expect(driver.publish(next)).toEqual(['LDS in', 'SRDS eu']);
-    },
-  );
 });
 
 describe('R57: absent names', () => {
