@@ -23,21 +23,29 @@ export interface ReporterDeps {
   send(list: FromWorkerList): void;
   /** Runs `fn` at the end of the turn. */
   atEnd(fn: () => void): void;
+  /** Called after so many events were sent; may make the thread wait. */
+  pace(events: number): void;
 }
 
-export function createReporter({ send, atEnd }: ReporterDeps): Reporter {
+export function createReporter({ send, atEnd, pace }: ReporterDeps): Reporter {
   let events: XdsEvent[] = [];
   let seen = 0;
+  let unpaced = 0;
 
   function batch(): FromWorker[] {
     if (events.length === 0) return [];
     const told = events;
     events = [];
+    unpaced += told.length;
     return [{ kind: 'events', batch: packEvents(told) }];
   }
 
   const outbox = createOutbox<FromWorker>({
-    send: (messages) => send({ seen, messages }),
+    send(messages) {
+      send({ seen, messages });
+      if (unpaced > 0) pace(unpaced);
+      unpaced = 0;
+    },
     atEnd,
     closing() {
       const report = metrics.report();

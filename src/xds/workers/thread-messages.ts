@@ -11,6 +11,7 @@ import type { LogFields } from '../../util/log.ts';
 import type { ClientConfig, ClientInfo, Refusal } from '../contract.ts';
 import type { XdsServerOptions } from '../grpc/server.ts';
 import type { NodeMatcher } from '../services/node-matcher.ts';
+import type { BacklogCell } from './backlog.ts';
 import type { Place } from './byte-segments.ts';
 import type { EventBatch } from './event-batch.ts';
 import type { MetricsReport } from './metrics-relay.ts';
@@ -105,6 +106,7 @@ export interface WorkerSetup {
   readonly options: XdsServerOptions;
   /** Of its randomness. */
   readonly seed: number;
+  readonly backlog: BacklogCell;
   /** The main thread has descriptors to answer reflection from. */
   readonly reflection: boolean;
   readonly rest: boolean;

@@ -8,6 +8,7 @@ import { createSeededRandom } from '../../util/random.ts';
 import { createSystemClock } from '../../util/system-clock.ts';
 import type { ClientConfig } from '../contract.ts';
 import { createXdsServer } from '../grpc/server.ts';
+import { createTeller, maxBacklog } from './backlog.ts';
 import { createMirror } from './mirror.ts';
 import { createQuestions } from './questions.ts';
 import { createReporter } from './reporter.ts';
@@ -15,9 +16,13 @@ import type { Answer, Question, ToWorkerList, WorkerSetup } from './thread-messa
 
 const port = parentPort;
 if (port === null) throw new Error('this is the program of a worker thread, not one to run');
-const { identifier, options, seed, reflection, rest } = workerData as WorkerSetup;
+const { identifier, options, seed, backlog, reflection, rest } = workerData as WorkerSetup;
 
-const reporter = createReporter({ send: (list) => port.postMessage(list), atEnd: setImmediate });
+const reporter = createReporter({
+  send: (list) => port.postMessage(list),
+  atEnd: setImmediate,
+  pace: createTeller(backlog, maxBacklog),
+});
 const mirror = createMirror(reporter.say);
 const questions = createQuestions<Answer>();
 

@@ -8,6 +8,7 @@ import { AppError, errorText } from '../../util/errors.ts';
 import type { Logger } from '../../util/log.ts';
 import type { ClientConfig, ViewProvider, XdsEvent } from '../contract.ts';
 import type { NodeMatcher } from '../services/node-matcher.ts';
+import { createBacklogCell, take as taken } from './backlog.ts';
 import type { ByteSegments } from './byte-segments.ts';
 import { restoreClient } from './client-copy.ts';
 import { unpackEvents } from './event-batch.ts';
@@ -47,7 +48,11 @@ export interface WorkerThread {
 }
 
 /** Starts it at once. `name` is for people: debuggers and process lists show it. */
-export function startWorkerThread(deps: WorkerThreadDeps, setup: WorkerSetup, name: string): WorkerThread {
+export function startWorkerThread(
+  deps: WorkerThreadDeps,
+  setup: Omit<WorkerSetup, 'backlog'>,
+  name: string,
+): WorkerThread {
   const { log, onEvent } = deps;
   const listening = Promise.withResolvers<{ address: string; port: number }>();
   listening.promise.catch(() => {});
@@ -57,9 +62,13 @@ export function startWorkerThread(deps: WorkerThreadDeps, setup: WorkerSetup, na
   let gone = false;
   let failure: string | undefined;
 
+  const backlog = createBacklogCell();
   // Built code has the ending of built code.
   const program = `./worker-main.${import.meta.url.endsWith('.ts') ? 'ts' : 'js'}`;
-  const worker = new Worker(new URL(program, import.meta.url), { workerData: setup, name });
+  const worker = new Worker(new URL(program, import.meta.url), {
+    workerData: { ...setup, backlog } satisfies WorkerSetup,
+    name,
+  });
   const outbox = createOutbox<ToWorker>({
     send(messages, list) {
       if (!gone) worker.postMessage({ list, messages });
@@ -97,6 +106,11 @@ export function startWorkerThread(deps: WorkerThreadDeps, setup: WorkerSetup, na
     }
   }
 
+  function takeEvents(events: readonly XdsEvent[], seen: number): void {
+    for (const event of events) book.take(event, seen);
+    taken(backlog, events.length);
+  }
+
   function take(message: FromWorker, seen: number): void {
     switch (message.kind) {
       case 'open':
@@ -106,7 +120,7 @@ export function startWorkerThread(deps: WorkerThreadDeps, setup: WorkerSetup, na
         publisher.close(message.stream);
         return;
       case 'events':
-        for (const event of unpackEvents(message.batch)) book.take(event, seen);
+        takeEvents(unpackEvents(message.batch), seen);
         return;
       case 'metrics':
         deps.onMetrics(message.report);

@@ -15,19 +15,21 @@ const idle = (streamId: number): XdsEvent => ({ kind: 'idle', streamId });
 function setUp() {
   const lists: FromWorkerList[] = [];
   const ends: (() => void)[] = [];
+  const paced: number[] = [];
   const reporter = createReporter({
     send: (list) => void lists.push(structuredClone(list)),
     atEnd: (fn) => void ends.push(fn),
+    pace: (events) => void paced.push(events),
   });
   const endTurn = (): void => {
     for (const fn of ends.splice(0)) fn();
   };
-  return { reporter, lists, endTurn };
+  return { reporter, lists, endTurn, paced };
 }
 
 describe('a worker', () => {
   it('says everything of a turn at once, in order', () => {
-    const { reporter, lists, endTurn } = setUp();
+    const { reporter, lists, endTurn, paced } = setUp();
     reporter.onEvent(idle(1));
     reporter.onEvent(idle(2));
     reporter.say({ kind: 'close', stream: 1 });
@@ -40,6 +42,7 @@ describe('a worker', () => {
       message.kind === 'events' ? unpackEvents(message.batch).map(({ kind }) => kind) : message.kind,
     );
     expect(said).toEqual([['idle', 'idle'], 'close', ['close'], 'metrics']);
+    expect(paced).toEqual([3]);
     endTurn();
     expect(lists).toHaveLength(1);
   });
