@@ -12,6 +12,7 @@ import type { HttpProtocolOptionsJson } from '../gen/envoy/extensions/upstreams/
 import { bootstrapClusters } from './cluster-names.ts';
 import { httpFilters } from './filters/index.ts';
 import type { Binding } from './profile.ts';
+import { restSource } from './rest-sources.ts';
 
 export interface XdsTls {
   /** PEM file on the proxy's machine; Envoy reads it again when it is replaced by rename. */
@@ -45,8 +46,8 @@ export interface BootstrapOptions {
   readonly stats?: Binding | false;
   /** Tells Chancery the load of each cluster. */
   readonly loadReports?: boolean;
-  /** Default `delta`. */
-  readonly variant?: 'delta' | 'sotw';
+  /** Default `delta`. `rest` polls over HTTP/1.1, where nothing lets a stream through. */
+  readonly variant?: 'delta' | 'sotw' | 'rest';
 }
 
 const { xds: xdsCluster, admin: adminCluster } = bootstrapClusters;
@@ -75,16 +76,19 @@ function staticCluster(name: string, to: Binding): ClusterJson {
 }
 
 /** HTTP/2 with keepalive, so that a control plane that vanished without a word is noticed and dialled again. */
-function controlPlane(to: Binding, tls: XdsTls | undefined): ClusterJson {
+function controlPlane({ xds: to, xdsTls: tls, variant }: BootstrapOptions): ClusterJson {
   const options: HttpProtocolOptionsJson = {
-    explicitHttpConfig: {
-      http2ProtocolOptions: { connectionKeepalive: { interval: '30s', timeout: '5s' } },
-    },
+    explicitHttpConfig:
+      variant === 'rest'
+        ? { httpProtocolOptions: {} }
+        : { http2ProtocolOptions: { connectionKeepalive: { interval: '30s', timeout: '5s' } } },
   };
   return {
     ...staticCluster(xdsCluster, to),
     upstreamConnectionOptions: { tcpKeepalive: { keepaliveTime: 60 } },
-    ...(tls === undefined ? {} : { transportSocket: tlsSocket(tls, to.address) }),
+    ...(tls === undefined
+      ? {}
+      : { transportSocket: tlsSocket(tls, to.address, variant === 'rest' ? 'http/1.1' : 'h2') }),
     typedExtensionProtocolOptions: { [httpOptions]: { '@type': `type.googleapis.com/${httpOptions}`, ...options } },
   };
 }
@@ -93,13 +97,17 @@ function controlPlane(to: Binding, tls: XdsTls | undefined): ClusterJson {
  * TLS 1.3 with one authority and one exact name, and never a session of an earlier connection. Source: Envoy's
  * CertificateValidationContext and UpstreamTlsContext.
  */
-function tlsSocket({ caFile, name, certificate }: XdsTls, host: string): NonNullable<ClusterJson['transportSocket']> {
+function tlsSocket(
+  { caFile, name, certificate }: XdsTls,
+  host: string,
+  alpn: 'h2' | 'http/1.1',
+): NonNullable<ClusterJson['transportSocket']> {
   const expected = name ?? host;
   const byAddress = isIP(expected) !== 0;
   const context: UpstreamTlsContextJson = {
     commonTlsContext: {
       tlsParams: { tlsMinimumProtocolVersion: 'TLSv1_3', tlsMaximumProtocolVersion: 'TLSv1_3' },
-      alpnProtocols: ['h2'],
+      alpnProtocols: [alpn],
       ...(certificate === undefined
         ? {}
         : {
@@ -190,6 +198,23 @@ function claims(options: BootstrapOptions): Readonly<Record<string, unknown>> {
   };
 }
 
+function dynamicResources(variant: BootstrapOptions['variant']): NonNullable<BootstrapJson['dynamicResources']> {
+  if (variant === 'rest') {
+    const source = { apiConfigSource: restSource, resourceApiVersion: 'V3' } as const;
+    return { cdsConfig: source, ldsConfig: source };
+  }
+  return {
+    adsConfig: {
+      apiType: variant === 'sotw' ? 'GRPC' : 'DELTA_GRPC',
+      transportApiVersion: 'V3',
+      grpcServices: [{ envoyGrpc: { clusterName: xdsCluster } }],
+      setNodeOnFirstMessageOnly: true,
+    },
+    cdsConfig: { ads: {}, resourceApiVersion: 'V3' },
+    ldsConfig: { ads: {}, resourceApiVersion: 'V3' },
+  };
+}
+
 /** A complete bootstrap. Source: Envoy docs, configuration/overview/bootstrap and xds_api. */
 export function bootstrap(options: BootstrapOptions): BootstrapJson {
   const { locality, stats = defaultStats, admin = defaultAdmin } = options;
@@ -200,22 +225,10 @@ export function bootstrap(options: BootstrapOptions): BootstrapJson {
       ...(locality === undefined ? {} : { locality }),
       metadata: { chancery: claims(options) } as NonNullable<NonNullable<BootstrapJson['node']>['metadata']>,
     },
-    dynamicResources: {
-      adsConfig: {
-        apiType: options.variant === 'sotw' ? 'GRPC' : 'DELTA_GRPC',
-        transportApiVersion: 'V3',
-        grpcServices: [{ envoyGrpc: { clusterName: xdsCluster } }],
-        setNodeOnFirstMessageOnly: true,
-      },
-      cdsConfig: { ads: {}, resourceApiVersion: 'V3' },
-      ldsConfig: { ads: {}, resourceApiVersion: 'V3' },
-    },
+    dynamicResources: dynamicResources(options.variant),
     ...(options.loadReports === true ? { clusterManager: { loadStatsConfig } } : {}),
     staticResources: {
-      clusters: [
-        controlPlane(options.xds, options.xdsTls),
-        ...(stats === false ? [] : [staticCluster(adminCluster, admin)]),
-      ],
+      clusters: [controlPlane(options), ...(stats === false ? [] : [staticCluster(adminCluster, admin)])],
       ...(stats === false ? {} : { listeners: [statsListener(stats)] }),
     },
     admin: { address: socket(admin) },

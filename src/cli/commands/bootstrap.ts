@@ -25,6 +25,7 @@ interface Options {
   readonly xdsCert?: string;
   readonly xdsKey?: string;
   readonly loadReports?: boolean;
+  readonly rest?: boolean;
   readonly output: 'yaml' | 'json';
 }
 
@@ -56,11 +57,14 @@ export function bootstrapCommand(context: CommandContext): Command {
     .option('--xds-cert <file>', "PEM of the proxy's own certificate, where the control plane asks for one")
     .option('--xds-key <file>', 'PEM of its private key')
     .option('--load-reports', 'report the load of each cluster to the control plane every 10 s (chancery load)')
+    .option('--rest', 'poll over HTTP/1.1 instead of a gRPC stream, where nothing lets a stream through')
     .addOption(formatOption(['yaml', 'json'], 'yaml'))
     .action(
       context.action(async (node: string, options: Options) => {
         if (options.service !== undefined && options.gateway !== undefined)
           throw new AppError('CH1601', '--service and --gateway exclude each other');
+        if (options.rest === true && options.loadReports === true)
+          throw new AppError('CH1601', '--load-reports needs a stream, which --rest has not');
         if (options.grpc === true) {
           const { grpcBootstrap } = await import('../../translate/proxyless/bootstrap.ts');
           context.io.out(asText(grpcBootstrap({ node, ...grpcOptions(options) }), 'json'));
@@ -120,6 +124,8 @@ function xdsTls({ xdsCa, xdsName, xdsCert, xdsKey }: Options) {
 function grpcOptions(options: Options) {
   const { gateway, outbound, upstream: upstreams, instance, xdsName, service, namespace } = options;
   for (const [option, value] of Object.entries({
+    '--rest': options.rest,
+    '--load-reports': options.loadReports,
     '--gateway': gateway,
     '--outbound': outbound,
     '--upstream': upstreams[0],
@@ -143,6 +149,7 @@ function common(options: Options) {
     stats: binding('--stats', options.stats),
     admin: binding('--admin', options.admin),
     loadReports,
+    ...(options.rest === true ? { variant: 'rest' as const } : {}),
     xds: binding('--xds', options.xds),
     ...xdsTls(options),
     ...(region === '' && zone === '' ? {} : { locality: { region, zone } }),

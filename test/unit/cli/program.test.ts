@@ -47,6 +47,8 @@ describe('help and usage', () => {
     ['bootstrap web-1 --service web --gateway edge', 64],
     ['bootstrap web-1 --service web --upstream api', 64],
     ['bootstrap web-1 --xds nowhere', 64],
+    ['bootstrap web-1 --rest --load-reports', 64],
+    ['bootstrap web-1 --grpc --rest', 64],
     ['bootstrap web-1 --grpc --gateway edge', 64],
     ['bootstrap web-1 --grpc --upstream api=127.0.0.1:1', 64],
     ['bootstrap web-1 --grpc --service web', 0],

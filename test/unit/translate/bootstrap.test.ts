@@ -18,6 +18,7 @@ const cases: Readonly<Record<string, BootstrapOptions>> = {
     xds: { address: 'chancery.internal', port: 18000 },
   },
   'state of the world, no stats': { node: 'x', role: 'gateway', xds, variant: 'sotw', stats: false },
+  'without a stream': { node: 'x', role: 'gateway', xds, variant: 'rest' },
   'with load reports': { node: 'x', role: 'gateway', xds, loadReports: true },
   IPv6: { node: 'x', role: 'gateway', xds: { address: '::1', port: 18000 }, stats: { address: '::1', port: 9902 } },
 };
