@@ -1,6 +1,7 @@
 // Worker threads over real sockets: how connections are dealt out, what one change reaches, and what a dead worker costs.
 import { readFileSync } from 'node:fs';
 import type { Worker } from 'node:worker_threads';
+import { status } from '@grpc/grpc-js';
 import { describe, expect, it } from 'vitest';
 import { typeUrls } from '../../../src/resources/type-urls.ts';
 import { silentLogger } from '../../../src/util/log.ts';
@@ -85,6 +86,20 @@ describe('worker threads', () => {
     // Five standard deviations of a fair coin.
     expect(first).toBeGreaterThan(65);
     expect(first).toBeLessThan(135);
+    await closeAll([clients]);
+  });
+
+  it('count the streams of one node together, whichever worker has them', async () => {
+    await using server = await runServer(createStaticViews([resource(CDS, 'a')]), { workers: 2, maxStreamsPerNode: 5 });
+    const clients = Array.from({ length: 8 }, () => connect({ port: server.port, channel, type: CDS }));
+    for (const client of clients) client.send({ type_url: CDS });
+    const outcomes = await Promise.all(
+      clients.map((client) =>
+        Promise.race([client.next().then(() => 'served'), client.ended().then(({ code }) => status[code])]),
+      ),
+    );
+    expect(outcomes.filter((outcome) => outcome === 'served')).toHaveLength(5);
+    expect(outcomes.filter((outcome) => outcome === 'RESOURCE_EXHAUSTED')).toHaveLength(3);
     await closeAll([clients]);
   });
 
