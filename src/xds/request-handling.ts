@@ -25,7 +25,7 @@ export function receive(stream: StreamState, type: TypeUrl, request: DiscoveryRe
   const legacy = stream.options.legacyWildcard && legacyWildcardTypes.has(type);
   const change =
     request.variant === 'sotw'
-      ? applySotw(state.subscription, request.names, legacy)
+      ? applySotw(state.subscription, request, { legacy })
       : applyDelta(state.subscription, state.links === undefined ? request : withoutWildcard(request), {
           first,
           legacy,

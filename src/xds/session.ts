@@ -319,7 +319,7 @@ export function createSession(deps: SessionDeps, sink: Sink, { id, method, onEnd
     const decoded =
       method.variant === 'sotw'
         ? decodeSotw(bytes, { lists: deps.nameLists, last: lastNames.values() })
-        : decodeDelta(bytes);
+        : decodeDelta(bytes, { lists: deps.nameLists, last: [] });
     const typed = typeOf(decoded, method.type);
     if (typed?.variant === 'sotw' && typed.list !== undefined && isTypeUrl(typed.typeUrl))
       lastNames.set(typed.typeUrl, typed.list);

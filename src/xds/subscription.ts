@@ -1,14 +1,17 @@
 // What one client wants of one type on one stream: the wildcard state machine of the xDS protocol, for both variants.
 // It must not know resources. Invariant: `[""]` is a name like any other; "*" is the only wildcard (R34).
+import type { NameList } from './name-lists.ts';
 
 export interface Subscription {
-  /** Explicit names, without "*". */
-  readonly names: Set<string>;
+  /** Explicit names, without "*". It may be shared with other streams: replaced, or copied before it is changed. */
+  names: ReadonlySet<string>;
   wildcard: boolean;
   /** An explicit name or "*" was sent before: an empty list then means nothing, not everything. */
   named: boolean;
   /** The last list of a SotW client, to tell by identity that it repeats itself. */
   list: readonly string[] | undefined;
+  /** `names`, where it is this subscription's alone. */
+  own: Set<string> | undefined;
 }
 
 export interface SubscriptionChange {
@@ -21,8 +24,10 @@ export interface SubscriptionChange {
   readonly wildcardDropped: boolean;
 }
 
+const noNames: ReadonlySet<string> = new Set();
+
 export function createSubscription(): Subscription {
-  return { names: new Set(), wildcard: false, named: false, list: undefined };
+  return { names: noNames, wildcard: false, named: false, list: undefined, own: undefined };
 }
 
 /** True if nothing is wanted: such a type is never sent to (R16). */
@@ -32,10 +37,20 @@ export function isEmpty(subscription: Subscription): boolean {
 
 const noChange: SubscriptionChange = { answer: [], dropped: [], wildcardAsked: false, wildcardDropped: false };
 
+/** Names a client sent, and where they are known, the set of them that all streams share. */
+export interface SentNames {
+  readonly names: readonly string[];
+  readonly list?: NameList | undefined;
+}
+
 /**
  * Applies the complete list of a SotW request (R22). `legacy`: an empty list before any explicit name means everything.
  */
-export function applySotw(subscription: Subscription, names: readonly string[], legacy: boolean): SubscriptionChange {
+export function applySotw(
+  subscription: Subscription,
+  { names, list }: SentNames,
+  { legacy }: { readonly legacy: boolean },
+): SubscriptionChange {
   const before = subscription.wildcard;
   if (names.length === 0 && !subscription.named) {
     subscription.wildcard = legacy;
@@ -44,14 +59,21 @@ export function applySotw(subscription: Subscription, names: readonly string[], 
   if (names === subscription.list) return noChange;
   subscription.list = names;
   subscription.named = true;
-  const wanted = new Set(names);
-  const wildcard = wanted.delete('*');
+  let wanted = list?.set() ?? new Set(names);
+  const wildcard = wanted.has('*');
+  if (wildcard) wanted = new Set(names.filter((name) => name !== '*'));
   const answer = [...wanted].filter((name) => !subscription.names.has(name));
   const dropped = [...subscription.names].filter((name) => !wanted.has(name));
-  for (const name of answer) subscription.names.add(name);
-  for (const name of dropped) subscription.names.delete(name);
+  subscription.names = wanted;
   subscription.wildcard = wildcard;
   return { answer, dropped, wildcardAsked: wildcard && !before, wildcardDropped: before && !wildcard };
+}
+
+/** The names as a set that may be changed. */
+function ownNames(subscription: Subscription): Set<string> {
+  subscription.own ??= new Set(subscription.names);
+  subscription.names = subscription.own;
+  return subscription.own;
 }
 
 /**
@@ -60,7 +82,11 @@ export function applySotw(subscription: Subscription, names: readonly string[], 
  */
 export function applyDelta(
   subscription: Subscription,
-  change: { readonly subscribe: readonly string[]; readonly unsubscribe: readonly string[] },
+  change: {
+    readonly subscribe: readonly string[];
+    readonly unsubscribe: readonly string[];
+    readonly list?: NameList | undefined;
+  },
   { first, legacy }: { readonly first: boolean; readonly legacy: boolean },
 ): SubscriptionChange {
   const before = subscription.wildcard;
@@ -73,7 +99,19 @@ export function applyDelta(
   }
   for (const name of change.unsubscribe) {
     if (name === '*') subscription.wildcard = false;
-    else if (subscription.names.delete(name)) dropped.push(name);
+    else if (subscription.names.has(name)) {
+      ownNames(subscription).delete(name);
+      dropped.push(name);
+    }
+  }
+  const shared = subscription.names.size === 0 ? change.list?.set() : undefined;
+  if (shared !== undefined && !shared.has('*')) {
+    subscription.named = true;
+    subscription.names = shared;
+    subscription.own = undefined;
+    const answer =
+      dropped.length > 0 && subscription.wildcard ? [...new Set([...dropped, ...shared])] : change.subscribe;
+    return { answer, dropped, wildcardAsked: asked, wildcardDropped: before && !subscription.wildcard };
   }
   for (const name of change.subscribe) {
     subscription.named = true;
@@ -81,7 +119,7 @@ export function applyDelta(
       subscription.wildcard = true;
       asked = true;
     } else {
-      subscription.names.add(name);
+      if (!subscription.names.has(name)) ownNames(subscription).add(name);
       answer.add(name);
     }
   }

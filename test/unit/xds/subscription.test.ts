@@ -8,7 +8,7 @@ const shown = (subscription: ReturnType<typeof createSubscription>): string =>
 describe('SotW', () => {
   const endOf = (lists: readonly (readonly string[])[], legacy = true): string => {
     const subscription = createSubscription();
-    for (const names of lists) applySotw(subscription, names, legacy);
+    for (const names of lists) applySotw(subscription, { names }, { legacy });
     return shown(subscription);
   };
   it.each([
@@ -34,16 +34,22 @@ describe('SotW', () => {
   });
   it('R34: the empty string is a name, not a wildcard', () => {
     const subscription = createSubscription();
-    expect(applySotw(subscription, [''], true).answer).toEqual(['']);
+    expect(applySotw(subscription, { names: [''] }, { legacy: true }).answer).toEqual(['']);
     expect(subscription.wildcard).toBe(false);
     expect(isEmpty(subscription)).toBe(false);
   });
   it('R24: only names that are new are to be answered', () => {
     const subscription = createSubscription();
-    applySotw(subscription, ['A'], true);
-    expect(applySotw(subscription, ['A', 'B'], true)).toMatchObject({ answer: ['B'], dropped: [] });
-    expect(applySotw(subscription, ['B'], true)).toMatchObject({ answer: [], dropped: ['A'] });
-    expect(applySotw(subscription, ['A', 'B'], true)).toMatchObject({ answer: ['A'], dropped: [] });
+    applySotw(subscription, { names: ['A'] }, { legacy: true });
+    expect(applySotw(subscription, { names: ['A', 'B'] }, { legacy: true })).toMatchObject({
+      answer: ['B'],
+      dropped: [],
+    });
+    expect(applySotw(subscription, { names: ['B'] }, { legacy: true })).toMatchObject({ answer: [], dropped: ['A'] });
+    expect(applySotw(subscription, { names: ['A', 'B'] }, { legacy: true })).toMatchObject({
+      answer: ['A'],
+      dropped: [],
+    });
   });
 });
 
