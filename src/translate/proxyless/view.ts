@@ -13,7 +13,7 @@ import type { EndpointTable } from '../endpoint-table.ts';
 import type { HostGroup, HostGroups } from '../host-groups.ts';
 import type { Ran } from '../memo.ts';
 import type { ProxyProfile } from '../profile.ts';
-import { createRouteTable } from '../route-table.ts';
+import { createRouteTable, type RouteConfiguration } from '../route-table.ts';
 import { type ViewFilter, visibleRoutes } from '../virtual-hosts.ts';
 import { emptyProxylessCluster, proxylessCluster, unnamable } from './clusters.ts';
 import { createHostSearch } from './host-search.ts';
@@ -53,6 +53,8 @@ export function createProxylessViews(encoder: Encoder, ran: Ran): ProxylessViews
     hidden: [],
   });
   const hostSearch = createHostSearch();
+  /** By the caller, where some rule of the group asks for it. */
+  const configurations = new WeakMap<HostGroup, Map<string, RouteConfiguration | undefined>>();
   const listeners = new Map<string, { readonly group: HostGroup | undefined; readonly made: Resource | undefined }>();
 
   function listener(name: string, group: HostGroup | undefined): Resource | undefined {
@@ -76,6 +78,19 @@ export function createProxylessViews(encoder: Encoder, ran: Ran): ProxylessViews
     return resource;
   }
 
+  /** Undefined: nothing that this caller sees answers to the group's hosts. */
+  function routesOf(group: HostGroup, filter: ViewFilter): RouteConfiguration | undefined {
+    let known = configurations.get(group);
+    if (known === undefined) {
+      known = new Map();
+      configurations.set(group, known);
+    }
+    const caller = filter.caller !== undefined && group.callers.has(filter.caller) ? filter.caller : '';
+    if (!known.has(caller))
+      known.set(caller, answers(group, filter) ? routeTable.single(group.name, group, filter) : undefined);
+    return known.get(caller);
+  }
+
   return {
     view({ world, profile, groups, endpoints }) {
       const filter: ViewFilter = {
@@ -86,8 +101,8 @@ export function createProxylessViews(encoder: Encoder, ran: Ran): ProxylessViews
       const problems: Problem[] = [...clusters.problems, ...unnamable(world, endpoints)];
       const routes = new Map<string, Resource>();
       for (const group of groups.all) {
-        if (!answers(group, filter)) continue;
-        const made = routeTable.single(group.name, group, filter);
+        const made = routesOf(group, filter);
+        if (made === undefined) continue;
         routes.set(group.name, made.resource);
         problems.push(...made.problems);
       }
