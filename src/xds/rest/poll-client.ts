@@ -69,6 +69,9 @@ export function createPollClient(
   const { clock, onEvent, silentMs } = deps;
   const { streamId } = client;
   const questions = new Map<string, Question>();
+  const counts = new Map<TypeUrl, { names: number; wildcards: number }>();
+  /** Questions whose answer was neither taken nor refused, or may have changed. */
+  let unsettled = 0;
   let numbered = 0;
   let closed = false;
   let timer = clock.after(silentMs, look);
@@ -86,19 +89,24 @@ export function createPollClient(
       ...{ polledMs: 0, sentMs: 0, answer: undefined, offers: 0, settled: true, due: false },
     };
     questions.set(key, question);
-    tellSubscribed(type);
+    tellSubscribed(question, 1);
     return question;
   }
 
-  function tellSubscribed(type: TypeUrl): void {
-    let names = 0;
-    let wildcard = false;
-    for (const question of questions.values()) {
-      if (question.type !== type) continue;
-      names += question.names.length;
-      wildcard ||= asksAll(question);
-    }
-    onEvent({ kind: 'subscribe', streamId, type, names, wildcard });
+  function tellSubscribed(question: Question, sign: 1 | -1): void {
+    const { type, names } = question;
+    const count = counts.get(type) ?? { names: 0, wildcards: 0 };
+    count.names += sign * names.length;
+    count.wildcards += asksAll(question) ? sign : 0;
+    counts.set(type, count);
+    onEvent({ kind: 'subscribe', streamId, type, names: count.names, wildcard: count.wildcards > 0 });
+  }
+
+  function mark(question: Question, { settled = question.settled, due = question.due }: Partial<Question>): void {
+    unsettled -= !question.settled || question.due ? 1 : 0;
+    unsettled += !settled || due ? 1 : 0;
+    question.settled = settled;
+    question.due = due;
   }
 
   /** Forgets questions that are not asked any more, and then the client. */
@@ -108,7 +116,8 @@ export function createPollClient(
       questions.delete(key);
       // Nothing of it is waited for any longer.
       if (!question.settled) onEvent({ kind: 'ack', streamId, type: question.type, nonce: question.nonce });
-      tellSubscribed(question.type);
+      mark(question, { settled: true, due: false });
+      tellSubscribed(question, -1);
     }
     if (questions.size === 0) {
       close(`no poll within ${silentMs} ms`);
@@ -119,8 +128,7 @@ export function createPollClient(
   }
 
   function tellIdle(): void {
-    for (const { settled, due } of questions.values()) if (!settled || due) return;
-    onEvent({ kind: 'idle', streamId });
+    if (unsettled === 0) onEvent({ kind: 'idle', streamId });
   }
 
   function close(reason: string): void {
@@ -142,7 +150,7 @@ export function createPollClient(
       onEvent({ kind: 'nack', streamId, type, nonce, message: error || unsaid, resources });
       question.offers = maxOffers;
     } else return;
-    question.settled = true;
+    mark(question, { settled: true });
   }
 
   function current(question: Question): readonly Resource[] {
@@ -166,7 +174,7 @@ export function createPollClient(
       if (question === undefined) return 'too-many';
       question.polledMs = clock.now();
       settle(question, request);
-      question.due = false;
+      mark(question, { due: false });
       const resources = current(question);
       const version = setVersion(resources);
       const nothing = resources.length === 0 && !asksAll(question);
@@ -187,7 +195,7 @@ export function createPollClient(
         (one) => one.type === type && (names === undefined || one.names.some((name) => names.has(name))),
       );
       if (touched.length === 0) return;
-      for (const question of touched) question.due = true;
+      for (const question of touched) mark(question, { due: true });
       onEvent({ kind: 'due', streamId });
       for (const { waiters } of touched) for (const wake of [...waiters]) wake();
     },
@@ -197,7 +205,7 @@ export function createPollClient(
       question.offers = question.answer?.version === version ? question.offers + 1 : 1;
       question.answer = { version, resources };
       question.sentMs = clock.now();
-      question.settled = false;
+      mark(question, { settled: false });
       const versions = new Map(resources.map((one) => [one.name, one.version]));
       onEvent({ kind: 'sent', streamId, type, nonce: question.nonce, resources: versions, removed: [], bytes });
     },

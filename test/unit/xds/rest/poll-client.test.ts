@@ -1,0 +1,136 @@
+// One polling client in time: when it is forgotten, when it is asked again, what control is told.
+import { describe, expect, it } from 'vitest';
+import type { Resource } from '../../../../src/resources/resource.ts';
+import { typeUrls } from '../../../../src/resources/type-urls.ts';
+import type { XdsEvent } from '../../../../src/xds/contract.ts';
+import { createPollClient, type PollAnswer } from '../../../../src/xds/rest/poll-client.ts';
+import { readRequest } from '../../../../src/xds/rest/rest-request.ts';
+import { createFakeClock } from '../../../support/fake-clock.ts';
+import { resource, viewOf } from '../../../support/static-views.ts';
+import { testClient } from '../../../support/worlds.ts';
+
+const { cluster: CDS, endpoints: EDS } = typeUrls;
+const ask = (version = '', names: readonly string[] = [], error?: string) =>
+  readRequest(
+    JSON.stringify({
+      node: { id: 'n' },
+      version_info: version,
+      resource_names: names,
+      ...(error === undefined ? {} : { error_detail: { message: error } }),
+    }),
+  );
+
+function fixture(initial: readonly Resource[]) {
+  const clock = createFakeClock();
+  const events: XdsEvent[] = [];
+  let resources = initial;
+  let gone = 0;
+  const client = createPollClient(
+    { clock, silentMs: 60_000, onEvent: (event) => events.push(event), onGone: () => gone++ },
+    { client: testClient('n'), subscription: { view: () => viewOf(resources), close: () => {} } },
+  );
+  /** Polls and takes the answer; its version, or undefined. */
+  const poll = (type: typeof CDS | typeof EDS, request: ReturnType<typeof ask>): string | undefined => {
+    const answer = client.poll(type, request);
+    if (answer === 'too-many') throw new Error(answer);
+    if (answer !== undefined) client.sent(type, request, { ...(answer satisfies PollAnswer), bytes: 1 });
+    return answer?.version;
+  };
+  return {
+    ...{ clock, client, events, poll, gone: () => gone },
+    publish(next: readonly Resource[], ...changed: Parameters<typeof client.changed>) {
+      resources = next;
+      client.changed(...changed);
+    },
+    kinds: () => events.splice(0).map(({ kind }) => kind),
+  };
+}
+
+describe('a polling client', () => {
+  it('is open from its first poll until it has been silent for a minute', () => {
+    const { clock, kinds, poll, gone } = fixture([resource(CDS, 'a')]);
+    const version = poll(CDS, ask()) ?? '';
+    expect(kinds()).toEqual(['open', 'subscribe', 'sent']);
+    clock.advance(50_000);
+    expect(poll(CDS, ask(version))).toBeUndefined();
+    expect(kinds()).toEqual(['ack', 'idle']);
+    clock.advance(59_000);
+    expect(gone()).toBe(0);
+    clock.advance(70_000);
+    expect([gone(), clock.pending()]).toEqual([1, 0]);
+    expect(kinds().at(-1)).toBe('close');
+  });
+
+  it('is not forgotten while a poll of it is held', () => {
+    const { clock, client, poll, gone } = fixture([resource(CDS, 'a')]);
+    const version = poll(CDS, ask()) ?? '';
+    poll(CDS, ask(version));
+    const stop = client.wait(CDS, ask(version), () => {});
+    clock.advance(300_000);
+    expect(gone()).toBe(0);
+    stop();
+    clock.advance(120_000);
+    expect(gone()).toBe(1);
+  });
+
+  it('is woken by changes of what it asks, and told to control before', () => {
+    const { client, poll, publish, kinds } = fixture([resource(EDS, 'a'), resource(EDS, 'b')]);
+    const version = poll(EDS, ask('', ['a'])) ?? '';
+    poll(EDS, ask(version, ['a']));
+    kinds();
+    let woken = 0;
+    client.wait(EDS, ask(version, ['a']), () => woken++);
+    publish([resource(EDS, 'a'), resource(EDS, 'b', { content: '2' })], EDS, new Set(['b']));
+    expect([woken, kinds()]).toEqual([0, []]);
+    publish([resource(EDS, 'a', { content: '2' })], EDS, new Set(['a']));
+    expect([woken, kinds()]).toEqual([1, ['due']]);
+    expect(poll(EDS, ask(version, ['a']))).not.toBe(version);
+  });
+
+  it('is synced again after a change that says nothing to it', () => {
+    const { poll, publish, kinds } = fixture([resource(CDS, 'a')]);
+    const version = poll(CDS, ask()) ?? '';
+    poll(CDS, ask(version));
+    kinds();
+    publish([resource(CDS, 'a')], CDS);
+    poll(CDS, ask(version));
+    expect(kinds()).toEqual(['due', 'idle']);
+  });
+
+  it('keeps account of each question by itself, and forgets those not asked any more', () => {
+    const { clock, poll, kinds, events } = fixture([resource(EDS, 'a'), resource(EDS, 'b')]);
+    const a = poll(EDS, ask('', ['a'])) ?? '';
+    poll(EDS, ask('', ['b']));
+    expect(events.filter(({ kind }) => kind === 'subscribe').at(-1)).toMatchObject({ names: 2 });
+    kinds();
+    // The answer about b is never taken; b is not asked about again, so that nothing is waited for.
+    for (let second = 0; second < 130; second++) {
+      clock.advance(1_000);
+      poll(EDS, ask(a, ['a']));
+    }
+    expect(events.filter(({ kind }) => kind === 'subscribe').at(-1)).toMatchObject({ names: 1 });
+    expect(events.at(-1)).toMatchObject({ kind: 'idle' });
+  });
+
+  it('that refuses is offered the same again after half a minute at the earliest, other content at once', () => {
+    const { clock, poll, publish, events } = fixture([resource(CDS, 'a', { content: 'bad' })]);
+    const bad = poll(CDS, ask('old'));
+    expect(poll(CDS, ask('old', [], 'no good'))).toBeUndefined();
+    clock.advance(29_000);
+    expect(poll(CDS, ask('old'))).toBeUndefined();
+    clock.advance(2_000);
+    expect(poll(CDS, ask('old'))).toBe(bad);
+    expect(poll(CDS, ask('old'))).toBeUndefined();
+    publish([resource(CDS, 'a', { content: 'good' })], CDS);
+    expect(poll(CDS, ask('old'))).not.toBeUndefined();
+    const nacks = events.filter(({ kind }) => kind === 'nack');
+    expect(nacks[0]).toMatchObject({ message: 'no good' });
+    expect(nacks).toHaveLength(2);
+  });
+
+  it('may not ask without bound', () => {
+    const { client } = fixture([]);
+    for (let index = 0; index < 5_000; index++) expect(client.poll(EDS, ask('', [`c${index}`]))).not.toBe('too-many');
+    expect(client.poll(EDS, ask('', ['one more']))).toBe('too-many');
+  });
+});
