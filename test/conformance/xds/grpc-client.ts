@@ -21,7 +21,9 @@ export interface Answer {
     readonly name: string;
     readonly version: string;
     readonly typeUrl: string;
+    /** Empty where the resource has no body. */
     readonly content: string;
+    readonly aliases: readonly string[];
   }[];
   readonly removed: readonly string[];
 }
@@ -48,12 +50,18 @@ interface Any {
   readonly typeUrl: string;
   readonly value: Uint8Array;
 }
+interface AnyResource {
+  readonly name: string;
+  readonly version: string;
+  readonly aliases: readonly string[];
+  readonly resource?: Any;
+}
 interface AnyResponse extends Message {
   readonly typeUrl: string;
   readonly nonce: string;
   readonly versionInfo?: string;
   readonly controlPlane?: { readonly identifier: string };
-  readonly resources: readonly (Any | { readonly name: string; readonly version: string; readonly resource: Any })[];
+  readonly resources: readonly (Any | AnyResource)[];
   readonly removedResources?: readonly string[];
 }
 
@@ -68,9 +76,19 @@ function decode(variant: 'sotw' | 'delta', bytes: Buffer): Answer {
     version: message.versionInfo ?? '',
     identifier: message.controlPlane?.identifier ?? '',
     resources: message.resources.map((item) =>
-      'resource' in item
-        ? { name: item.name, version: item.version, typeUrl: item.resource.typeUrl, content: text(item.resource) }
-        : { name: text(item).split(':')[0] ?? '', version: '', typeUrl: item.typeUrl, content: text(item) },
+      'version' in item
+        ? {
+            ...{ name: item.name, version: item.version, aliases: item.aliases },
+            typeUrl: item.resource?.typeUrl ?? '',
+            content: item.resource === undefined ? '' : text(item.resource),
+          }
+        : {
+            name: text(item).split(':')[0] ?? '',
+            version: '',
+            aliases: [],
+            typeUrl: item.typeUrl,
+            content: text(item),
+          },
     ),
     removed: message.removedResources ?? [],
   };
