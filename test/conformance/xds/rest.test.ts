@@ -174,6 +174,18 @@ describe('R58: polls', () => {
     }
   });
 
+  it('are answered by worker threads too', async () => {
+    const views = createStaticViews([cluster('a')]);
+    await using server = await runServer(views, { workers: 2 }, { json });
+    const { body } = await post(server.port, { node });
+    expect(body['resources']).toEqual([{ '@type': CDS, name: 'a', connectTimeout: '1s' }]);
+    const headers = { 'x-envoy-expected-rq-timeout-ms': '20000' };
+    const held = post(server.port, { node, version_info: body['versionInfo'] }, { headers });
+    await eventually(() => kinds(server).includes('idle'));
+    views.publish([cluster('a', '2s')]);
+    expect((await held).body['resources']).toMatchObject([{ name: 'a', connectTimeout: '2s' }]);
+  });
+
   it('end with the server: what is held is answered, connections are closed', async () => {
     const server = await runServer(createStaticViews([cluster('a')]), { drainMs: 5_000 }, { json });
     const { body } = await post(server.port, { node });
