@@ -6,6 +6,7 @@ import type { Resource } from '../resources/resource.ts';
 import { type TypeUrl, typeUrls } from '../resources/type-urls.ts';
 import { endLimit, settle, settleAll, startLimit } from './gates.ts';
 import { held, heldResources } from './holdings.ts';
+import { emptyAssignment } from './responses.ts';
 import type { StreamState } from './stream-state.ts';
 import { covers, hasMarks, holds, isFullType, type TypeState } from './type-state.ts';
 
@@ -95,7 +96,8 @@ function clusterCondition(stream: StreamState, name: string): 'there' | 'coming'
   const has = held(clusters.holdings, name);
   if (clusters.pinned.get(name) === wantedCluster.version) return has === undefined ? 'rejected' : 'there';
   const { awaitedClusters } = stream.gates;
-  if (has?.version === wantedCluster.version && !clusters.unsure.has(name) && !leaving(clusters, name)) {
+  const same = has?.version === wantedCluster.version && !clusters.unsure.has(name) && !leaving(clusters, name);
+  if (same && !isHollow(stream, wantedCluster)) {
     if (awaitedClusters.waiting.size + awaitedClusters.overdue.size > 0)
       settle(awaitedClusters, clusterKey(stream, name));
     return 'there';
@@ -106,6 +108,23 @@ function clusterCondition(stream: StreamState, name: string): 'there' | 'coming'
 /** True if a removal of the name is on its way: what the client holds of it now it will not hold when it has read that. */
 function leaving({ flight }: TypeState, name: string): boolean {
   return flight?.message.removed.includes(name) === true && !flight.message.resources.has(name);
+}
+
+/**
+ * True if the client warmed the cluster with no endpoints, since there were none when it asked, and what there is now has
+ * not been sent: the message that said so is still on its way.
+ */
+function isHollow({ types, view }: StreamState, cluster: Resource): boolean {
+  return cluster.deps.some(({ type, name }) => {
+    const state = type === typeUrls.endpoints ? types.get(type) : undefined;
+    const wanted = view.get(type, name);
+    if (state === undefined || wanted === undefined || !covers(state, name)) return false;
+    // Refused: it will not come.
+    if (state.pinned.get(name) === wanted.version) return false;
+    if (leaving(state, name)) return true;
+    const told = state.flight?.message.resources.get(name) ?? held(state.holdings, name);
+    return told !== undefined && told.version !== wanted.version && told.version === emptyAssignment(name).version;
+  });
 }
 
 function clusterKey(stream: StreamState, name: string): string {
