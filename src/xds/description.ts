@@ -5,6 +5,9 @@ import { held, heldResources } from './holdings.ts';
 import type { StreamState } from './stream-state.ts';
 import { covers, type TypeState } from './type-state.ts';
 
+/** Resources told in answer to one question; who gets more than that is to ask about fewer clients. */
+export const maxDescribed = 200_000;
+
 /** Everything the client is subscribed to or still holds, by type in the order asked for, names sorted. */
 export function describe(stream: StreamState): readonly ResourceConfig[] {
   return [...stream.types.values()].flatMap((state) => {

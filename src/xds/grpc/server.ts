@@ -9,6 +9,7 @@ import type { Metrics } from '../../util/metrics.ts';
 import type { Random } from '../../util/random.ts';
 import { type AdmissionOptions, createAdmission } from '../admission.ts';
 import type { ClientConfig, ViewProvider, XdsEvent } from '../contract.ts';
+import { maxDescribed } from '../description.ts';
 import { methodPath, type StreamMethod, streamMethods } from '../methods.ts';
 import { createNameLists } from '../name-lists.ts';
 import { limitOpening, limitPerIdentity } from '../provider-limits.ts';
@@ -92,7 +93,10 @@ export interface XdsServerOptions {
 export interface XdsServer {
   /** Resolves once it listens; rejects with what `run` rejects with if it never does. */
   readonly listening: Promise<Bound>;
-  /** What each open stream describes of itself; with matchers, those of the nodes that one of them matches. */
+  /**
+   * What each open stream describes of itself; with matchers, those of the nodes that one of them matches. Streams are left
+   * out once those told have more than `maxDescribed` resources.
+   */
   clients(matchers?: readonly NodeMatcher[]): Promise<readonly ClientConfig[]>;
   /** Serves until aborted, then drains. Rejects with CH1501, CH1502 or CH1503. */
   run(signal: AbortSignal): Promise<void>;
@@ -143,10 +147,19 @@ export function createXdsServer(deps: XdsServerDeps, options: XdsServerOptions):
 
   async function clients(matchers: readonly NodeMatcher[] = []): Promise<readonly ClientConfig[]> {
     const found: ClientConfig[] = [];
+    let described = 0;
+    let paused = 0;
     for (const session of sessions) {
       const client = session.client();
       const config = client !== undefined && matchesAny(matchers, client) ? session.describe() : undefined;
-      if (config !== undefined) found.push(config);
+      if (config === undefined) continue;
+      found.push(config);
+      described += config.resources.length;
+      if (described > maxDescribed) break;
+      // Whoever asks about a fleet must not keep it waiting.
+      if (described - paused < 5_000) continue;
+      paused = described;
+      await clock.sleep(0);
     }
     return found;
   }

@@ -5,6 +5,7 @@ import { typeUrls } from '../../resources/type-urls.ts';
 import { errorText } from '../../util/errors.ts';
 import type { Logger } from '../../util/log.ts';
 import type { ClientConfig, ResourceConfig } from '../contract.ts';
+import { maxDescribed } from '../description.ts';
 import { frameOf } from '../frame.ts';
 import type { Sink, StatusName, StreamListener } from '../sink.ts';
 import { eachField, WireError } from '../wire.ts';
@@ -125,6 +126,7 @@ function decodeQuestion(bytes: Buffer): Question {
 function encodeClients(clients: readonly ClientConfig[], withoutContents: boolean): Buffer | undefined {
   const parts: Buffer[] = [];
   let total = 0;
+  if (clients.reduce((sum, { resources }) => sum + resources.length, 0) > maxDescribed) return undefined;
   for (const client of clients) {
     const resources = client.resources.map((resource) => field(3, encodeResource(resource, withoutContents)));
     const part = field(1, [field(1, encodeNode(client)), ...resources]);

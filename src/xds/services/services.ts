@@ -25,6 +25,10 @@ export interface ServicesDeps {
 
 type Open = (sink: Sink) => StreamListener;
 
+/** Streams of these services together; one load report stream a proxy is the most that is meant. */
+const maxOpen = 50_000;
+const firstMessageMs = 30_000;
+
 const status = 'envoy.service.status.v3.ClientStatusDiscoveryService';
 
 export interface Services {
@@ -71,11 +75,19 @@ export function createServices(deps: ServicesDeps): Services {
       open(sink) {
         const listener = method.open(sink);
         open.add(sink);
+        const silent = deps.clock.after(firstMessageMs, () =>
+          sink.end('deadline-exceeded', `no request came within ${firstMessageMs} ms`),
+        );
         if (stopped) end(sink);
+        else if (open.size > maxOpen) sink.end('resource-exhausted', 'too many streams of this kind are open');
         return {
-          incoming: (bytes) => listener.incoming(bytes),
+          incoming(bytes) {
+            silent.cancel();
+            listener.incoming(bytes);
+          },
           halfClosed: () => listener.halfClosed(),
           closed(reason) {
+            silent.cancel();
             open.delete(sink);
             listener.closed(reason);
           },

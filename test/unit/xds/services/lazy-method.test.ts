@@ -2,17 +2,11 @@ import { expect, it } from 'vitest';
 import { silentLogger } from '../../../../src/util/log.ts';
 import { lazyMethod } from '../../../../src/xds/services/lazy-method.ts';
 import type { Sink, StreamListener } from '../../../../src/xds/sink.ts';
+import { createFakeSink } from './fake-sink.ts';
 
 function fixture() {
-  const said: string[] = [];
-  const sink: Sink = {
-    peer: { name: 'p:1', address: 'p', certificate: () => undefined },
-    write: () => {},
-    end: (status) => void said.push(`end ${status}`),
-    cut: () => {},
-    pause: () => void said.push('pause'),
-    resume: () => void said.push('resume'),
-  };
+  const sink = createFakeSink();
+  const { said } = sink;
   const listener: StreamListener = {
     incoming: (bytes) => void said.push(`in ${bytes.toString()}`),
     halfClosed: () => void said.push('half'),

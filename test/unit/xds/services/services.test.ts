@@ -1,0 +1,75 @@
+// What holds for every service beside discovery, and the limits of client status, without a network.
+import { describe, expect, it } from 'vitest';
+import { typeUrls } from '../../../../src/resources/type-urls.ts';
+import { silentLogger } from '../../../../src/util/log.ts';
+import type { ClientConfig } from '../../../../src/xds/contract.ts';
+import { maxDescribed } from '../../../../src/xds/description.ts';
+import { createClientStatus, isLoopback } from '../../../../src/xds/services/client-status.ts';
+import { createServices } from '../../../../src/xds/services/services.ts';
+import { createFakeClock } from '../../../support/fake-clock.ts';
+import { createStaticViews } from '../../../support/static-views.ts';
+import { testClient } from '../../../support/worlds.ts';
+import { createFakeSink } from './fake-sink.ts';
+
+function fixture() {
+  const clock = createFakeClock();
+  const services = createServices({
+    ...{ clock, log: silentLogger, provider: createStaticViews(), onEvent: () => {}, nextStreamId: () => 1 },
+    ...{ clients: async () => [], names: () => [], loadIntervalMs: 10_000, descriptors: undefined },
+  });
+  const [method] = services.methods;
+  if (method === undefined) throw new Error('there is no service');
+  return { clock, services, method };
+}
+
+describe('a stream of a service', () => {
+  it('is ended when nothing comes on it, and not when something does', () => {
+    const { clock, method } = fixture();
+    const [silent, asking, gone] = [createFakeSink(), createFakeSink(), createFakeSink()];
+    method.open(silent);
+    method.open(asking).incoming(Buffer.alloc(0));
+    method.open(gone).closed('gone');
+    clock.advance(60_000);
+    expect([silent.said.at(-1), asking.said.at(-1), gone.said.at(-1)]).toEqual([
+      'end deadline-exceeded',
+      'pause',
+      'pause',
+    ]);
+    expect(clock.pending()).toBe(0);
+  });
+
+  it('is ended when the server stops, and so is one that comes then', () => {
+    const { services, method } = fixture();
+    const [open, late] = [createFakeSink(), createFakeSink()];
+    method.open(open);
+    services.stop();
+    method.open(late);
+    expect([open.said.at(-1), late.said.at(-1)]).toEqual(['end unavailable', 'end unavailable']);
+  });
+});
+
+describe('client status', () => {
+  const ask = async (address: string, resources: number) => {
+    const sink = createFakeSink(address);
+    const config: ClientConfig = {
+      ...{ client: testClient('a'), variant: 'delta', aggregated: true },
+      resources: Array.from({ length: resources }, () => ({
+        ...{ type: typeUrls.cluster, name: 'c', status: 'not-sent' as const, resource: undefined, held: '' },
+      })),
+    };
+    createClientStatus({ log: silentLogger, clients: async () => [config] }, true)(sink).incoming(Buffer.alloc(0));
+    await expect.poll(() => sink.said.at(-1)).toMatch(/^end/);
+    return { end: sink.said.at(-1), messages: sink.messages.length };
+  };
+
+  it('is answered on loopback only', async () => {
+    expect(await ask('127.0.0.1', 1)).toEqual({ end: 'end ok', messages: 1 });
+    expect(await ask('10.0.0.1', 1)).toEqual({ end: 'end permission-denied', messages: 0 });
+    expect(['127.0.0.1', '127.9.9.9', '::1', '::ffff:127.0.0.1'].every(isLoopback)).toBe(true);
+    expect(['10.0.0.1', '::', '::ffff:10.0.0.1', '128.0.0.1', '', '1127.0.0.1'].some(isLoopback)).toBe(false);
+  });
+
+  it('is not answered in part where it would be too large', async () => {
+    expect(await ask('::1', maxDescribed + 1)).toEqual({ end: 'end resource-exhausted', messages: 0 });
+  });
+});
