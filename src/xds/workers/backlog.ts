@@ -13,23 +13,13 @@ export function createBacklogCell(): BacklogCell {
   return new Int32Array(new SharedArrayBuffer(4));
 }
 
-export interface Teller {
-  /** So many were told. Returns once at most the bound of all that was told is not taken; blocks the thread until then. */
-  tell(count: number): void;
-  /** True while something that was told is not taken. */
-  lagging(): boolean;
-}
-
-/** The side that tells. */
-export function createTeller(cell: BacklogCell, max: number): Teller {
+/** The side that tells: returns once at most `max` of all that was told is not taken. Blocks the thread until then. */
+export function createTeller(cell: BacklogCell, max: number): (count: number) => void {
   let told = 0;
-  return {
-    tell(count) {
-      told = (told + count) | 0;
-      for (let taken = Atomics.load(cell, 0); ((told - taken) | 0) > max; taken = Atomics.load(cell, 0))
-        Atomics.wait(cell, 0, taken, lookAgainMs);
-    },
-    lagging: () => told !== Atomics.load(cell, 0),
+  return (count) => {
+    told = (told + count) | 0;
+    for (let taken = Atomics.load(cell, 0); ((told - taken) | 0) > max; taken = Atomics.load(cell, 0))
+      Atomics.wait(cell, 0, taken, lookAgainMs);
   };
 }
 

@@ -18,6 +18,8 @@ type OnChange = (changed: readonly ResourceRef[]) => void;
 interface MirroredView {
   readonly view: View;
   readonly content: Content;
+  /** Names made on demand that it was told of, or that nothing has. */
+  readonly wanted: Set<string>;
 }
 
 interface OpenStream {
@@ -32,20 +34,23 @@ export function createMirror(say: (message: FromWorker) => void): Mirror {
   const views = new Map<string, MirroredView>();
   const opening = new Map<number, { readonly resolve: (opened: Opened) => void; readonly onChange: OnChange }>();
   const streams = new Map<number, OpenStream>();
+  /** Streams that wait for names, and what resolves them. */
+  const waiting = new Map<number, () => void>();
   const listeners = new Set<(names: readonly string[]) => void>();
 
-  function createView(id: string, content: Content): MirroredView {
+  function createView(id: string, content: Content, onDemand: TypeUrl | undefined): MirroredView {
     const of = (type: TypeUrl): ReadonlyMap<string, Resource> =>
       type === typeUrls.endpoints ? endpoints : (content.get(type) ?? noNames);
     const view = {
       id,
+      ...(onDemand === undefined ? {} : { onDemand }),
       get: (type: TypeUrl, name: string) => of(type).get(name),
       names: (type: TypeUrl) => of(type).keys(),
     };
-    return { view, content };
+    return { view, content, wanted: views.get(id)?.wanted ?? new Set() };
   }
 
-  function changeView({ view: id, set, removed }: Extract<ToWorker, { kind: 'view' }>): void {
+  function changeView({ view: id, set, removed, onDemand }: Extract<ToWorker, { kind: 'view' }>): void {
     const content = new Map(views.get(id)?.content);
     const copied = new Map<TypeUrl, Map<string, Resource>>();
     const writable = (type: TypeUrl): Map<string, Resource> => {
@@ -63,7 +68,7 @@ export function createMirror(say: (message: FromWorker) => void): Mirror {
       if (resource === undefined) throw new Error(`view ${id} lists resource ${number}, which was never told`);
       writable(resource.type).set(resource.name, resource);
     }
-    views.set(id, createView(id, content));
+    views.set(id, createView(id, content, onDemand));
   }
 
   function viewOf(id: string): View {
@@ -80,7 +85,16 @@ export function createMirror(say: (message: FromWorker) => void): Mirror {
     streams.set(stream, open);
     request.resolve({
       view: () => open.view,
+      prepare(type, names) {
+        if (type !== open.view.onDemand) return undefined;
+        const known = views.get(open.view.id)?.wanted;
+        const fresh = names.filter((name) => known?.has(name) !== true);
+        if (fresh.length === 0) return undefined;
+        say({ kind: 'want', stream, names: fresh });
+        return new Promise((resolve) => waiting.set(stream, resolve));
+      },
       close() {
+        waiting.delete(stream);
         if (streams.delete(stream)) say({ kind: 'close', stream });
       },
     });
@@ -104,6 +118,16 @@ export function createMirror(say: (message: FromWorker) => void): Mirror {
         case 'view':
           changeView(message);
           return;
+        case 'wanted': {
+          const stream = streams.get(message.stream);
+          if (stream === undefined) return;
+          const known = views.get(stream.view.id);
+          for (const name of message.names) known?.wanted.add(name);
+          stream.view = viewOf(stream.view.id);
+          waiting.get(message.stream)?.();
+          waiting.delete(message.stream);
+          return;
+        }
         case 'drop':
           views.delete(message.view);
           return;

@@ -1,7 +1,7 @@
 // Keeps one worker's mirror: opens views for its streams, and tells it what they need to see and what changes in it.
 // It must not know threads. Invariant: what the worker was told of is exactly what its open streams use; each message
 // stands after all that it depends on (see thread-messages.ts).
-import type { Resource, ResourceRef, View } from '../../resources/resource.ts';
+import { anyName, type Resource, type ResourceRef, type View } from '../../resources/resource.ts';
 import { typeUrls } from '../../resources/type-urls.ts';
 import { errorText } from '../../util/errors.ts';
 import type { Logger } from '../../util/log.ts';
@@ -25,6 +25,8 @@ export interface Publisher {
   open(client: ClientInfo): void;
   /** The worker closes what it opened. */
   close(streamId: number): void;
+  /** A stream of the worker is about to ask for these names, which are made on demand. */
+  want(streamId: number, names: readonly string[]): void;
   /** Endpoints of these names changed. */
   endpoints(names: readonly string[]): void;
   /** Of a stream that is open. */
@@ -46,6 +48,8 @@ interface OpenStream {
 
 interface MirroredView {
   view: View;
+  /** Names made on demand that the worker asked for. */
+  readonly wanted: Set<string>;
   streams: number;
 }
 
@@ -57,6 +61,14 @@ interface Change {
 }
 
 const mirroredTypes = typeTable.filter((type) => type !== typeUrls.endpoints);
+
+/** Names one view's streams may have asked for over time; whoever asks for more is told that they do not exist. */
+const maxWanted = 100_000;
+
+function wantedRefs(view: View, names: Iterable<string>): readonly ResourceRef[] {
+  const type = view.onDemand;
+  return type === undefined ? [] : [...names].map((name) => ({ type, name }));
+}
 
 function* contentOf(view: View): Iterable<ResourceRef> {
   for (const type of mirroredTypes) for (const name of view.names(type)) yield { type, name };
@@ -107,7 +119,10 @@ export function createPublisher({ log, provider, bytes, outbox, onDue }: Publish
     }
     if (after === undefined) outbox.push({ kind: 'drop', view: id });
     else if (before === undefined || set.length + removed.length > 0)
-      outbox.push({ kind: 'view', view: id, set, removed });
+      outbox.push({
+        ...{ kind: 'view', view: id, set, removed },
+        ...(after.onDemand === undefined ? {} : { onDemand: after.onDemand }),
+      });
     if (gone.length > 0) outbox.push({ kind: 'forget', ids: gone });
   }
 
@@ -116,25 +131,48 @@ export function createPublisher({ log, provider, bytes, outbox, onDue }: Publish
     const { view: before } = known;
     if (before === after) return;
     known.view = after;
-    tellView(after.id, { before, after, refs: refs ?? [...contentOf(after), ...contentOf(before)] });
+    const wanted = wantedRefs(after, known.wanted);
+    const all =
+      refs === undefined
+        ? [...contentOf(after), ...contentOf(before), ...wanted]
+        : refs.flatMap((ref) => (ref.name === anyName ? wanted : [ref]));
+    tellView(after.id, { before, after, refs: all });
   }
 
-  function enter(view: View): void {
+  /** The worker's copy of the view is to hold these names too. */
+  function widen(known: MirroredView, names: Iterable<string>): void {
+    const fresh: string[] = [];
+    for (const name of names) {
+      if (known.wanted.has(name) || known.wanted.size >= maxWanted) continue;
+      known.wanted.add(name);
+      fresh.push(name);
+    }
+    const { view } = known;
+    const refs = wantedRefs(view, fresh);
+    if (refs.length > 0) tellView(view.id, { before: undefined, after: view, refs });
+  }
+
+  /** `wanted`: names that a stream brings along from another view. */
+  function enter(view: View, wanted: Iterable<string> = []): void {
     const known = views.get(view.id);
     if (known !== undefined) {
       known.streams++;
       update(known, view);
+      widen(known, wanted);
       return;
     }
-    views.set(view.id, { view, streams: 1 });
+    const made = { view, streams: 1, wanted: new Set<string>() };
+    views.set(view.id, made);
     tellView(view.id, { before: undefined, after: view, refs: contentOf(view) });
+    widen(made, wanted);
   }
 
   function leave(id: string): void {
     const known = views.get(id);
     if (known === undefined || --known.streams > 0) return;
     views.delete(id);
-    tellView(id, { before: known.view, after: undefined, refs: contentOf(known.view) });
+    const refs = [...contentOf(known.view), ...wantedRefs(known.view, known.wanted)];
+    tellView(id, { before: known.view, after: undefined, refs });
   }
 
   function changed(streamId: number, refs: readonly ResourceRef[]): void {
@@ -143,7 +181,7 @@ export function createPublisher({ log, provider, bytes, outbox, onDue }: Publish
     const before = stream.view;
     const after = stream.subscription.view();
     const known = views.get(after.id);
-    if (before.id !== after.id || known === undefined) enter(after);
+    if (before.id !== after.id || known === undefined) enter(after, views.get(before.id)?.wanted);
     // What the stream is told differs from the state that it had; the worker may know another one by now.
     else update(known, after, known.view === before ? refs : undefined);
     stream.view = after;
@@ -226,6 +264,13 @@ export function createPublisher({ log, provider, bytes, outbox, onDue }: Publish
       stream.subscription.close();
       leave(stream.view.id);
       if (streams.size === 0) endpointsOld = true;
+    },
+    want(streamId, names) {
+      const stream = streams.get(streamId);
+      const known = stream === undefined ? undefined : views.get(stream.view.id);
+      if (known === undefined) return;
+      widen(known, names);
+      outbox.push({ kind: 'wanted', stream: streamId, names });
     },
     endpoints(names) {
       const [any] = streams.values();

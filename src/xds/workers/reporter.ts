@@ -3,7 +3,6 @@
 import type { LogFields, Logger, LogLevel } from '../../util/log.ts';
 import type { Metrics } from '../../util/metrics.ts';
 import type { XdsEvent } from '../contract.ts';
-import type { Teller } from './backlog.ts';
 import { packEvents } from './event-batch.ts';
 import { createMetricsRelay } from './metrics-relay.ts';
 import { createOutbox } from './outbox.ts';
@@ -24,13 +23,11 @@ export interface ReporterDeps {
   send(list: FromWorkerList): void;
   /** Runs `fn` at the end of the turn. */
   atEnd(fn: () => void): void;
-  /** Runs `fn` in a moment, a millisecond or so. */
-  soon(fn: () => void): void;
-  /** What the main thread has not taken of the events. */
-  readonly backlog: Teller;
+  /** Called after so many events were sent; may make the thread wait. */
+  pace(events: number): void;
 }
 
-export function createReporter({ send, atEnd, soon, backlog }: ReporterDeps): Reporter {
+export function createReporter({ send, atEnd, pace }: ReporterDeps): Reporter {
   let events: XdsEvent[] = [];
   let seen = 0;
   let unpaced = 0;
@@ -46,11 +43,10 @@ export function createReporter({ send, atEnd, soon, backlog }: ReporterDeps): Re
   const outbox = createOutbox<FromWorker>({
     send(messages) {
       send({ seen, messages });
-      if (unpaced > 0) backlog.tell(unpaced);
+      if (unpaced > 0) pace(unpaced);
       unpaced = 0;
     },
-    // While the main thread is busy with what came before, more is collected: it costs both threads by the list.
-    atEnd: (flush) => atEnd(() => (backlog.lagging() && outbox.last() === undefined ? soon(flush) : flush())),
+    atEnd,
     closing() {
       const report = metrics.report();
       return [...batch(), ...(report === undefined ? [] : [{ kind: 'metrics', report } as const])];

@@ -2,7 +2,7 @@
 // list whole, before anything else runs in that thread.
 // Ordering invariant. Towards a worker: resources before the view that lists them, a view's new content before the streams
 // that are told of it, `drop` and `forget` after the last stream that used them: a stream sees a publication whole, or not
-// yet. A stream that is being opened while something is published gets a view that has it; after `opened` it is told of
+// yet. Names made on demand are in the view, and in every change told later, before their `wanted`. A stream that is being opened while something is published gets a view that has it; after `opened` it is told of
 // everything. So no change is lost, and none comes twice. Towards the main thread: what a stream says stays in order, and
 // `open` and `close` of its view stand where they were said among its events.
 import type { Resource, ResourceRef } from '../../resources/resource.ts';
@@ -39,7 +39,11 @@ export type ToWorker =
       readonly view: string;
       readonly set: readonly number[];
       readonly removed: readonly ResourceRef[];
+      /** The type of which the main thread knows more names (`want`). */
+      readonly onDemand?: TypeUrl;
     }
+  /** The stream's view holds these names now, or nothing has them; it is told of changes of theirs. */
+  | { readonly kind: 'wanted'; readonly stream: number; readonly names: readonly string[] }
   | { readonly kind: 'drop'; readonly view: string }
   | { readonly kind: 'forget'; readonly ids: readonly number[] }
   | { readonly kind: 'endpoints'; readonly set: readonly SharedResource[]; readonly removed: readonly string[] }
@@ -73,6 +77,8 @@ export type Answer =
 export type FromWorker =
   | { readonly kind: 'open'; readonly client: ClientInfo }
   | { readonly kind: 'close'; readonly stream: number }
+  /** The stream is about to ask these names of its view, of the type that is made on demand. */
+  | { readonly kind: 'want'; readonly stream: number; readonly names: readonly string[] }
   | { readonly kind: 'ask'; readonly ask: number; readonly question: Question }
   | { readonly kind: 'described'; readonly ask: number; readonly clients: readonly ClientConfig[] }
   | { readonly kind: 'events'; readonly batch: EventBatch }

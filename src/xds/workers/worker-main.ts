@@ -18,12 +18,10 @@ const port = parentPort;
 if (port === null) throw new Error('this is the program of a worker thread, not one to run');
 const { identifier, options, seed, backlog, reflection, rest } = workerData as WorkerSetup;
 
-const clock = createSystemClock();
 const reporter = createReporter({
   send: (list) => port.postMessage(list),
   atEnd: setImmediate,
-  soon: (fn) => void clock.after(1, fn),
-  backlog: createTeller(backlog, maxBacklog),
+  pace: createTeller(backlog, maxBacklog),
 });
 const mirror = createMirror(reporter.say);
 const questions = createQuestions<Answer>();
@@ -36,7 +34,7 @@ async function ask(question: Question): Promise<Answer> {
 
 const server = createXdsServer(
   {
-    clock,
+    clock: createSystemClock(),
     random: createSeededRandom(seed),
     log: reporter.log,
     metrics: reporter.metrics,

@@ -119,6 +119,9 @@ export function startWorkerThread(
       case 'close':
         publisher.close(message.stream);
         return;
+      case 'want':
+        publisher.want(message.stream, message.names);
+        return;
       case 'events':
         takeEvents(unpackEvents(message.batch), seen);
         return;

@@ -16,18 +16,15 @@ function setUp() {
   const lists: FromWorkerList[] = [];
   const ends: (() => void)[] = [];
   const paced: number[] = [];
-  const later: (() => void)[] = [];
-  const state = { lagging: false };
   const reporter = createReporter({
     send: (list) => void lists.push(structuredClone(list)),
     atEnd: (fn) => void ends.push(fn),
-    soon: (fn) => void later.push(fn),
-    backlog: { tell: (events) => void paced.push(events), lagging: () => state.lagging },
+    pace: (events) => void paced.push(events),
   });
   const endTurn = (): void => {
     for (const fn of ends.splice(0)) fn();
   };
-  return { reporter, lists, endTurn, paced, later, state };
+  return { reporter, lists, endTurn, paced };
 }
 
 describe('a worker', () => {
@@ -61,23 +58,6 @@ describe('a worker', () => {
       [1, 1],
       [2, 1],
     ]);
-  });
-
-  it('collects events while the main thread is behind, but never what waits for an answer', () => {
-    const { reporter, lists, endTurn, later, state } = setUp();
-    state.lagging = true;
-    reporter.onEvent(idle(1));
-    endTurn();
-    reporter.onEvent(idle(2));
-    endTurn();
-    expect(lists).toEqual([]);
-    for (const fn of later.splice(0)) fn();
-    expect(lists.map(({ messages }) => messages.length)).toEqual([1]);
-    reporter.onEvent(idle(3));
-    reporter.say({ kind: 'close', stream: 3 });
-    endTurn();
-    expect(lists).toHaveLength(2);
-    expect(later).toEqual([]);
   });
 
   it('logs what can cross between threads', () => {
