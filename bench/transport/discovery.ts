@@ -73,13 +73,13 @@ export function ackHead(variant: Variant, typeUrl: string, names: readonly strin
 }
 
 export interface Resource {
-  readonly nameStart: number;
-  readonly nameEnd: number;
-  readonly versionStart: number;
-  readonly versionEnd: number;
-  /** The Any's value. */
-  readonly start: number;
-  readonly end: number;
+  nameStart: number;
+  nameEnd: number;
+  versionStart: number;
+  versionEnd: number;
+  /** The Any's value; `start` -1: it is gone. */
+  start: number;
+  end: number;
 }
 
 /** Positions in a response; -1 where a field is absent. */
@@ -108,7 +108,7 @@ function readVarint(bytes: Buffer): number {
 
 /**
  * Walks a response. `onResource` is called for each resource of a delta response, and for each name of removed_resources
- * with `start` -1; SotW resources are skipped here: see `sotwResources`.
+ * with `start` -1; what it is given is valid during the call. SotW resources are skipped here: see `sotwResources`.
  */
 export function readResponse(bytes: Buffer, variant: Variant, onResource: (resource: Resource) => void): Response {
   const out: Response = { versionStart: 0, versionEnd: 0, nonceStart: 0, nonceEnd: 0, typeStart: 0, typeEnd: 0 };
@@ -128,26 +128,32 @@ export function readResponse(bytes: Buffer, variant: Variant, onResource: (resou
     else if (number === 5) [out.nonceStart, out.nonceEnd] = [start, end];
     else if (variant === 'delta' && number === 2) onResource(readResource(bytes, start, end));
     else if (variant === 'delta' && number === 6)
-      onResource({ nameStart: start, nameEnd: end, versionStart: 0, versionEnd: 0, start: -1, end: -1 });
+      onResource(Object.assign(resource, { nameStart: start, nameEnd: end, start: -1, end: -1 }));
     at = end;
   }
   return out;
 }
 
+/** Written anew for each resource: there are a hundred thousand of them when a fleet connects. */
+const resource: Resource = { nameStart: 0, nameEnd: 0, versionStart: 0, versionEnd: 0, start: 0, end: 0 };
+
 /** Resource { 1 version, 2 resource (Any), 3 name }. */
 function readResource(bytes: Buffer, from: number, to: number): Resource {
-  let [nameStart, nameEnd, versionStart, versionEnd, start, end] = [0, 0, 0, 0, 0, 0];
   at = from;
   while (at < to) {
     const number = readVarint(bytes) >> 3;
     const size = readVarint(bytes);
     const next = at + size;
-    if (number === 1) [versionStart, versionEnd] = [at, next];
-    else if (number === 3) [nameStart, nameEnd] = [at, next];
-    else if (number === 2) [start, end] = anyValue(bytes, at, next);
+    if (number === 1) {
+      resource.versionStart = at;
+      resource.versionEnd = next;
+    } else if (number === 3) {
+      resource.nameStart = at;
+      resource.nameEnd = next;
+    } else if (number === 2) [resource.start, resource.end] = anyValue(bytes, at, next);
     at = next;
   }
-  return { nameStart, nameEnd, versionStart, versionEnd, start, end };
+  return resource;
 }
 
 /** Any { 1 type_url, 2 value }: where the value lies. Leaves `at` behind it. */

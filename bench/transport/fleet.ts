@@ -1,6 +1,7 @@
 // A fleet of simulated proxies: each one connection with one ADS stream of one type, acknowledging all that it gets.
 // It keeps of each proxy what an Envoy would keep: the version and the content of every resource.
 // Invariant: every message is answered with its nonce before the next one is read, unless the proxy was told to stall.
+import { createSecureContext } from 'node:tls';
 import { type Connection, openConnection } from './connection.ts';
 import { ackHead, firstRequest, fnv, nameInside, readResponse, sotwResources, type Variant } from './discovery.ts';
 import { createReceiptBook, type ReceiptBook, wholeSet } from './receipts.ts';
@@ -19,6 +20,8 @@ export interface FleetOptions {
   readonly choice: 'same' | 'spread';
   /** Every proxy claims what gives it a view of its own. */
   readonly ownViews?: boolean;
+  /** Proxies remember the version of each resource, and say them when they connect again. */
+  readonly keepsVersions?: boolean;
 }
 
 export interface Counters {
@@ -62,6 +65,8 @@ export function createFleet(options: FleetOptions): Fleet {
   const versionTexts = [''];
   const counters: Counters = { messages: 0, resources: 0, bytes: 0, answered: 0, lost: 0 };
   const receipts = createReceiptBook(options.proxies);
+  const secureContext =
+    options.ca === undefined ? undefined : createSecureContext({ ca: options.ca, minVersion: 'TLSv1.3' });
   const path = `/envoy.service.discovery.v3.AggregatedDiscoveryService/${variant === 'delta' ? 'DeltaAggregatedResources' : 'StreamAggregatedResources'}`;
   const head = ackHead(variant, typeUrl, each === 0 ? [] : names.slice(0, each));
   let waiting = 0;
@@ -125,7 +130,8 @@ export function createFleet(options: FleetOptions): Fleet {
         return;
       }
       proxy.hashes[name] = fnv(message, resource.start, resource.end);
-      proxy.versions[name] = versionId(message.toString('latin1', resource.versionStart, resource.versionEnd));
+      if (options.keepsVersions === true)
+        proxy.versions[name] = versionId(message.toString('latin1', resource.versionStart, resource.versionEnd));
     });
     const version = message.toString('latin1', response.versionStart, response.versionEnd);
     if (variant === 'sotw') {
@@ -159,7 +165,7 @@ export function createFleet(options: FleetOptions): Fleet {
       port,
       localAddress: `127.0.0.${2 + (proxy.index % 200)}`,
       path,
-      ...(options.ca === undefined ? {} : { ca: options.ca }),
+      ...(secureContext === undefined ? {} : { secureContext }),
       onMessage: (message) => received(proxy, message),
       onEnd: (reason) => {
         counters.lost++;

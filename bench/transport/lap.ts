@@ -57,7 +57,7 @@ export interface LapParts {
   readonly client: LoadClient;
   /** PEM, for TLS. */
   readonly ca?: string;
-  /** The fleet stays connected. */
+  /** The fleet stays connected, and will connect again. */
   readonly keepOpen?: boolean;
   /** Takes CPU profiles of our server, by phase: JSON of `Profile`. */
   readonly onProfile?: (phase: 'connect' | 'changes' | 'storm', profile: string) => void;
@@ -88,7 +88,7 @@ export async function runLap(of: Case, parts: LapParts): Promise<Lap> {
         port: server.xdsPort,
         ...(ca === undefined ? {} : { ca }),
         ...{ variant: of.variant, typeUrl: typeUrls[of.type], proxies: of.proxies, names, each: of.each },
-        ...{ choice: of.choice, ownViews: of.ownViews },
+        ...{ choice: of.choice, ownViews: of.ownViews, keepsVersions: parts.keepOpen === true },
       },
     });
     await server.settled();

@@ -3,8 +3,15 @@ import { type Profiler, Session } from 'node:inspector/promises';
 
 export interface Profile {
   /** Share of CPU time and function, most first; the idle program is left out. */
-  readonly top: readonly { readonly percent: number; readonly what: string }[];
+  readonly top: readonly Share[];
+  /** The same by whose code it is: native and kernel, collector, Node, packages, our folders. */
+  readonly groups: readonly Share[];
   readonly raw: Profiler.Profile;
+}
+
+interface Share {
+  readonly percent: number;
+  readonly what: string;
 }
 
 /** Starts profiling; the result stops it. */
@@ -12,27 +19,48 @@ export async function startProfile(): Promise<() => Promise<Profile>> {
   const session = new Session();
   session.connect();
   await session.post('Profiler.enable');
-  await session.post('Profiler.setSamplingInterval', { interval: 250 });
+  await session.post('Profiler.setSamplingInterval', { interval: 500 });
   await session.post('Profiler.start');
   return async () => {
     const { profile } = await session.post('Profiler.stop');
     session.disconnect();
-    return { top: summary(profile), raw: profile };
+    const shown = (url: string): string =>
+      url.replace(/^.*\/node_modules\//, '').replace(/^file:.*?\/(src|bench)\//, '$1/');
+    return {
+      top: shares(
+        profile,
+        ({ functionName, url, lineNumber }) => `${functionName || '(anonymous)'} ${shown(url)}:${lineNumber + 1}`,
+      ),
+      groups: shares(profile, ({ functionName, url }) => {
+        if (url === '')
+          return functionName.startsWith('(') && functionName !== '(anonymous)' ? functionName : '(native)';
+        if (url.startsWith('node:')) return 'node';
+        const parts = shown(url).split('/');
+        return parts[0] === 'src' || parts[0]?.startsWith('@') === true
+          ? parts.slice(0, 2).join('/')
+          : (parts[0] ?? '');
+      }),
+      raw: profile,
+    };
   };
 }
 
-function summary({ nodes, samples = [], timeDeltas = [] }: Profiler.Profile): Profile['top'] {
+function shares(
+  { nodes, samples = [], timeDeltas = [] }: Profiler.Profile,
+  nameOf: (frame: Profiler.ProfileNode['callFrame']) => string,
+): Share[] {
   const names = new Map(
-    nodes.map(({ id, callFrame: { functionName, url, lineNumber } }) => [
-      id,
-      `${functionName || '(anonymous)'} ${url.replace(/^.*\/(src|node_modules)\//, '$1/')}:${lineNumber + 1}`,
-    ]),
+    nodes.map(({ id, callFrame }) => {
+      // Neither waiting nor taking the profile is work of the server's.
+      const apart = callFrame.functionName === '(idle)' || callFrame.url === 'node:inspector';
+      return [id, apart ? undefined : nameOf(callFrame)];
+    }),
   );
   const spent = new Map<string, number>();
   let total = 0;
   samples.forEach((id, index) => {
-    const what = names.get(id) ?? '';
-    if (what.startsWith('(idle)')) return;
+    const what = names.get(id);
+    if (what === undefined) return;
     const time = timeDeltas[index] ?? 0;
     total += time;
     spent.set(what, (spent.get(what) ?? 0) + time);
