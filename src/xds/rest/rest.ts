@@ -8,6 +8,7 @@ import type { Resource } from '../../resources/resource.ts';
 import { type TypeUrl, typeUrls } from '../../resources/type-urls.ts';
 import type { Clock, Timer } from '../../util/clock.ts';
 import { errorText } from '../../util/errors.ts';
+import { contentHash } from '../../util/hash.ts';
 import type { Logger } from '../../util/log.ts';
 import type { ClientInfo, Refusal, ViewProvider, XdsEvent } from '../contract.ts';
 import { createPollClient, type PollAnswer, type PollClient } from './poll-client.ts';
@@ -59,6 +60,8 @@ const requestMs = 10_000;
 const idleMs = 75_000;
 const silentMs = 60_000;
 const maxClients = 10_000;
+/** Requests on one connection that wait for their answers. */
+const maxPipelined = 32;
 /** Longest and usual time a poll is held: Envoy gives up after 1 s unless told otherwise. */
 const maxHoldMs = 30_000;
 const holdMs = 800;
@@ -76,8 +79,7 @@ export function createRest(deps: RestDeps): Rest {
   const { clock, log, provider } = deps;
   const clients = new Map<string, Promise<PollClient>>();
   const open = new Set<PollClient>();
-  /** Connections, each with the time at which it is cut; none while a request is being answered. */
-  const sockets = new Map<Socket, Timer | undefined>();
+  const connections = new Map<Socket, Connection>();
   const waiting = new Set<() => void>();
   const texts = new WeakMap<Resource, Promise<string>>();
   let stopped = false;
@@ -88,10 +90,16 @@ export function createRest(deps: RestDeps): Rest {
   // Neither side may keep a connection that says nothing: times are taken below, by our own clock.
   const server = createServer({ requestTimeout: 0, headersTimeout: 0, keepAliveTimeout: 0 }, (request, response) => {
     const { socket } = request;
-    cutAfter(socket, undefined);
+    const connection = connections.get(socket);
+    if (connection === undefined || ++connection.asked > maxPipelined) {
+      socket.destroy();
+      return;
+    }
+    connection.timer?.cancel();
     response.once('close', () => {
+      connection.asked--;
       if (stopped) socket.end();
-      cutAfter(socket, idleMs);
+      if (connection.asked === 0) cutAfter(socket, idleMs);
     });
     answer(request, response).catch((error: unknown) => fail(response, error));
   });
@@ -120,7 +128,7 @@ export function createRest(deps: RestDeps): Rest {
 
   /** The client of the node, as it describes itself now; polls that describe it alike share one view. */
   function clientOf({ claims, nodeText }: RestRequest, socket: Socket): Promise<PollClient> {
-    const key = `${socket.remoteAddress}\n${nodeText}`;
+    const key = contentHash(`${socket.remoteAddress}\n`, nodeText);
     const known = clients.get(key);
     if (known !== undefined) return known;
     if (clients.size >= maxClients) throw new Refused(503, 'too many clients poll');
@@ -203,10 +211,11 @@ export function createRest(deps: RestDeps): Rest {
   }
 
   /** A connection that neither sends a request nor waits for an answer is cut in time. */
-  function cutAfter(socket: Socket, ms: number | undefined): void {
-    if (!sockets.has(socket)) return;
-    sockets.get(socket)?.cancel();
-    sockets.set(socket, ms === undefined ? undefined : clock.after(ms, () => socket.destroy()));
+  function cutAfter(socket: Socket, ms: number): void {
+    const connection = connections.get(socket);
+    if (connection === undefined) return;
+    connection.timer?.cancel();
+    connection.timer = clock.after(ms, () => socket.destroy());
   }
 
   return {
@@ -215,11 +224,11 @@ export function createRest(deps: RestDeps): Rest {
         socket.destroy();
         return;
       }
-      sockets.set(socket, undefined);
+      connections.set(socket, { timer: undefined, asked: 0 });
       cutAfter(socket, requestMs);
       socket.once('close', () => {
-        cutAfter(socket, undefined);
-        sockets.delete(socket);
+        connections.get(socket)?.timer?.cancel();
+        connections.delete(socket);
       });
       server.emit('connection', socket);
     },
@@ -228,9 +237,16 @@ export function createRest(deps: RestDeps): Rest {
       ignoreEndpoints();
       for (const stop of [...waiting]) stop();
       for (const client of [...open]) client.close('the server is stopping');
-      for (const [socket, timer] of sockets) if (timer !== undefined) socket.end();
+      for (const [socket, { asked }] of connections) if (asked === 0) socket.end();
     },
   };
+}
+
+interface Connection {
+  /** When it is cut, while nothing is asked on it. */
+  timer: Timer | undefined;
+  /** Requests not answered yet: a client may send several at once. */
+  asked: number;
 }
 
 interface Held {

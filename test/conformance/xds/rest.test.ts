@@ -6,6 +6,7 @@ import { describe, expect, it } from 'vitest';
 import type { Resource } from '../../../src/resources/resource.ts';
 import { typeUrls } from '../../../src/resources/type-urls.ts';
 import { restSources } from '../../../src/translate/rest-sources.ts';
+import { createSystemClock } from '../../../src/util/system-clock.ts';
 import { startBackend } from '../../support/backends.ts';
 import { ask } from '../../support/load.ts';
 import { describeWith, eventually, freePort, startEnvoy } from '../../support/real-parts.ts';
@@ -15,6 +16,7 @@ import { protos } from './grpc-client.ts';
 import { type RunningServer, runServer } from './running-server.ts';
 
 const CDS = typeUrls.cluster;
+const system = createSystemClock();
 const json = async ({ type, bytes }: Resource): Promise<string> =>
   JSON.stringify(restSources(protos.decode(type, bytes)));
 const cluster = (name: string, connectTimeout = '1s'): Resource =>
@@ -184,6 +186,27 @@ describe('R58: polls', () => {
     await eventually(() => kinds(server).includes('idle'));
     views.publish([cluster('a', '2s')]);
     expect((await held).body['resources']).toMatchObject([{ name: 'a', connectTimeout: '2s' }]);
+  });
+
+  it('may not wait without bound on one connection, and one that says nothing is cut', async () => {
+    const views = createStaticViews([cluster('a')]);
+    const clock = { ...system, after: (ms: number, fn: () => void) => system.after(Math.min(ms, 200), fn) };
+    await using server = await runServer(views, {}, { json, clock });
+    const { body } = await post(server.port, { node });
+    const text = JSON.stringify({ node, version_info: body['versionInfo'] });
+    const poll = `POST /v3/discovery:clusters HTTP/1.1\r\nhost: x\r\ncontent-length: ${text.length}\r\n\r\n${text}`;
+    for (const said of [poll.repeat(64), 'POST /v3/discovery:clusters HTTP/1.1\r\n', 'GARBAGE\r\n\r\n']) {
+      const socket = dial(server.port, '127.0.0.1');
+      let answered = 0;
+      socket.on('error', () => {});
+      socket.on('data', (bytes) => {
+        answered += bytes.length;
+      });
+      socket.write(said);
+      await once(socket, 'close');
+      expect(answered).toBe(0);
+    }
+    expect((await post(server.port, { node })).status).toBe(200);
   });
 
   it('end with the server: what is held is answered, connections are closed', async () => {
