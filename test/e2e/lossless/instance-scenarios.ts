@@ -67,8 +67,9 @@ export const instanceScenarios: readonly Scenario[] = [
   {
     name: 'instances replaced one by one, no drain',
     drainless: true,
-    run: async (stage) => {
-      for (let round = 0; round < 2; round++) await forEach((protocol) => replaceOneByOne(stage, protocol, 0));
+    run: async (stage, brief) => {
+      for (let round = 0; round < (brief ? 1 : 2); round++)
+        await forEach((protocol) => replaceOneByOne(stage, protocol, 0));
     },
   },
   {
@@ -78,15 +79,16 @@ export const instanceScenarios: readonly Scenario[] = [
   {
     name: 'instances replaced all at once, no drain',
     drainless: true,
-    run: async (stage) => {
-      for (let round = 0; round < 3; round++) await forEach((protocol) => replaceAll(stage, protocol, 0));
+    run: async (stage, brief) => {
+      for (let round = 0; round < (brief ? 1 : 3); round++) await forEach((protocol) => replaceAll(stage, protocol, 0));
     },
   },
   {
     name: '100 unrelated services come and go per second',
-    async run(stage) {
-      await churn(stage, 5);
-      await stage.clusters({ without: ['unrelated-1', 'unrelated-499'] });
+    async run(stage, brief) {
+      const seconds = brief ? 2 : 5;
+      await churn(stage, seconds);
+      await stage.clusters({ without: ['unrelated-1', `unrelated-${100 * seconds - 1}`] });
     },
   },
 ];

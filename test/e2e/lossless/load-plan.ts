@@ -42,6 +42,8 @@ export interface Tally {
   readonly failures: readonly Failure[];
   /** Timed out while the load's own thread stood still: the machine's doing, told apart. */
   readonly starved: readonly Failure[];
+  /** Requests that could not be written to a connection as it was closed to new ones, and went out on another. */
+  readonly heldBack: number;
   /** Milliseconds from the time it was due to its answer: median, 99th percentile, longest. */
   readonly p50Ms: number;
   readonly p99Ms: number;

@@ -16,7 +16,6 @@ export async function startLoadThread(plan: LoadPlan): Promise<RunningLoad> {
   const waiting = new Map<string, PromiseWithResolvers<LoadReport>>();
   const failures: (Failure & { label: string })[] = [];
   let fault: Error | undefined;
-  const exited = new Promise<void>((resolve) => worker.once('exit', () => resolve()));
   const fail = (error: Error): void => {
     fault ??= error;
     for (const { reject } of waiting.values()) reject(error);
@@ -48,7 +47,8 @@ export async function startLoadThread(plan: LoadPlan): Promise<RunningLoad> {
     failures: () => failures,
     async [Symbol.asyncDispose]() {
       say({ kind: 'stop' });
-      await exited;
+      // What is still on its way counts nowhere, and may never be answered.
+      await worker.terminate();
     },
   };
 }

@@ -19,6 +19,7 @@ interface Counts {
   ok: number;
   readonly failures: Failure[];
   readonly starved: Failure[];
+  heldBack: number;
   readonly times: number[];
   readonly answered: Record<string, number>;
 }
@@ -49,7 +50,7 @@ function open(label: string): Chapter {
   const known = chapters.get(label);
   if (known !== undefined) return known;
   const counts = plan.targets.map((target) => ({
-    ...{ target, sent: 0, ok: 0, failures: [], starved: [], times: [], answered: {} },
+    ...{ target, sent: 0, ok: 0, failures: [], starved: [], heldBack: 0, times: [], answered: {} },
   }));
   const chapter = { label, fromMs: wall(), toMs: wall(), counts, running: 0, stalledMs: 0, wanted: false };
   chapters.set(label, chapter);
@@ -91,6 +92,7 @@ function send(lane: (typeof lanes)[number], index: number, dueAt: number): void 
     own.running--;
     const now = performance.now();
     counts.times.push(now - dueAt);
+    if ((outcome.heldBack ?? 0) > 0) counts.heldBack++;
     if (outcome.reason === undefined) {
       counts.ok++;
       counts.answered[outcome.backend] = (counts.answered[outcome.backend] ?? 0) + 1;

@@ -1,5 +1,6 @@
 // One way to send a request and learn how it ended: HTTP/1.1 and HTTP/2 by prior knowledge, kept and fresh connections.
 // It must not know schedules or counts. Invariant: nothing is sent twice; a client library's own retries would hide a loss.
+// An HTTP/2 request that never left, as a GOAWAY was read before it was written, is not sent yet: it goes out elsewhere.
 import { Agent, request as httpRequest } from 'node:http';
 import { type ClientHttp2Session, type ClientHttp2Stream, connect, constants } from 'node:http2';
 import type { Target } from './load-plan.ts';
@@ -9,6 +10,8 @@ export interface Outcome {
   readonly reason: string | undefined;
   readonly text: string;
   readonly backend: string;
+  /** Times it never left the client, as the connection had just been closed to new requests, before it went out elsewhere. */
+  readonly heldBack?: number;
 }
 
 export interface Sending {
@@ -80,6 +83,9 @@ function createHttp1({ kind, port, host }: Target): Requester {
 }
 
 const sessionsKept = 2;
+const maxHeldBack = 3;
+/** Frame type of HEADERS (RFC 9113, 6.2). */
+const headersFrame = 1;
 
 function createHttp2({ kind, port, host }: Target): Requester {
   const sessions: ClientHttp2Session[] = [];
@@ -102,16 +108,27 @@ function createHttp2({ kind, port, host }: Target): Requester {
 
   return {
     send(path, fresh, done) {
-      const session = fresh ? open() : kept();
       let told = false;
-      const tell = (outcome: Outcome): void => {
-        if (told) return;
-        told = true;
-        done(outcome);
-        if (fresh) session.close();
+      let session: ClientHttp2Session;
+      let stream: ClientHttp2Stream;
+      const attempt = (heldBack: number): void => {
+        session = fresh || heldBack > 0 ? open() : kept();
+        const own = session;
+        const alone = fresh || heldBack > 0;
+        stream = kind === 'grpc' ? grpcCall(own, path, host) : get(own, path, host);
+        let unsent = false;
+        stream.once('frameError', (frame: number) => {
+          unsent = frame === headersFrame;
+        });
+        observe(stream, kind === 'grpc', (outcome) => {
+          if (alone) own.close();
+          if (told) return;
+          if (unsent && heldBack < maxHeldBack) return attempt(heldBack + 1);
+          told = true;
+          done({ ...outcome, heldBack });
+        });
       };
-      const stream = kind === 'grpc' ? grpcCall(session, path, host) : get(session, path, host);
-      observe(stream, kind === 'grpc', tell);
+      attempt(0);
       return {
         connection: fresh ? 'fresh' : 'kept',
         abandon() {
@@ -161,9 +178,13 @@ function observe(stream: ClientHttp2Stream, grpc: boolean, tell: (outcome: Outco
   stream.on('data', (piece: string) => {
     if (body.length < maxText) body += piece;
   });
-  stream.once('error', (error) => tell(errorReason(error)));
+  let fault: Outcome | undefined;
+  stream.once('error', (error) => {
+    fault = errorReason(error);
+  });
   stream.once('close', () => {
-    if (status === 0) tell(failed(`stream closed with ${stream.rstCode}`));
+    if (fault !== undefined) tell(fault);
+    else if (status === 0) tell(failed(`stream closed with ${stream.rstCode}`));
     else if (status !== 200) tell(failed(`status ${status}`, grpc ? message : body));
     else if (stream.rstCode !== constants.NGHTTP2_NO_ERROR) tell(failed(`stream reset with ${stream.rstCode}`));
     else if (grpc && grpcStatus !== '0') tell(failed(`grpc-status ${grpcStatus ?? 'missing'}`, message));

@@ -13,11 +13,14 @@ export interface Scenario {
   readonly drainless?: boolean;
   /** Also in SotW. */
   readonly everyVariant?: boolean;
-  run(stage: Stage): Promise<void>;
+  /** `brief`: fewer rounds of the same. */
+  run(stage: Stage, brief: boolean): Promise<void>;
 }
 
 export interface ScenarioResult {
   readonly scenario: string;
+  readonly drainless: boolean;
+  /** Version. */
   readonly envoy: string;
   readonly variant: string;
   readonly registry: string;
@@ -27,6 +30,8 @@ export interface ScenarioResult {
   readonly failed: Readonly<Record<Kind, number>>;
   /** Timed out while the load itself stood still. */
   readonly starved: number;
+  /** Written to another connection, as theirs had just been closed to new ones. */
+  readonly heldBack: number;
   /** Failures that must not be. */
   readonly lost: number;
   readonly p99Ms: number;
@@ -45,7 +50,7 @@ async function statsOf({ envoy }: StageProxy): Promise<ReadonlyMap<string, numbe
 let chapters = 0;
 
 /** Runs it between two quiet moments under load; never rejects for lost requests, which are in the result. */
-export async function runScenario(stage: Stage, scenario: Scenario): Promise<ScenarioResult> {
+export async function runScenario(stage: Stage, scenario: Scenario, brief = false): Promise<ScenarioResult> {
   const before = await Promise.all(stage.proxies.map(statsOf));
   const label = `${scenario.name} ${++chapters}`;
   const from = stage.timeline.length;
@@ -53,7 +58,7 @@ export async function runScenario(stage: Stage, scenario: Scenario): Promise<Sce
   await pause(500);
   let broken: unknown;
   try {
-    await scenario.run(stage);
+    await scenario.run(stage, brief);
   } catch (error) {
     broken = error;
   }
@@ -65,18 +70,20 @@ export async function runScenario(stage: Stage, scenario: Scenario): Promise<Sce
   const lost = all.filter(({ kind }) => !(scenario.drainless === true && (kind === 'post' || kind === 'grpc')));
   // The flags are in the access log a moment later.
   if (all.length > 0) await pause(500);
-  const { envoy, variant, rig } = stage.options;
+  const { variant, rig } = stage.options;
   const explanation =
     all.length === 0 && broken === undefined
       ? ''
       : explain({ stage, report, failures: all, before, after, timeline: stage.timeline.slice(from) });
   if (broken !== undefined) throw new Error(`${scenario.name}: ${String(broken)}\n${explanation}`, { cause: broken });
   return {
-    ...{ scenario: scenario.name, envoy, variant, registry: rig.name },
+    ...{ scenario: scenario.name, envoy: stage.version, variant, registry: rig.name },
+    drainless: scenario.drainless === true,
     seconds: Math.round((report.toMs - report.fromMs) / 100) / 10,
     requests: byKind(report, ({ sent }) => sent),
     failed: byKind(report, ({ failures }) => failures.length),
     starved: report.tallies.reduce((sum, { starved }) => sum + starved.length, 0),
+    heldBack: report.tallies.reduce((sum, { heldBack }) => sum + heldBack, 0),
     lost: lost.length,
     p99Ms: Math.round(Math.max(...report.tallies.map(({ p99Ms }) => p99Ms))),
     explanation,
@@ -121,7 +128,7 @@ function explain({ stage, report, failures, before, after, timeline }: Evidence)
       `  ${target.kind} ${target.host} through ${target.via}: ${own.length} of ${sent} failed, p99 ${p99Ms.toFixed(0)} ms, longest ${maxMs.toFixed(0)} ms`,
   );
   return [
-    `${report.label} (Envoy ${stage.options.envoy}, ${stage.options.variant}, registry ${stage.options.rig.name}); the load stood still for ${report.stalledMs.toFixed(0)} ms at most`,
+    `${report.label} (Envoy ${stage.version}, ${stage.options.variant}, registry ${stage.options.rig.name}); the load stood still for ${report.stalledMs.toFixed(0)} ms at most`,
     ...tallies,
     ...events.map(({ line }) => line),
     ...(failures.length > shown ? [`  and ${failures.length - shown} failures more`] : []),

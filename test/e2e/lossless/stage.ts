@@ -29,6 +29,8 @@ export interface StageProxy {
 
 export interface Stage extends AsyncDisposable {
   readonly options: StageOptions;
+  /** Of the Envoys, such as 1.40.0. */
+  readonly version: string;
   readonly registry: RunningRegistry;
   readonly wire: ControlWire;
   readonly proxies: readonly StageProxy[];
@@ -95,7 +97,7 @@ export async function startStage(options: StageOptions): Promise<Stage> {
 }
 
 async function build(options: StageOptions, stack: AsyncDisposableStack): Promise<Stage> {
-  const { rig, variant, envoy: version, maxSeconds } = options;
+  const { rig, variant, envoy: wanted, maxSeconds } = options;
   const registry = stack.use(await rig.start());
   const first = await startProduct({ registries: [registry.config] });
   stack.use(first);
@@ -119,7 +121,7 @@ async function build(options: StageOptions, stack: AsyncDisposableStack): Promis
     const log = createAccessLogFilter();
     const envoy = stack.use(
       await startEnvoy(config, {
-        ...(version === 'oldest' ? { bin: 'oldest' } : {}),
+        ...(wanted === 'oldest' ? { bin: 'oldest' } : {}),
         // Drains end within the scenario that caused them; the access log is there when a failure is explained.
         args: ['--concurrency', String(concurrency), '--drain-time-s', '4', '--file-flush-interval-msec', '200'],
         onOutput: log.take,
@@ -133,7 +135,7 @@ async function build(options: StageOptions, stack: AsyncDisposableStack): Promis
   }
 
   const proxies: StageProxy[] = [];
-  const stage: Omit<Stage, 'load' | typeof Symbol.asyncDispose> = {
+  const stage: Omit<Stage, 'load' | 'version' | typeof Symbol.asyncDispose> = {
     ...{ options, registry, wire, proxies, timeline, sparePort, product: first },
     shop: () => shop,
     note: (what) => void timeline.push({ atMs: performance.timeOrigin + performance.now(), what }),
@@ -169,10 +171,10 @@ async function build(options: StageOptions, stack: AsyncDisposableStack): Promis
           for (const { name, envoy } of proxies.slice(0, 2)) {
             const hosts = await clusterHosts(envoy);
             for (const [cluster, ports] of Object.entries(present)) {
-              const wanted = ports.map((port) => `127.0.0.1:${port}`).sort();
+              const expected = ports.map((port) => `127.0.0.1:${port}`).sort();
               const found = [...(hosts.get(cluster) ?? ['(no cluster)'])].sort();
-              if (wanted.join() !== found.join())
-                throw new Error(`${name}: ${cluster} has ${found.join(', ')}, not ${wanted.join(', ')}`);
+              if (expected.join() !== found.join())
+                throw new Error(`${name}: ${cluster} has ${found.join(', ')}, not ${expected.join(', ')}`);
             }
             for (const cluster of without) if (hosts.has(cluster)) throw new Error(`${name} still has ${cluster}`);
           }
@@ -237,10 +239,12 @@ async function build(options: StageOptions, stack: AsyncDisposableStack): Promis
     );
   await stage.answeredBy({ kind: 'h1', service: innerService, host: innerService, protocol: 'http' }, ['inner-1']);
   await stage.synced();
+  const info = JSON.parse((await proxies[0]?.envoy.adminGet('/server_info')) ?? '{}') as { version?: string };
+  const version = info.version?.split('/')[1] ?? 'unknown';
   const load = stack.use(
     await startLoadThread({ targets: targets(edgePort, outbound), freshEvery: 20, timeoutMs: 5000, maxSeconds }),
   );
-  return Object.assign(stage, { load, [Symbol.asyncDispose]: () => stack.disposeAsync() });
+  return Object.assign(stage, { load, version, [Symbol.asyncDispose]: () => stack.disposeAsync() });
 }
 
 /** Addresses by cluster, as the Envoy's admin port tells them; a cluster without any has an empty list. */
