@@ -236,55 +236,63 @@ const rest = {
   },
 };
 
-describeWith(['envoy'], 'R58: a real Envoy without a stream', () => {
-  it('gets clusters, endpoints, listeners and routes by REST, serves traffic, and follows changes', async () => {
-    await using one = await startBackend('one').then((backend) => ({
-      ...backend,
-      [Symbol.asyncDispose]: () => backend.crash(),
-    }));
-    await using two = await startBackend('two').then((backend) => ({
-      ...backend,
-      [Symbol.asyncDispose]: () => backend.crash(),
-    }));
-    const listenPort = await freePort();
-    const shape = (ports: readonly number[]): Resource[] =>
-      world({
-        ...{ channel: { variant: 'sotw', aggregated: true }, listenPort, clusters: { shop: ports }, route: 'shop' },
-      });
-    const views = createStaticViews(shape([one.port]));
-    await using server = await runServer(views, {}, { json });
-    await using envoy = await startEnvoy({
-      node: { id: 'edge-1', cluster: 'edge' },
-      dynamic_resources: { cds_config: rest, lds_config: rest },
-      static_resources: {
-        clusters: [
-          {
-            ...{ name: 'chancery', type: 'STATIC', connect_timeout: '1s' },
-            load_assignment: {
-              cluster_name: 'chancery',
-              endpoints: [
-                {
-                  lb_endpoints: [
-                    { endpoint: { address: { socket_address: { address: '127.0.0.1', port_value: server.port } } } },
+describeWith(['envoy', 'envoy-oldest'], 'R58: a real Envoy without a stream', () => {
+  it.each([undefined, 'oldest'])(
+    '(%s) gets clusters, endpoints, listeners and routes by REST, serves traffic, and follows changes',
+    async (bin) => {
+      await using one = await startBackend('one').then((backend) => ({
+        ...backend,
+        [Symbol.asyncDispose]: () => backend.crash(),
+      }));
+      await using two = await startBackend('two').then((backend) => ({
+        ...backend,
+        [Symbol.asyncDispose]: () => backend.crash(),
+      }));
+      const listenPort = await freePort();
+      const shape = (ports: readonly number[]): Resource[] =>
+        world({
+          ...{ channel: { variant: 'sotw', aggregated: true }, listenPort, clusters: { shop: ports }, route: 'shop' },
+        });
+      const views = createStaticViews(shape([one.port]));
+      await using server = await runServer(views, {}, { json });
+      await using envoy = await startEnvoy(
+        {
+          node: { id: 'edge-1', cluster: 'edge' },
+          dynamic_resources: { cds_config: rest, lds_config: rest },
+          static_resources: {
+            clusters: [
+              {
+                ...{ name: 'chancery', type: 'STATIC', connect_timeout: '1s' },
+                load_assignment: {
+                  cluster_name: 'chancery',
+                  endpoints: [
+                    {
+                      lb_endpoints: [
+                        {
+                          endpoint: { address: { socket_address: { address: '127.0.0.1', port_value: server.port } } },
+                        },
+                      ],
+                    },
                   ],
                 },
-              ],
-            },
+              },
+            ],
           },
-        ],
-      },
-    });
-    const who = async (): Promise<unknown> => (await ask({ port: listenPort, host: 'any' })).headers['x-backend'];
-    expect(await eventually(who)).toBe('one');
-    views.publish(shape([two.port]));
-    await eventually(async () => (await who()) === 'two');
-    const acked = new Set(server.events.flatMap((event) => (event.kind === 'ack' ? [event.type] : [])));
-    await eventually(() => {
-      for (const event of server.events) if (event.kind === 'ack') acked.add(event.type);
-      return acked.size === 4;
-    });
-    expect(server.events.filter(({ kind }) => kind === 'nack')).toEqual([]);
-    expect(await envoy.stat('cluster_manager.cds.update_rejected')).toBe(0);
-    expect(await envoy.stat('cluster_manager.cds.update_failure')).toBe(0);
-  });
+        },
+        bin === undefined ? {} : { bin },
+      );
+      const who = async (): Promise<unknown> => (await ask({ port: listenPort, host: 'any' })).headers['x-backend'];
+      expect(await eventually(who)).toBe('one');
+      views.publish(shape([two.port]));
+      await eventually(async () => (await who()) === 'two');
+      const acked = new Set(server.events.flatMap((event) => (event.kind === 'ack' ? [event.type] : [])));
+      await eventually(() => {
+        for (const event of server.events) if (event.kind === 'ack') acked.add(event.type);
+        return acked.size === 4;
+      });
+      expect(server.events.filter(({ kind }) => kind === 'nack')).toEqual([]);
+      expect(await envoy.stat('cluster_manager.cds.update_rejected')).toBe(0);
+      expect(await envoy.stat('cluster_manager.cds.update_failure')).toBe(0);
+    },
+  );
 });
