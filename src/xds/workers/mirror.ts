@@ -45,7 +45,7 @@ export function createMirror(say: (message: FromWorker) => void): Mirror {
       id,
       ...(onDemand === undefined ? {} : { onDemand }),
       get: (type: TypeUrl, name: string) => of(type).get(name),
-      names: (type: TypeUrl) => of(type).keys(),
+      names: (type: TypeUrl) => listed(of(type)),
     };
     return { view, content, wanted: views.get(id)?.wanted ?? new Set() };
   }
@@ -62,11 +62,14 @@ export function createMirror(say: (message: FromWorker) => void): Mirror {
       }
       return names;
     };
-    for (const { type, name } of removed) writable(type).delete(name);
+    for (const { type, name } of removed) erase(writable(type), name);
     for (const number of set) {
       const resource = resources.get(number);
       if (resource === undefined) throw new Error(`view ${id} lists resource ${number}, which was never told`);
-      writable(resource.type).set(resource.name, resource);
+      const names = writable(resource.type);
+      erase(names, resource.name);
+      names.set(resource.name, resource);
+      for (const alias of resource.aliases ?? []) if (names.get(alias)?.name !== alias) names.set(alias, resource);
     }
     views.set(id, createView(id, content, onDemand));
   }
@@ -165,6 +168,19 @@ export function createMirror(say: (message: FromWorker) => void): Mirror {
       }
     },
   };
+}
+
+/** Takes a resource out, with the other names it goes by. */
+function erase(names: Map<string, Resource>, name: string): void {
+  const old = names.get(name);
+  if (old?.name !== name) return;
+  names.delete(name);
+  for (const alias of old.aliases ?? []) if (names.get(alias) === old) names.delete(alias);
+}
+
+/** What a wildcard covers: own names, and not what is for those only who ask by name. */
+function* listed(names: ReadonlyMap<string, Resource>): Iterable<string> {
+  for (const [name, resource] of names) if (resource.name === name && resource.byNameOnly !== true) yield name;
 }
 
 const noNames: ReadonlyMap<string, Resource> = new Map();

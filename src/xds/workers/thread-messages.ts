@@ -29,6 +29,8 @@ export interface SharedResource extends Place {
   readonly version: string;
   /** Type index and name, in turns. */
   readonly deps: readonly (number | string)[];
+  /** What few have: `byNameOnly`, `aliases`. */
+  readonly rare: Pick<Resource, 'byNameOnly' | 'aliases'> | undefined;
 }
 
 export type ToWorker =
@@ -121,17 +123,22 @@ export interface WorkerSetup {
 /** `place` says where its bytes lie. */
 export function toShared(resource: Resource, id: number, place: Place): SharedResource {
   const deps = resource.deps.flatMap(({ type, name }) => [typeTable.indexOf(type), name]);
-  const { name, version } = resource;
-  return { id, type: typeTable.indexOf(resource.type), name, version, deps, ...place };
+  const { name, version, byNameOnly, aliases } = resource;
+  const rare = {
+    ...(byNameOnly === undefined ? {} : { byNameOnly }),
+    ...(aliases === undefined ? {} : { aliases }),
+  };
+  const some = byNameOnly === undefined && aliases === undefined ? undefined : rare;
+  return { id, type: typeTable.indexOf(resource.type), name, version, deps, rare: some, ...place };
 }
 
 /** The resource as a worker reads it; its bytes are not copied. */
-export function fromShared({ type, name, version, deps, segment, offset, length }: SharedResource): Resource {
+export function fromShared({ type, name, version, deps, rare, ...place }: SharedResource): Resource {
   const refs: ResourceRef[] = [];
   for (let index = 0; index < deps.length; index += 2)
     refs.push({ type: typeOf(Number(deps[index])), name: String(deps[index + 1]) });
-  const bytes = Buffer.from(segment, offset, length);
-  return { type: typeOf(type), name, version, bytes, deps: refs, provenance: [] };
+  const bytes = Buffer.from(place.segment, place.offset, place.length);
+  return { type: typeOf(type), name, version, bytes, deps: refs, provenance: [], ...rare };
 }
 
 function typeOf(index: number): TypeUrl {

@@ -42,6 +42,18 @@ describe('shared bytes', () => {
   });
 });
 
+describe('a resource in another thread', () => {
+  it('keeps what few have: other names, and that a wildcard does not cover it', () => {
+    const shared = createByteSegments();
+    for (const rare of [{ byNameOnly: true }, { aliases: ['r/a.example', 'r/b.example'] }, {}]) {
+      const one = resource(typeUrls.virtualHost, 'r/a', { content: 'x', ...rare });
+      shared.place([one]);
+      const made = fromShared(structuredClone(toShared(one, 1, shared.placeOf(one))));
+      expect({ ...made, bytes: Buffer.from(made.bytes) }).toEqual(one);
+    }
+  });
+});
+
 describe('a copied client', () => {
   it('has metadata without a prototype, at every depth', () => {
     const metadata = { deep: [{ x: { y: 1 } }], constructor: 'claimed' };

@@ -3,6 +3,7 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { typeUrls } from '../../../../src/resources/type-urls.ts';
 import { propertyRuns } from '../../../support/property-runs.ts';
+import { createStaticViews, resource } from '../../../support/static-views.ts';
 import { type Contents, createHandViews, createSimulatedChannel, seen } from './simulated-channel.ts';
 
 type Channel = ReturnType<typeof createSimulatedChannel>;
@@ -118,6 +119,26 @@ describe('a mirrored view', () => {
     views.publish('web', { a: '2' });
     expect(channel.publisher.behind(id, 1)).toBe(true);
     expect(channel.publisher.behind(id, 2)).toBe(false);
+  });
+
+  it('finds a virtual host by every host it serves, as the view does', async () => {
+    const host = (content: string, ...aliases: readonly string[]) =>
+      resource(typeUrls.virtualHost, 'r/shop', { content, aliases });
+    const views = createStaticViews([host('1', 'r/a', 'r/b')]);
+    const channel = createSimulatedChannel(views);
+    const stream = channel.open('any');
+    await settle(channel);
+    const found = (name: string) => stream.subscription?.view().get(typeUrls.virtualHost, name)?.name;
+    const names = () => [...(stream.subscription?.view().names(typeUrls.virtualHost) ?? [])];
+    expect(['r/shop', 'r/a', 'r/b'].map(found)).toEqual(['r/shop', 'r/shop', 'r/shop']);
+    expect(names()).toEqual(['r/shop']);
+    views.publish([host('2', 'r/b', 'r/c')]);
+    await settle(channel);
+    expect(['r/shop', 'r/a', 'r/b', 'r/c'].map(found)).toEqual(['r/shop', undefined, 'r/shop', 'r/shop']);
+    views.publish([]);
+    await settle(channel);
+    expect(['r/shop', 'r/b', 'r/c'].map(found)).toEqual([undefined, undefined, undefined]);
+    expect(names()).toEqual([]);
   });
 
   it('closes everything when the worker has died', async () => {
