@@ -6,7 +6,7 @@ import { typeUrls } from '../resources/type-urls.ts';
 import { held } from './holdings.ts';
 import { unresolvedHost } from './responses.ts';
 import { type StreamState, send } from './stream-state.ts';
-import { isKept, isUngated, mayBreak, ready, stays } from './transition.ts';
+import { isKept, isUngated, lastGood, mayBreak, ready, stays } from './transition.ts';
 import { covers, holds, isOrdinary, type TypeState } from './type-state.ts';
 import { nextTrial } from './verdict.ts';
 import { withAliases } from './virtual-hosts.ts';
@@ -63,7 +63,10 @@ function emit(
       upserts.push(state.links === undefined ? verdict : withAliases(state.links, verdict));
       if (due) asked.push(name);
       // Kept for now: to be looked at again.
-      if (stream.view.get(state.type, name) === undefined && holds(state, name)) state.dirty.add(name);
+      if (
+        stream.view.get(state.type, name) === undefined ? holds(state, name) : lastGood(stream, state, name) === verdict
+      )
+        state.dirty.add(name);
     }
   }
   // A first wildcard request is answered even if there is nothing (R36), unless content only waits for its gate.
@@ -85,6 +88,11 @@ function judge(stream: StreamState, state: TypeState, name: string): Resource | 
   const resource = wanted(stream.view, state, name);
   if (resource === undefined) {
     if (forced && state.links !== undefined && !holds(state, name)) return unresolvedHost(name);
+    // A route configuration brought along, in content we do not know, that a listener still names: not taken away early.
+    if (state.type === typeUrls.routes && state.unsure.has(name) && !mayBreak(stream, state, name)) return 'wait';
+    // Refused, but brought along in a version that nobody knows: better silence than to take it from what warms.
+    const warms = state.type === typeUrls.endpoints || state.type === typeUrls.secret;
+    if (warms && state.unsure.has(name) && stream.view.get(state.type, name) !== undefined) return undefined;
     if (forced) return isKept(stream, state, name) ? held(state.holdings, name) : 'remove';
     // Rejected without a last good one is not gone.
     if (!holds(state, name) || stream.view.get(state.type, name) !== undefined) return undefined;
@@ -92,5 +100,6 @@ function judge(stream: StreamState, state: TypeState, name: string): Resource | 
   }
   stays(stream, state, name);
   if (!forced && !state.unsure.has(name) && held(state.holdings, name)?.version === resource.version) return undefined;
-  return ready(stream, state, resource) ? resource : 'wait';
+  if (ready(stream, state, resource)) return resource;
+  return (forced ? lastGood(stream, state, name) : undefined) ?? 'wait';
 }

@@ -56,8 +56,7 @@ function answer(stream: StreamState, state: TypeState, { nonce, error }: Discove
   if (flight?.message.nonce !== nonce && !late) return;
   const answered = late ? overdue : flight;
   if (answered === undefined) return;
-  if (late) state.overdue = undefined;
-  else {
+  if (!late) {
     state.flight = undefined;
     if (state.ackTimer) {
       state.ackTimer = false;
@@ -67,10 +66,12 @@ function answer(stream: StreamState, state: TypeState, { nonce, error }: Discove
   if (error === undefined) {
     // A late ACK was counted as landed when its time ran out.
     if (!late) accept(state, answered);
+    state.overdue = undefined;
     stream.effects.push({ kind: 'notice', notice: { kind: 'ack', type: state.type, nonce } });
     return;
   }
   reject(state, answered, { error, full: stream.options.variant === 'sotw' });
+  state.overdue = undefined;
   const { versions: resources } = answered.message;
   stream.effects.push({
     kind: 'notice',

@@ -7,7 +7,7 @@ import { held, heldResources } from './holdings.ts';
 import { emptyAssignment } from './responses.ts';
 import { type StreamState, send } from './stream-state.ts';
 import { isEmpty } from './subscription.ts';
-import { isKept, isUngated, mayBreak, ready, stays } from './transition.ts';
+import { isKept, isUngated, lastGood, mayBreak, ready, stays } from './transition.ts';
 import { covers, isFullType, isOrdinary, type TypeState } from './type-state.ts';
 import { awaitingTrial, nextTrial } from './verdict.ts';
 import { wanted } from './wanted.ts';
@@ -74,6 +74,7 @@ function emitShared(stream: StreamState, state: TypeState): boolean {
 function emitFull(stream: StreamState, state: TypeState, trial: boolean): boolean {
   const resources: Resource[] = [];
   const touched: string[] = [];
+  const again: string[] = [];
   const waiting: string[] = [];
   const awaiting = awaitingTrial(state);
   const names = new Set(state.subscription.names);
@@ -94,11 +95,13 @@ function emitFull(stream: StreamState, state: TypeState, trial: boolean): boolea
     if (resource === undefined) continue;
     resources.push(resource);
     if (resource.version !== has?.version) touched.push(name);
+    else if (state.unsure.has(name)) again.push(name);
   }
   const kept = new Set(resources.map(({ name }) => name));
   // What the client may have taken from a refused set, and is not to have, only a set without it takes away (R14).
-  const stray = [...state.unsure].some((name) => !kept.has(name));
-  const due = stray || state.forced.size > 0 || state.respond;
+  const { view } = stream;
+  const stray = [...state.unsure].some((name) => !kept.has(name) && view.get(state.type, name) === undefined);
+  const due = stray || (!trial && again.length > 0) || state.forced.size > 0 || state.respond;
   state.forced.clear();
   state.dirty.clear();
   state.unseen = false;
@@ -112,7 +115,7 @@ function emitFull(stream: StreamState, state: TypeState, trial: boolean): boolea
   state.respond = false;
   const removed = [...heldResources(state.holdings)].flatMap(({ name }) => (kept.has(name) ? [] : [name]));
   const message = stream.options.messages.sotw({ type: state.type, resources, removed }, state.lastSequence);
-  send(stream, state, { message, touched, trial });
+  send(stream, state, { message, touched, again, trial });
   return true;
 }
 
@@ -134,6 +137,8 @@ function emitPart(
     state.dirty.delete(name);
     const forced = state.forced.delete(name);
     if (forced) asked.push(name);
+    // Said again as it was: the new content is still due.
+    if (resource !== undefined && lastGood(stream, state, name) === resource) state.dirty.add(name);
     if (resource !== undefined) resources.push(resource);
     // Told once, as the answer to the request: the client need not wait out its timer.
     else if (forced && stream.options.resourceErrors === true) missing.push(name);
@@ -163,10 +168,13 @@ function part(stream: StreamState, state: TypeState, name: string): Resource | '
   const forced = state.forced.has(name);
   if (resource === undefined) {
     if (forced && isKept(stream, state, name)) return held(state.holdings, name);
+    // Refused, but brought along in a version that nobody knows: better silence than to empty it.
+    if (state.unsure.has(name) && stream.view.get(state.type, name) !== undefined) return undefined;
     // An EDS request left unanswered keeps its cluster from ever warming (R40).
     if (state.type !== typeUrls.endpoints) return undefined;
     return forced ? emptyAssignment(name) : withdrawn(stream, state, name);
   }
   if (!forced && !state.unsure.has(name) && held(state.holdings, name)?.version === resource.version) return undefined;
-  return ready(stream, state, resource) ? resource : 'wait';
+  if (ready(stream, state, resource)) return resource;
+  return (forced ? lastGood(stream, state, name) : undefined) ?? 'wait';
 }

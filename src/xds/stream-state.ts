@@ -92,7 +92,6 @@ export interface StreamState {
 export function send(stream: StreamState, state: TypeState, flight: Flight): void {
   const { message } = flight;
   state.flight = flight;
-  state.overdue = undefined;
   state.lastSequence = message.sequence;
   state.lastNonce = message.nonce;
   state.answered = true;
@@ -131,8 +130,8 @@ function unpin({ view }: StreamState, { type, pinned, reasons }: TypeState, mess
  * The client drops or re-warms what belongs to a cluster or listener it just got: endpoints, secrets and routes that it
  * subscribes to are sent again, unasked (R46 to R49).
  */
-function resendChildren(stream: StreamState, { message, touched }: Flight): void {
-  for (const name of touched) {
+function resendChildren(stream: StreamState, { message, touched, again = [] }: Flight): void {
+  for (const name of [...touched, ...again]) {
     for (const dep of message.resources.get(name)?.deps ?? []) {
       const child = stream.types.get(dep.type);
       if (child === undefined || dep.type === typeUrls.cluster || !covers(child, dep.name)) continue;

@@ -116,7 +116,9 @@ function expireAnswer(stream: StreamState, type: TypeUrl): void {
   // No answer ever (R16), or a very late one: go on as if it had been taken, but remember it for a late NACK.
   accept(state, flight);
   state.flight = undefined;
-  state.overdue = { ...flight, trial: false };
+  // Of complete sets each is answered for what those before it brought, too.
+  const touched = [...new Set([...(state.overdue?.touched ?? []), ...flight.touched])];
+  state.overdue = { ...flight, touched, trial: false };
 }
 
 /** Sends what may be sent now, in order, one message a type at most. */

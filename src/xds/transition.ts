@@ -162,6 +162,11 @@ export function mayBreak(stream: StreamState, state: TypeState, name: string): b
   return true;
 }
 
+/** The last good content of a name whose new content is stopped for a rejected cluster: what an answer that is due says. */
+export function lastGood({ gates }: StreamState, { type, holdings }: TypeState, name: string): Resource | undefined {
+  return gates.stoppedBranches.has(`${type} ${name}`) ? held(holdings, name) : undefined;
+}
+
 /** The view has the name again: a later removal of it waits anew. */
 export function stays({ gates }: StreamState, { type }: TypeState, name: string): void {
   const { waiting, overdue } = gates.heldRemovals;
@@ -197,10 +202,14 @@ function usedBy(stream: StreamState, users: readonly TypeUrl[], target: Target):
   return false;
 }
 
-/** True if the client keeps content that we do not know, as its new one was rejected: it may name anything. */
-function hasUnknown({ view }: StreamState, { type, pinned, unsure }: TypeState): boolean {
+/** True if the client keeps content that we do not know, as its new one is rejected or stopped: it may name anything. */
+function hasUnknown({ view, gates }: StreamState, { type, pinned, unsure }: TypeState): boolean {
   for (const [name, rejected] of pinned)
     if (unsure.has(name) && view.get(type, name)?.version === rejected) return true;
+  for (const key of gates.stoppedBranches) {
+    const [itsType, ...name] = key.split(' ');
+    if (itsType === type && unsure.has(name.join(' '))) return true;
+  }
   return false;
 }
 
@@ -224,21 +233,36 @@ function stoppedUser(stream: StreamState, users: readonly TypeUrl[], target: Tar
   return false;
 }
 
+/** True if something of the type is to be sent that no rejection stops, and that is not a removal waiting for its users. */
+function isPending({ view, gates }: StreamState, { type, dirty, forced, respond, unseen, trials }: TypeState): boolean {
+  if (respond || unseen || trials.length > 0) return true;
+  for (const names of [dirty, forced])
+    for (const name of names) {
+      if (gates.stoppedBranches.has(`${type} ${name}`)) continue;
+      if (names === forced || type === typeUrls.listener || view.get(type, name) !== undefined) return true;
+    }
+  return false;
+}
+
+const warmsListeners: ReadonlySet<TypeUrl> = new Set([typeUrls.routes, typeUrls.secret, typeUrls.extension]);
+
 /** What sends requests to clusters is acknowledged as the new view has it, so no old one is in use unseen. */
 function settled(stream: StreamState): boolean {
   const listeners = stream.types.get(typeUrls.listener);
-  const routes = stream.types.get(typeUrls.routes);
   if (listeners === undefined) return stream.types.get(typeUrls.cluster)?.resumed !== true;
   for (const type of gatedTypes) {
     const state = stream.types.get(type);
-    if (state !== undefined && (state.flight !== undefined || hasMarks(state))) return false;
+    if (state !== undefined && (state.flight !== undefined || isPending(stream, state))) return false;
   }
   for (const user of heldRouteUsers(stream))
     for (const dep of user.deps) {
-      if (dep.type !== typeUrls.routes) continue;
+      const state = stream.types.get(dep.type);
+      // A listener that warms for its routes, secrets or extensions leaves the old one in use, though it is acknowledged.
+      if (!warmsListeners.has(dep.type) || stream.gates.stoppedBranches.has(`${dep.type} ${dep.name}`)) continue;
       const target = stream.view.get(dep.type, dep.name);
-      if (target === undefined || routes?.pinned.has(dep.name) === true) continue;
-      if (routes === undefined || held(routes.holdings, dep.name)?.version !== target.version) return false;
+      if (target === undefined || state?.pinned.has(dep.name) === true) continue;
+      if (state === undefined || held(state.holdings, dep.name)?.version !== target.version) return false;
+      if (state.forced.has(dep.name) || state.flight?.message.resources.has(dep.name) === true) return false;
     }
   return true;
 }

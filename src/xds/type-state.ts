@@ -14,6 +14,8 @@ export interface Flight {
   readonly touched: readonly string[];
   /** Names that were due whether or not they changed: where one is refused, its last good content is due instead. */
   readonly asked?: readonly string[];
+  /** Held content that the client may have lost, sent again (R14). */
+  readonly again?: readonly string[];
   /** It tries the first group of `trials`. */
   readonly trial: boolean;
 }

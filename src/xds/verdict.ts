@@ -4,7 +4,7 @@
 import { held, hold, holdExactly, release } from './holdings.ts';
 import type { ErrorDetail } from './requests.ts';
 import { isUnresolved } from './responses.ts';
-import { covers, type Flight, isFullType, type TypeState } from './type-state.ts';
+import { covers, type Flight, holds, isFullType, type TypeState } from './type-state.ts';
 
 /** The client has the message's content. */
 export function accept(state: TypeState, flight: Flight): void {
@@ -51,19 +51,30 @@ export function reject(
   const { message } = flight;
   if (flight.trial) state.trials.shift();
   const complete = full && isFullType(state.type);
-  const suspects = (complete ? flight.touched : [...message.resources.keys()]).filter((name) => covers(state, name));
+  const suspects = (complete ? newIn(state, flight) : [...message.resources.keys()]).filter((name) =>
+    covers(state, name),
+  );
+  if (complete && isExplained(state, flight)) {
+    for (const name of suspects) for (const marks of [state.unsure, state.dirty]) marks.add(name);
+    return;
+  }
   const asked = (flight.asked ?? []).filter((name) => suspects.includes(name));
+  if (complete) doubt(state, flight);
   const bad = suspects.length === 1 ? suspects[0] : undefined;
   for (const name of suspects) {
     // Taken for held when its time ran out, or sent again unchanged: it is no last good one any more.
-    if (held(state.holdings, name)?.version === message.versions.get(name)) release(state.holdings, name);
-    if (name === bad || state.unsure.has(name)) continue;
+    const taken = held(state.holdings, name)?.version === message.versions.get(name);
+    if (taken) release(state.holdings, name);
+    if ((name === bad && !taken) || state.unsure.has(name)) continue;
     state.unsure.add(name);
-    state.suspected.add(name);
+    // What it had before it was taken for held, nobody knows any more.
+    if (!taken) state.suspected.add(name);
   }
   if (bad !== undefined) {
     // Refused alone, it was not taken before either: the client has its last good content, or none.
     if (state.suspected.delete(bad)) state.unsure.delete(bad);
+    // A client that came back with a complete set may have it in a version that nothing told.
+    if (complete && state.resumed && held(state.holdings, bad) === undefined) state.unsure.add(bad);
     state.pinned.set(bad, message.versions.get(bad) ?? '');
     state.reasons.set(bad, error.message);
     // What warms waits for it, or was given up at the refusal: the last good content serves.
@@ -76,9 +87,39 @@ export function reject(
     const [left, right] = split(suspects, error.message);
     state.trials.unshift(left, right);
   }
-  if (complete) return;
-  if (suspects.length === 0) for (const name of message.removed) release(state.holdings, name);
-  else for (const name of message.removed) if (covers(state, name)) state.dirty.add(name);
+  if (!complete && suspects.length === 0) for (const name of message.removed) release(state.holdings, name);
+  else
+    for (const name of message.removed) {
+      if (message.resources.has(name) || !holds(state, name)) continue;
+      // Removals count though the message was refused (R14): the client may have it or not.
+      state.unsure.add(name);
+      state.dirty.add(name);
+    }
+}
+
+/** What a complete set has that the client never acknowledged, be it that an earlier answer took too long. */
+function newIn({ overdue }: TypeState, { message, touched }: Flight): string[] {
+  const late = (overdue?.touched ?? []).filter(
+    (name) => !touched.includes(name) && overdue?.message.versions.get(name) === message.versions.get(name),
+  );
+  return [...touched, ...late];
+}
+
+/** What was only taken for held, as its answer took too long, is no last good content beside a refusal. */
+function doubt(state: TypeState, flight: Flight): void {
+  const { overdue } = state;
+  if (overdue === undefined || overdue === flight) return;
+  for (const name of overdue.touched) {
+    if (held(state.holdings, name)?.version !== overdue.message.versions.get(name)) continue;
+    release(state.holdings, name);
+    state.unsure.add(name);
+  }
+}
+
+/** True if a late refusal of an earlier message found what is bad in this one. */
+function isExplained({ pinned }: TypeState, { message }: Flight): boolean {
+  for (const [name, rejected] of pinned) if (message.versions.get(name) === rejected) return true;
+  return false;
 }
 
 function split(suspects: readonly string[], message: string): [string[], string[]] {

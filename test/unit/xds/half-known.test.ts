@@ -2,8 +2,9 @@
 // Each case was found by the model tests (test/property/xds) and shrunk by hand.
 import { describe, expect, it } from 'vitest';
 import type { Resource, ResourceRef } from '../../../src/resources/resource.ts';
+import type { TypeUrl } from '../../../src/resources/type-urls.ts';
 import { resource } from '../../support/static-views.ts';
-import { CDS, type Driver, drive, EDS, LDS, RDS } from './driver.ts';
+import { CDS, type Driver, drive, EDS, LDS, RDS, SDS } from './driver.ts';
 
 type Variant = 'sotw' | 'delta';
 const variants = ['sotw', 'delta'] as const;
@@ -19,11 +20,7 @@ const table = (name: string, clusters: readonly string[], content = '1'): Resour
     deps: clusters.map((one): ResourceRef => ({ type: CDS, name: one })),
   });
 
-function ask(
-  driver: Driver,
-  type: typeof CDS | typeof EDS | typeof LDS | typeof RDS,
-  names: readonly string[],
-): string[] {
+function ask(driver: Driver, type: TypeUrl, names: readonly string[]): string[] {
   return driver.options.variant === 'sotw' ? driver.sotw(type, names) : driver.delta(type, { subscribe: names });
 }
 
@@ -149,5 +146,82 @@ describe('a resource found out to be the bad one of several', () => {
     driver.ack(RDS);
     expect(driver.last(CDS).removed).toEqual(['a']);
     expect(driver.last(CDS).resources.has('a')).toBe(false);
+  });
+});
+
+describe('removals', () => {
+  it.each(variants)('R45, R49: %s: wait until a listener that was acknowledged has its secrets', (variant) => {
+    const before = [cluster('a'), endpoints('a'), listener('main'), table('main', ['a'])];
+    const driver = settled(variant, before, { eds: ['a'], rds: ['main', 'side'] });
+    const secret = resource(SDS, 'key');
+    const next = resource(LDS, 'in', { content: 'side', deps: [{ type: RDS, name: 'side' }, secret] });
+    driver.publish([cluster('b'), endpoints('b'), next, table('side', ['b']), secret]);
+    driver.ack(CDS);
+    expect(driver.last(LDS).versions.get('in')).toBe(next.version);
+    // Acknowledged, it warms for its secret: the one before it serves, and needs its cluster.
+    driver.ack(RDS);
+    driver.ack(LDS);
+    driver.ack(RDS);
+    expect(driver.last(CDS).removed).toEqual([]);
+    ask(driver, SDS, ['key']);
+    driver.ack(SDS);
+    // In SotW it is the client that lets go of the routes of the listener before.
+    if (variant === 'sotw') driver.sotw(RDS, ['side']);
+    expect(driver.last(CDS).removed).toEqual(['a']);
+  });
+  it.each(variants)('R14: %s: count though their message was refused: the name is sent again', (variant) => {
+    const before = [cluster('a'), endpoints('a'), cluster('b'), endpoints('b'), listener('main'), table('main', ['a'])];
+    const driver = settled(variant, before, { eds: ['a', 'b'], rds: ['main'] });
+    driver.publish([cluster('a', 'bad'), endpoints('a'), listener('main'), table('main', ['a'])]);
+    expect(driver.last(CDS).removed).toEqual(['b']);
+    driver.publish([cluster('a', 'bad'), endpoints('a'), ...before.slice(2, 5), table('main', ['b'])]);
+    // The endpoints of a go again with it; those of b once it is known to be there.
+    expect(driver.nack(CDS)).toEqual([variant === 'sotw' ? 'CDS a b' : 'CDS b']);
+    expect(driver.ack(EDS)).toEqual(['EDS b']);
+    expect(driver.ack(CDS)).toEqual(['RDS main']);
+  });
+  it('R13: delta: a route brought along whose new content is stopped keeps every cluster', () => {
+    const driver = drive({
+      variant: 'delta',
+      resources: [cluster('b', 'bad'), listener('main'), table('main', ['b'])],
+    });
+    driver.delta(CDS, { versions: new Map([['a', cluster('a').version]]) });
+    driver.delta(LDS, { versions: new Map([['in', listener('main').version]]) });
+    driver.delta(RDS, { subscribe: ['main'], versions: new Map([['main', table('main', ['a']).version]]) });
+    expect(driver.nack(CDS)).toEqual([]);
+    for (const timer of [...driver.timers]) driver.fire(timer);
+    // Nor is it taken away while a listener that is refused names it.
+    driver.publish([resource(LDS, 'in', { content: 'bad' })]);
+    driver.nack(LDS);
+    for (const timer of [...driver.timers]) driver.fire(timer);
+    expect(driver.sent.flatMap(({ removed }) => removed)).toEqual([]);
+  });
+});
+
+describe('endpoints brought along', () => {
+  it.each(variants)('R13: %s: and refused in their new content, are met with silence', (variant) => {
+    const driver = drive({ variant, resources: [cluster('a'), endpoints('a', 'bad')] });
+    if (variant === 'sotw') driver.sotw(CDS, [], { versionInfo: 'old' });
+    else driver.delta(CDS, { versions: new Map([['a', cluster('a').version]]) });
+    if (variant === 'sotw') driver.sotw(EDS, ['a'], { versionInfo: 'old' });
+    else driver.delta(EDS, { subscribe: ['a'], versions: new Map([['a', endpoints('a').version]]) });
+    driver.nack(EDS);
+    if (variant === 'sotw') driver.ack(CDS);
+    expect(driver.publish([cluster('a', '2'), endpoints('a', 'bad')])).toEqual(['CDS a']);
+  });
+});
+
+describe('an answer that took too long', () => {
+  it('R16: sotw: does not let a later set be blamed for what came before it', () => {
+    const driver = settled('sotw', [cluster('a')], { eds: ['none'], rds: ['none'] });
+    driver.publish([cluster('a', 'bad')]);
+    driver.publish([cluster('a', 'bad'), cluster('b')]);
+    expect(driver.fire(CDS)).toContain('CDS a b');
+    // One refusal for all that came; b is good.
+    let lines = driver.nack(CDS, 'no');
+    for (let round = 0; round < 6 && lines.some((line) => line.startsWith('CDS')); round++)
+      lines =
+        driver.last(CDS).versions.get('a') === cluster('a', 'bad').version ? driver.nack(CDS, 'no') : driver.ack(CDS);
+    expect(driver.publish([cluster('a', 'bad'), cluster('b'), cluster('c')])).toEqual(['CDS b c']);
   });
 });
