@@ -57,6 +57,7 @@ function createView(id: string, content: ViewContent, endpoints: () => ReadonlyM
     content.onDemand?.type === type ? content.onDemand.get(name) : undefined;
   return {
     id,
+    ...(content.onDemand === undefined ? {} : { onDemand: content.onDemand.type }),
     get: (type, name) => of(type).get(name) ?? asked(type, name),
     names: (type) => of(type).keys(),
   };

@@ -37,6 +37,8 @@ export interface View {
    * every host it serves: the resource found bears its own name.
    */
   get(type: TypeUrl, name: string): Resource | undefined;
+  /** The type of which `get` makes what nobody has asked for yet. */
+  readonly onDemand?: TypeUrl;
   /** Names a wildcard subscription covers; `get` may know more, marked `byNameOnly`. */
   names(type: TypeUrl): Iterable<string>;
 }

@@ -22,6 +22,11 @@ export interface ClientInfo {
 export interface ViewSubscription {
   /** The current target; may be another View after `onChange`. */
   view(): View;
+  /**
+   * Where the view is a copy: has it know these names, which it may not have been told of (`View.onDemand`). Call it before
+   * they are asked of it; undefined: it knows already. When it resolves, `view()` may be another View.
+   */
+  prepare?(type: TypeUrl, names: readonly string[]): Promise<void> | undefined;
   close(): void;
 }
 
@@ -35,7 +40,8 @@ export type Opened = ViewSubscription | Refusal;
 export interface ViewProvider {
   /**
    * Opens the view of a client. `onChange` is called after the view changed, with every (type, name) that was added,
-   * changed or removed, but for endpoints; synchronously after publication, never during this call.
+   * changed or removed, but for endpoints; synchronously after publication, never during this call. The name `*` stands
+   * for every name of its type that may be asked for (`View.onDemand`).
    */
   open(client: ClientInfo, onChange: (changed: readonly ResourceRef[]) => void): Opened | Promise<Opened>;
   /**

@@ -280,11 +280,32 @@ export function createSession(deps: SessionDeps, sink: Sink, { id, method, onEnd
     waiting = undefined;
     waitingBytes = 0;
     if (!accepted) return;
-    take({ kind: 'request', request: first });
+    admit(first);
     for (const bytes of requests) if (!ended) request(bytes);
-    if (ended) return;
+    if (ended || waiting !== undefined) return;
     sink.resume();
     if (halfClosed) session.halfClosed();
+  }
+
+  /** Takes the request, as soon as the view knows the names in it. */
+  function admit(typed: DiscoveryRequest): void {
+    const names = typed.variant === 'sotw' ? typed.names : typed.subscribe;
+    const coming = isTypeUrl(typed.typeUrl) ? subscription?.prepare?.(typed.typeUrl, names) : undefined;
+    if (coming === undefined) {
+      take({ kind: 'request', request: typed });
+      return;
+    }
+    waiting = [];
+    sink.pause();
+    coming.then(
+      () =>
+        fenced(() => {
+          if (stream !== undefined && subscription !== undefined)
+            step(stream, { kind: 'changed', view: subscription.view(), changed: [] });
+          resume(typed, true);
+        }),
+      (error: unknown) => broken(error),
+    );
   }
 
   function accept(opened: Opened, info: ClientInfo): boolean {
@@ -329,7 +350,7 @@ export function createSession(deps: SessionDeps, sink: Sink, { id, method, onEnd
       return;
     }
     if (stream === undefined && (typed.typeUrl === '' ? !refuse('invalid-argument', noType) : !open(typed))) return;
-    take({ kind: 'request', request: typed });
+    admit(typed);
   }
 
   function wait(queue: Buffer[], bytes: Buffer): void {

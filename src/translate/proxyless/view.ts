@@ -72,7 +72,7 @@ export function createProxylessViews(encoder: Encoder, ran: Ran): ProxylessViews
       deps: group === undefined ? [] : [{ type: typeUrls.routes, name: group.name }],
       provenance: [...(group?.routes.map(({ provenance }) => provenance) ?? []), ...(group?.service?.provenance ?? [])],
     });
-    const resource = made.ok ? made.value : undefined;
+    const resource = made.ok ? { ...made.value, byNameOnly: true } : undefined;
     if (listeners.size >= maxListeners) listeners.clear();
     listeners.set(name, { group, made: resource });
     return resource;

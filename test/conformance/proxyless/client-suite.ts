@@ -12,6 +12,8 @@ export interface Library {
   readonly userAgent: string;
   /** How long its set-up may take; undefined: a hook's usual time. */
   readonly setUpMs?: number;
+  /** Threads that the product serves it from; 0: the main one. */
+  readonly workers: number;
   /** Whether it recovers from a deletion that it takes as one; ours tell it to take none. */
   readonly deletes: boolean;
   start(bootstrap: string): Promise<GrpcClient>;
@@ -20,7 +22,7 @@ export interface Library {
 const node = 'caller-1';
 const ok = (...names: readonly string[]) => ({ seen: names, failed: {} });
 
-export function proxylessSuite({ userAgent, setUpMs = 60_000, deletes, start }: Library): void {
+export function proxylessSuite({ userAgent, setUpMs = 60_000, workers, deletes, start }: Library): void {
   let registry: RunningRegistry;
   let product: Product;
   let bootstrap: string;
@@ -31,7 +33,7 @@ export function proxylessSuite({ userAgent, setUpMs = 60_000, deletes, start }: 
     const rig = registryRigs.find(({ name }) => name === 'files');
     if (rig === undefined) throw new Error('there is no files rig');
     registry = await rig.start();
-    product = await startProduct({ registries: [registry.config] });
+    product = await startProduct({ registries: [registry.config], config: { xds: { workers } } });
     product.write('caller.yaml', 'apiVersion: chancery/v1\nkind: Service\nmetadata: {name: caller}\n');
     const printed = await product.cli(
       ...['bootstrap', node, '--grpc', '--service', 'caller', '--xds', `127.0.0.1:${product.xdsPort}`],

@@ -7,6 +7,7 @@ describeWithGo('a proxyless client on grpc-go', () => {
   proxylessSuite({
     userAgent: 'gRPC Go',
     setUpMs: grpcGoBuildMs,
+    workers: 2,
     deletes: true,
     start: async (bootstrap) => startGrpcClient(bootstrap, await grpcGoClient()),
   });

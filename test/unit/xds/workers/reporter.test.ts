@@ -84,6 +84,7 @@ describe('the book of a worker', () => {
     const publisher: Publisher = {
       open: ({ streamId }) => void opened.push(streamId),
       close() {},
+      want() {},
       endpoints() {},
       client: () => client,
       behind: () => behind,

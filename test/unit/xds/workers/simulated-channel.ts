@@ -172,6 +172,7 @@ export function createSimulatedChannel(provider: ViewProvider) {
       for (const message of toMain.shift() ?? []) {
         if (message.kind === 'open') publisher.open(message.client);
         if (message.kind === 'close') publisher.close(message.stream);
+        if (message.kind === 'want') publisher.want(message.stream, message.names);
       }
     },
     quiet: (): boolean => toWorker.length + toMain.length + ends.length === 0,
