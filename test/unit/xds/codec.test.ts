@@ -143,7 +143,7 @@ describe('responses', () => {
       })),
     });
   });
-  it('R3, R7, R10: SotW is what the library reads', () => {
+  it('R3, R7, R10, R54: SotW is what the library reads, bare', () => {
     const message = createMessages('me', 'e').sotw({ type: typeUrls.cluster, resources, removed: ['c'] }, 0);
     expect(fromBinary(protos.message(`${discovery}.DiscoveryResponse`), message.bytes)).toMatchObject({
       typeUrl: typeUrls.cluster,
