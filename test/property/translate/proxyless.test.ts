@@ -11,7 +11,7 @@ import { createValidator } from '../../../src/resources/validate.ts';
 import { createTranslator } from '../../../src/translate/translate.ts';
 import { readCase } from '../../support/case-file.ts';
 import { grpcJsFault } from '../../support/grpc-js-rules.ts';
-import { propertyParameters, propertyRuns } from '../../support/property-runs.ts';
+import { propertyRuns } from '../../support/property-runs.ts';
 import { testProtos } from '../../support/protos.ts';
 import { resource } from '../../support/static-views.ts';
 import { anyWorld } from './any-world.ts';
@@ -68,7 +68,7 @@ describe('what gRPC clients are given', () => {
       fc.property(anyWorld, (world) => {
         routes += expectFine(world);
       }),
-      propertyParameters(60),
+      { numRuns: propertyRuns(60) },
     );
     expect(routes).toBeGreaterThan(propertyRuns(60) / 2);
   }, 600_000);
