@@ -166,6 +166,7 @@ function carry(
     resume: () => void stream.resume(),
   };
   stream.on('wantTrailers', () => {
+    if (stream.destroyed) return;
     stream.sendTrailers(trailers ?? statusHeaders('internal', 'the stream ended without a status'));
     letGo(clock, stream);
   });
@@ -191,7 +192,8 @@ function carry(
     }
   });
   stream.on('end', () => {
-    if (over || trailers !== undefined) return;
+    // A reset stream ends too, for whoever still reads it.
+    if (over || trailers !== undefined || stream.closed) return;
     if (reader.atBoundary()) listener.halfClosed();
     else end('internal', 'the last message is cut off');
   });

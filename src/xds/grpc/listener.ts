@@ -5,7 +5,7 @@ import { constants } from 'node:crypto';
 import { createServer, isIP, type Server as NetServer, type Socket } from 'node:net';
 import { createServer as createTlsServer, TLSSocket, type Server as TlsServer } from 'node:tls';
 import type { Clock } from '../../util/clock.ts';
-import { AppError } from '../../util/errors.ts';
+import { AppError, errorText } from '../../util/errors.ts';
 import type { Logger } from '../../util/log.ts';
 import type { Metrics } from '../../util/metrics.ts';
 import type { Peer } from '../sink.ts';
@@ -70,13 +70,23 @@ export function createListener(deps: ListenerDeps, options: ListenerOptions): Li
     // The transport takes over; until then and beside it a reset must not become an uncaught error.
     socket.on('error', (error) => log.debug('connection failed', { peer: socket.remoteAddress, error: error.message }));
     const peer = peerOf(socket);
-    const http2 = (): void => deps.onConnection({ peer, socket });
-    const http1 = (): void => {
-      if (deps.http1 === undefined) {
-        refused.add({ reason: 'not-http2' });
-        log.info('a connection does not speak HTTP/2', { peer: peer.name });
+    const handOver = (take: () => void): void => {
+      try {
+        take();
+      } catch (error) {
+        log.error('a connection could not be served', { peer: peer.name, error: errorText(error) });
         socket.destroy();
-      } else deps.http1(socket);
+      }
+    };
+    const http2 = (): void => handOver(() => deps.onConnection({ peer, socket }));
+    const http1 = (): void => {
+      if (deps.http1 !== undefined) {
+        handOver(() => deps.http1?.(socket));
+        return;
+      }
+      refused.add({ reason: 'not-http2' });
+      log.info('a connection does not speak HTTP/2', { peer: peer.name });
+      socket.destroy();
     };
     if (socket instanceof TLSSocket && socket.alpnProtocol === 'h2') http2();
     else byFirstBytes(clock, socket, { waitMs: options.handshakeMs, http2, http1 });

@@ -8,8 +8,9 @@ import { limitLog } from '../../util/log-budget.ts';
 import type { Metrics } from '../../util/metrics.ts';
 import type { Random } from '../../util/random.ts';
 import { type AdmissionOptions, createAdmission } from '../admission.ts';
-import type { ClientConfig, ViewProvider, XdsEvent } from '../contract.ts';
+import type { ClientConfig, ClientInfo, ViewProvider, XdsEvent } from '../contract.ts';
 import { maxDescribed } from '../description.ts';
+import { fenced } from '../fence.ts';
 import { methodPath, type StreamMethod, streamMethods } from '../methods.ts';
 import { createNameLists } from '../name-lists.ts';
 import { limitOpening, limitPerIdentity } from '../provider-limits.ts';
@@ -42,6 +43,8 @@ export interface XdsServerDeps {
   readonly descriptors?: () => Promise<Uint8Array>;
   /** Clients of other threads too, for client status; those of this server if absent. */
   readonly everyClient?: (matchers: readonly NodeMatcher[]) => Promise<readonly ClientConfig[]>;
+  /** Whose streams `maxStreamsPerNode` counts together; default the node a client says it is. */
+  readonly identityOf?: (client: ClientInfo) => string;
   /** Served beside discovery and health, on every connection. */
   readonly methods?: readonly ServedMethod[];
   /** A resource's message as proto3 JSON text, for REST; without it there is no REST. */
@@ -125,7 +128,7 @@ export function createXdsServer(deps: XdsServerDeps, options: XdsServerOptions):
   );
   const provider = limitPerIdentity(limitOpening(deps.provider, options.maxOpening ?? 64), {
     max: options.maxStreamsPerNode ?? defaultMaxStreamsPerNode,
-    identityOf: ({ nodeId }) => nodeId,
+    identityOf: deps.identityOf ?? (({ nodeId }) => nodeId),
   });
   let stopping = false;
   const { first, step } = options.streams ?? { first: 1, step: 1 };
@@ -199,9 +202,11 @@ export function createXdsServer(deps: XdsServerDeps, options: XdsServerOptions):
   }
 
   async function createTransport(
-    methods: readonly ServedMethod[],
+    served: readonly ServedMethod[],
     transportOptions: TransportOptions,
   ): Promise<Transport> {
+    const onFault = (): void => endedStreams.add({ reason: 'internal' });
+    const methods = served.map((method) => fenced({ log, onFault }, method));
     if ((options.transport ?? defaultTransport) === 'http2')
       return createHttp2Transport({ clock, log }, methods, transportOptions);
     // The library is large: who does not use it does not load it.

@@ -10,8 +10,8 @@ import {
 import { connect as connectTcp, type Socket } from 'node:net';
 import { afterEach, describe, expect, it } from 'vitest';
 import { typeUrls } from '../../../src/resources/type-urls.ts';
-import { silentLogger } from '../../../src/util/log.ts';
-import { noMetrics } from '../../../src/util/metrics.ts';
+import { type Logger, silentLogger } from '../../../src/util/log.ts';
+import { type Metrics, noMetrics } from '../../../src/util/metrics.ts';
 import { createSystemClock } from '../../../src/util/system-clock.ts';
 import type { Opened, ViewProvider } from '../../../src/xds/contract.ts';
 import { frameOf } from '../../../src/xds/frame.ts';
@@ -342,6 +342,91 @@ describe.each(['grpc-js', 'http2'] as const)('%s', (transport: XdsTransport) => 
       const order = server.events.flatMap((event) => (event.kind === 'open' ? [event.client.nodeId] : []));
       expect(order).toEqual(['n0', 'n1', 'n2', 'n3']);
       for (const stream of streams.slice(0, 4)) await eventually(() => stream.received() > 0);
+    });
+  });
+
+  describe('faults', () => {
+    it('end the stream they are met on, in words that tell nothing, and no other', async () => {
+      const told: string[] = [];
+      const keep = (message: string, fields?: object): void => void told.push(`${message} ${JSON.stringify(fields)}`);
+      const log: Logger = { debug() {}, info() {}, warn() {}, error: keep, child: () => log };
+      const fault = (): never => {
+        throw new Error('secret');
+      };
+      const listener = { incoming() {}, halfClosed() {}, closed() {} };
+      const methods = [
+        { path: '/test.Fault/Open', open: fault },
+        { path: '/test.Fault/Message', open: () => ({ ...listener, incoming: fault }) },
+        { path: '/test.Fault/End', open: () => ({ ...listener, closed: fault }) },
+      ];
+      await using server = await runServer(views(), {}, { methods, log });
+      const client = raw(server.port);
+      const good = client.open();
+      good.stream.write(request());
+      for (const { path } of methods) {
+        const bad = client.open({ ':path': path });
+        bad.stream.write(request());
+        if (path === '/test.Fault/End') bad.stream.close();
+        else {
+          expect(await bad.status()).toBe(13);
+          expect(decodeURIComponent(String(bad.headers['grpc-message']))).toBe('internal error');
+        }
+        await eventually(() => told.some((line) => line.includes(path)));
+      }
+      await eventually(() => good.received() > 0);
+      expect(good.closed()).toBe(false);
+      expect(told.every((line) => line.includes('secret'))).toBe(true);
+    });
+
+    it('and all other ends are counted by their cause', async () => {
+      const counts = new Map<string, number>();
+      const metrics: Metrics = {
+        ...noMetrics,
+        counter: (name) => ({
+          add: ({ reason = '' }, by = 1) => {
+            if (name === 'xds_streams_ended_total') counts.set(reason, (counts.get(reason) ?? 0) + by);
+          },
+        }),
+      };
+      const provider = views();
+      const server = await runServer(
+        provider,
+        { maxStreamsPerNode: 1, openMs: 200, maxRequestBytes: 1000 },
+        { metrics },
+      );
+      const client = raw(server.port);
+      const begin = (bytes: Buffer): RawStream => {
+        const stream = client.open();
+        stream.stream.write(bytes);
+        return stream;
+      };
+      const counted = (reason: string): Promise<unknown> => eventually(() => counts.get(reason) === 1);
+      const stays = begin(request('stays'));
+      await eventually(() => stays.received() > 0);
+      const other = raw(server.port);
+      const leaves = other.open();
+      leaves.stream.write(request('leaves'));
+      await eventually(() => leaves.received() > 0);
+      other.session.destroy();
+      // grpc-js tells the end of what was reset as if the client had ended it.
+      await counted(http2 ? 'client-gone' : 'client-ended');
+      if (!http2) counts.clear();
+      const ends = begin(request('ends'));
+      await eventually(() => ends.received() > 0);
+      ends.stream.end();
+      await counted('client-ended');
+      begin(frameOf(Buffer.from([0xff])).framed);
+      await counted('invalid');
+      begin(request('stays'));
+      await counted('over-limit');
+      provider.refuse({ refused: 'unavailable', message: 'no' });
+      begin(request('other'));
+      await counted('refused');
+      client.open();
+      await counted('silent');
+      await server.stop();
+      await counted('stopping');
+      expect([...counts].filter(([, count]) => count !== 1)).toEqual([]);
     });
   });
 
