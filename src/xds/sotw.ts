@@ -11,6 +11,7 @@ import { isKept, isUngated, lastGood, mayBreak, ready, stays } from './transitio
 import { covers, isFullType, isOrdinary, type TypeState } from './type-state.ts';
 import { awaitingTrial, nextTrial } from './verdict.ts';
 import { wanted } from './wanted.ts';
+import { withdrawn } from './withdrawal.ts';
 
 /** Sends the next response, if there is anything to say and it may be said now. Marks that must wait stay. */
 export function evaluateSotw(stream: StreamState, state: TypeState): void {

@@ -56,6 +56,26 @@ describe('a gRPC client on one stream', () => {
     expect(client.publish(mesh('cart'))).toEqual(['EDS cart']);
   });
 
+  it('keeps the endpoints of a subset until no route of it leads there', () => {
+    const route = (to: string) => resource(routes, 'cart', { content: to, deps: [{ type: cluster, name: to }] });
+    const full = (name: string) => [
+      resource(cluster, name, { deps: [{ type: endpoints, name }] }),
+      resource(endpoints, name),
+    ];
+    const client = drive({ ...grpc, resources: [route('v1'), ...full('v1'), ...full('all')] });
+    client.sotw(routes, ['cart']);
+    client.ack(routes);
+    client.sotw(cluster, ['v1']);
+    client.ack(cluster);
+    client.sotw(endpoints, ['v1']);
+    client.ack(endpoints);
+    // Endpoints are published first: the route still leads to the subset.
+    const [, v1 = resource(cluster, 'v1')] = [route('v1'), ...full('v1')];
+    expect(client.publish([route('v1'), v1, ...full('all')])).toEqual([]);
+    expect(client.publish([route('all'), ...full('all')])).toEqual(['RDS cart']);
+    expect(client.ack(routes)).toEqual(['CDS -v1', 'EDS v1']);
+  });
+
   it('R25: gets again what it dropped while idle', () => {
     const client = drive({ ...grpc, resources: mesh('cart') });
     client.sotw(listener, ['cart']);
