@@ -4,9 +4,10 @@
 import type { Resource } from '../resources/resource.ts';
 import { typeUrls } from '../resources/type-urls.ts';
 import { held } from './holdings.ts';
+import { isKept, mayBreak, stays } from './removals.ts';
 import { unresolvedHost } from './responses.ts';
 import { type StreamState, send } from './stream-state.ts';
-import { isKept, isUngated, lastGood, mayBreak, ready, stays } from './transition.ts';
+import { isUngated, lastGood, ready } from './transition.ts';
 import { covers, holds, isOrdinary, type TypeState } from './type-state.ts';
 import { nextTrial } from './verdict.ts';
 import { withAliases } from './virtual-hosts.ts';

@@ -1,5 +1,14 @@
 // What the make-before-break gates of one stream remember between two steps.
 // It must not know how they are decided. Invariant: sets hold only names that wait or waited too long.
+import { type TypeUrl, typeUrls } from '../resources/type-urls.ts';
+
+/** What sends requests to clusters, by itself or through route configurations. */
+export const gatedTypes: ReadonlySet<TypeUrl> = new Set([
+  typeUrls.listener,
+  typeUrls.scopedRoutes,
+  typeUrls.routes,
+  typeUrls.virtualHost,
+]);
 
 export interface Gates {
   makeRunning: boolean;
@@ -55,10 +64,9 @@ export function settle({ waiting, aging, overdue }: Aging, key: string): void {
   overdue.delete(key);
 }
 
-export function settleAll({ waiting, aging, overdue }: Aging): void {
-  waiting.clear();
-  aging.clear();
-  overdue.clear();
+export function settleAll(aging: Aging): void {
+  // Called after every pass: emptying an empty set costs a new table.
+  for (const keys of [aging.waiting, aging.aging, aging.overdue]) if (keys.size > 0) keys.clear();
 }
 
 export function createGates(): Gates {

@@ -4,10 +4,11 @@
 import type { Resource } from '../resources/resource.ts';
 import { typeUrls } from '../resources/type-urls.ts';
 import { held, heldResources } from './holdings.ts';
+import { isKept, mayBreak, stays } from './removals.ts';
 import { emptyAssignment } from './responses.ts';
 import { type StreamState, send } from './stream-state.ts';
 import { isEmpty } from './subscription.ts';
-import { isKept, isUngated, lastGood, mayBreak, ready, stays } from './transition.ts';
+import { isUngated, lastGood, ready } from './transition.ts';
 import { covers, isFullType, isOrdinary, type TypeState } from './type-state.ts';
 import { awaitingTrial, nextTrial } from './verdict.ts';
 import { wanted } from './wanted.ts';
@@ -152,16 +153,6 @@ function emitPart(
   const message = stream.options.messages.sotw(content, state.lastSequence);
   send(stream, state, { message, touched: resources.map(({ name }) => name), asked, trial });
   return true;
-}
-
-/**
- * Endpoints that are gone with their service. Envoy drops them with the cluster; a gRPC client keeps a cluster that was
- * deleted, as our bootstraps tell it to (gRFC A53), and would go on calling what it knows.
- */
-function withdrawn(stream: StreamState, state: TypeState, name: string): Resource | undefined {
-  const has = stream.options.legacyWildcard ? undefined : held(state.holdings, name);
-  const empty = emptyAssignment(name);
-  return has === undefined || has.version === empty.version ? undefined : empty;
 }
 
 function part(stream: StreamState, state: TypeState, name: string): Resource | 'wait' | undefined {

@@ -131,6 +131,8 @@ function unpin({ view }: StreamState, { type, pinned, reasons }: TypeState, mess
  * subscribes to are sent again, unasked (R46 to R49).
  */
 function resendChildren(stream: StreamState, { message, touched, again = [] }: Flight): void {
+  // Most first answers: nothing else was asked for yet.
+  if (stream.types.size === 1) return;
   for (const name of [...touched, ...again]) {
     for (const dep of message.resources.get(name)?.deps ?? []) {
       const child = stream.types.get(dep.type);

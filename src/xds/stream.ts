@@ -124,16 +124,24 @@ function expireAnswer(stream: StreamState, type: TypeUrl): void {
 /** Sends what may be sent now, in order, one message a type at most. */
 function drain(stream: StreamState): void {
   if (stream.paused) return;
+  // Clusters come before what uses them, so they are judged again where a use of theirs went without a message.
+  if (pass(stream) && stream.gates.breakWaits) pass(stream);
+}
+
+/** True if a type had nothing to say after all, which removals may have waited for. */
+function pass(stream: StreamState): boolean {
   const { gates } = stream;
   gates.makeWaits = false;
   gates.breakWaits = false;
   let whole = true;
+  let quieted = false;
   for (const type of sendOrder) {
     const state = stream.types.get(type);
     if (state === undefined || !hasMarks(state)) continue;
     if (state.flight === undefined) {
       if (stream.options.variant === 'delta') evaluateDelta(stream, state);
       else evaluateSotw(stream, state);
+      quieted ||= state.flight === undefined && !hasMarks(state);
     } else {
       // Not judged in this pass: what it waited for, it still waits for.
       whole = false;
@@ -146,4 +154,5 @@ function drain(stream: StreamState): void {
     }
   }
   settleGates(stream, whole);
+  return quieted;
 }

@@ -1,11 +1,11 @@
-// Make before break on one stream: when a listener or route may go (gate A) and when a removal may (gate B).
+// Make before break on one stream: when a listener or route may go (gate A), and the time limits of both gates.
 // Decided from the dependencies of what the client holds and is to hold, not from fixed phases, so a newer view simply
 // changes the answers. It must not know message formats. Invariants: no gate ever holds endpoints or secrets; every gate
 // ends by time, except that what a rejected branch still needs is kept.
 import type { Resource } from '../resources/resource.ts';
-import { type TypeUrl, typeUrls } from '../resources/type-urls.ts';
-import { endLimit, settle, settleAll, startLimit } from './gates.ts';
-import { held, heldResources } from './holdings.ts';
+import { typeUrls } from '../resources/type-urls.ts';
+import { endLimit, gatedTypes, settle, settleAll, startLimit } from './gates.ts';
+import { held } from './holdings.ts';
 import { emptyAssignment } from './responses.ts';
 import type { StreamState } from './stream-state.ts';
 import { covers, hasMarks, holds, isFullType, type TypeState } from './type-state.ts';
@@ -15,14 +15,6 @@ function isResumed({ types }: StreamState): boolean {
   for (const { resumed } of types.values()) if (resumed) return true;
   return false;
 }
-
-/** What sends requests to clusters, by itself or through route configurations. */
-const gatedTypes: ReadonlySet<TypeUrl> = new Set([
-  typeUrls.listener,
-  typeUrls.scopedRoutes,
-  typeUrls.routes,
-  typeUrls.virtualHost,
-]);
 
 /** True if nothing of the type waits at gate A, whatever it names. */
 export function isUngated(stream: StreamState, { type, answered }: TypeState): boolean {
@@ -131,148 +123,9 @@ function clusterKey(stream: StreamState, name: string): string {
   return `${name} ${stream.view.get(typeUrls.cluster, name)?.version ?? ''}`;
 }
 
-const parents: Readonly<Partial<Record<TypeUrl, readonly TypeUrl[]>>> = {
-  [typeUrls.cluster]: [typeUrls.listener, typeUrls.routes, typeUrls.virtualHost],
-  [typeUrls.endpoints]: [typeUrls.cluster],
-  [typeUrls.secret]: [typeUrls.cluster, typeUrls.listener],
-  [typeUrls.routes]: [typeUrls.listener, typeUrls.scopedRoutes],
-  [typeUrls.extension]: [typeUrls.listener, typeUrls.routes],
-};
-
-/** Gate B: true if nothing the client holds or is about to hold needs the name any more (R43, R45, R52). */
-export function mayBreak(stream: StreamState, state: TypeState, name: string): boolean {
-  const users = parents[state.type];
-  if (users === undefined) return true;
-  const { gates } = stream;
-  const target = { type: state.type, name };
-  const ofCluster = state.type === typeUrls.cluster;
-  const alone = ofCluster && !stream.options.aggregated;
-  const waits = alone || usedBy(stream, users, target) || (ofCluster && !settled(stream));
-  // Endpoints, secrets and routes go when what names them has gone: only clusters have a time limit of their own.
-  if (waits && !ofCluster) return false;
-  if (waits && stoppedUser(stream, users, target)) {
-    settle(gates.heldRemovals, name);
-    return false;
-  }
-  if (waits && !gates.heldRemovals.overdue.has(name)) {
-    gates.heldRemovals.waiting.add(name);
-    gates.breakWaits = true;
-    return false;
-  }
-  return true;
-}
-
 /** The last good content of a name whose new content is stopped for a rejected cluster: what an answer that is due says. */
 export function lastGood({ gates }: StreamState, { type, holdings }: TypeState, name: string): Resource | undefined {
   return gates.stoppedBranches.has(`${type} ${name}`) ? held(holdings, name) : undefined;
-}
-
-/** The view has the name again: a later removal of it waits anew. */
-export function stays({ gates }: StreamState, { type }: TypeState, name: string): void {
-  const { waiting, overdue } = gates.heldRemovals;
-  if (type === typeUrls.cluster && waiting.size + overdue.size > 0) settle(gates.heldRemovals, name);
-}
-
-/**
- * True if the view has the name no more, but the client still has it and something it holds needs it: it is kept, and sent
- * again as it is where that is asked for.
- */
-export function isKept(stream: StreamState, state: TypeState, name: string): boolean {
-  if (held(state.holdings, name) === undefined || stream.view.get(state.type, name) !== undefined) return false;
-  return !mayBreak(stream, state, name);
-}
-
-interface Target {
-  readonly type: TypeUrl;
-  readonly name: string;
-}
-
-function names(resource: Resource | undefined, { type, name }: Target): boolean {
-  return resource?.deps.some((dep) => dep.type === type && dep.name === name) ?? false;
-}
-
-function usedBy(stream: StreamState, users: readonly TypeUrl[], target: Target): boolean {
-  for (const type of users) {
-    const state = stream.types.get(type);
-    if (state === undefined) continue;
-    for (const resource of heldResources(state.holdings)) if (names(resource, target)) return true;
-    for (const resource of state.flight?.message.resources.values() ?? []) if (names(resource, target)) return true;
-    if (hasUnknown(stream, state)) return true;
-  }
-  return false;
-}
-
-/** True if the client keeps content that we do not know, as its new one is rejected or stopped: it may name anything. */
-function hasUnknown({ view, gates }: StreamState, { type, pinned, unsure }: TypeState): boolean {
-  for (const [name, rejected] of pinned)
-    if (unsure.has(name) && view.get(type, name)?.version === rejected) return true;
-  for (const key of gates.stoppedBranches) {
-    const [itsType, ...name] = key.split(' ');
-    if (itsType === type && unsure.has(name.join(' '))) return true;
-  }
-  return false;
-}
-
-/** True if a user of the target is kept at an old version because its new one, or a cluster of it, was rejected. */
-function stoppedUser(stream: StreamState, users: readonly TypeUrl[], target: Target): boolean {
-  for (const type of users) {
-    const state = stream.types.get(type);
-    if (state === undefined) continue;
-    if (hasUnknown(stream, state)) return true;
-    for (const resource of heldResources(state.holdings)) {
-      if (!names(resource, target)) continue;
-      const { name } = resource;
-      const rejected = state.pinned.get(name);
-      if (rejected !== undefined && rejected === stream.view.get(type, name)?.version) return true;
-      if (stream.gates.stoppedBranches.has(`${type} ${name}`)) return true;
-      // A route configuration that only a rejected listener keeps, keeps its clusters.
-      const kept = stream.view.get(type, name) === undefined;
-      if (kept && stoppedUser(stream, parents[type] ?? [], { type, name })) return true;
-    }
-  }
-  return false;
-}
-
-/** True if something of the type is to be sent that no rejection stops, and that is not a removal waiting for its users. */
-function isPending({ view, gates }: StreamState, { type, dirty, forced, respond, unseen, trials }: TypeState): boolean {
-  if (respond || unseen || trials.length > 0) return true;
-  for (const names of [dirty, forced])
-    for (const name of names) {
-      if (gates.stoppedBranches.has(`${type} ${name}`)) continue;
-      if (names === forced || type === typeUrls.listener || view.get(type, name) !== undefined) return true;
-    }
-  return false;
-}
-
-const warmsListeners: ReadonlySet<TypeUrl> = new Set([typeUrls.routes, typeUrls.secret, typeUrls.extension]);
-
-/** What sends requests to clusters is acknowledged as the new view has it, so no old one is in use unseen. */
-function settled(stream: StreamState): boolean {
-  const listeners = stream.types.get(typeUrls.listener);
-  if (listeners === undefined) return stream.types.get(typeUrls.cluster)?.resumed !== true;
-  for (const type of gatedTypes) {
-    const state = stream.types.get(type);
-    if (state !== undefined && (state.flight !== undefined || isPending(stream, state))) return false;
-  }
-  for (const user of heldRouteUsers(stream))
-    for (const dep of user.deps) {
-      const state = stream.types.get(dep.type);
-      // A listener that warms for its routes, secrets or extensions leaves the old one in use, though it is acknowledged.
-      if (!warmsListeners.has(dep.type) || stream.gates.stoppedBranches.has(`${dep.type} ${dep.name}`)) continue;
-      const target = stream.view.get(dep.type, dep.name);
-      if (target === undefined || state?.pinned.has(dep.name) === true) continue;
-      if (state === undefined || held(state.holdings, dep.name)?.version !== target.version) return false;
-      if (state.forced.has(dep.name) || state.flight?.message.resources.has(dep.name) === true) return false;
-    }
-  return true;
-}
-
-/** Listeners and scopes: what names route configurations. */
-function* heldRouteUsers({ types }: StreamState): Iterable<Resource> {
-  for (const type of [typeUrls.listener, typeUrls.scopedRoutes]) {
-    const state = types.get(type);
-    if (state !== undefined) yield* heldResources(state.holdings);
-  }
 }
 
 /** Starts or stops the time limits after a pass over all types. `whole`: no type with marks was left out of it. */
