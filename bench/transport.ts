@@ -10,7 +10,7 @@ import { endToEnd, fullSize } from './transport/end-to-end.ts';
 import { buildPeer, type Peer } from './transport/peer-build.ts';
 import type { Profile } from './transport/profile.ts';
 import { type CaseLaps, keepResults, type Line, lineOf, printTable } from './transport/results.ts';
-import { type RunKit, runCase } from './transport/runs.ts';
+import { addLaps, type RunKit } from './transport/runs.ts';
 import { tenThousand } from './transport/ten-thousand.ts';
 import { makeCertificate } from './transport/tls-files.ts';
 import { casesOf, metrics } from './transport/workloads.ts';
@@ -31,20 +31,25 @@ if ('missing' in peer) say(`no peer: ${peer.missing}; what needs it has no ratio
 using folder = createTempDir('transport');
 const certificate = makeCertificate(folder.path);
 
-const kit: RunKit = { peer, folder: folder.path, certificate, runs, say };
+const kit: RunKit = { peer, folder: folder.path, certificate, say };
 const chosen = metrics.filter(({ id }) => wanted(id));
 const laps = new Map<CaseName, CaseLaps>();
-for (const [name, { peer: withPeer }] of casesOf(chosen)) {
-  const onProfile = (phase: string, json: string): void => {
-    const { top, raw } = JSON.parse(json) as Profile;
-    mkdirSync(profiles ?? '', { recursive: true });
-    writeFileSync(join(profiles ?? '', `${name}-${phase}.cpuprofile`), JSON.stringify(raw));
-    const text = top.map(({ percent, what }) => `${percent}% ${what}\n`).join('');
-    writeFileSync(join(profiles ?? '', `${name}-${phase}.txt`), text);
-  };
-  const of = quick ? small(cases[name]) : cases[name];
-  const profiling = profiles === undefined ? {} : { onProfile };
-  laps.set(name, await runCase(name, of, { kit: { ...kit, ...profiling }, withPeer }));
+const onProfile = (name: CaseName) => (phase: string, json: string) => {
+  const { top, groups, raw } = JSON.parse(json) as Profile;
+  mkdirSync(profiles ?? '', { recursive: true });
+  writeFileSync(join(profiles ?? '', `${name}-${phase}.cpuprofile`), JSON.stringify(raw));
+  const text = [...groups, ...top].map(({ percent, what }) => `${percent}% ${what}\n`).join('');
+  writeFileSync(join(profiles ?? '', `${name}-${phase}.txt`), text);
+};
+// Run by run, not case by case: what changes on the machine meanwhile falls on all of them.
+for (let run = 1; run <= runs; run++) {
+  say(`run ${run} of ${runs}`);
+  for (const [name, { peer: withPeer }] of casesOf(chosen)) {
+    const into = laps.get(name) ?? { ours: [], peer: [] };
+    laps.set(name, into);
+    const profiling = profiles === undefined ? {} : { onProfile: onProfile(name) };
+    await addLaps(name, quick ? small(cases[name]) : cases[name], { kit: { ...kit, ...profiling }, withPeer, into });
+  }
 }
 const lines = chosen.map((metric) => lineOf(metric, laps));
 const fenced = async (id: string, work: () => Promise<readonly Line[]>): Promise<void> => {

@@ -4,7 +4,8 @@
 import { createTempDir } from '../test/support/temp-dir.ts';
 import { cases, small } from './transport/cases.ts';
 import type { Case, Lap } from './transport/lap.ts';
-import { type RunKit, runCase } from './transport/runs.ts';
+import type { CaseLaps } from './transport/results.ts';
+import { addLaps, type RunKit } from './transport/runs.ts';
 import { makeCertificate } from './transport/tls-files.ts';
 
 const args = process.argv.slice(2);
@@ -18,7 +19,6 @@ const kit: RunKit = {
   peer: { missing: 'not asked' },
   folder: folder.path,
   certificate: makeCertificate(folder.path),
-  runs: 1,
   say: () => {},
 };
 const shown: readonly (keyof Lap)[] = [
@@ -39,7 +39,9 @@ for (const [name, base] of Object.entries({ plaintext: cases.fanOut, TLS: cases.
   for (let run = 0; run < runs; run++)
     for (const workers of counts) {
       const of: Case = { ...(quick ? small(base) : base), workers };
-      const { ours, failed } = await runCase(`${name} ${workers}`, of, { kit, withPeer: false });
+      const into: CaseLaps = { ours: [], peer: [] };
+      await addLaps(`${name} ${workers}`, of, { kit, withPeer: false, into });
+      const { ours, failed } = into;
       if (failed !== undefined) {
         console.log(`${name}, ${workers} workers: ${failed}`);
         process.exitCode = 1;

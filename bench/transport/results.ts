@@ -48,7 +48,7 @@ export function short(value: number): string {
 
 export function lineOf(metric: Metric, all: ReadonlyMap<CaseName, CaseLaps>): Line {
   const { id, what, field, unit } = metric;
-  const names = metric.kind === 'slope' ? [metric.from, metric.to] : [metric.of];
+  const names = metric.kind === 'ratio' ? [metric.of] : [metric.from, metric.to];
   if ('peerOf' in metric) names.push(metric.peerOf);
   const failed = names.map((name) => all.get(name)?.failed).find((reason) => reason !== undefined);
   const atLeast = metric.kind === 'ratio' && 'atLeast' in metric ? metric.atLeast : undefined;
@@ -63,9 +63,11 @@ export function lineOf(metric: Metric, all: ReadonlyMap<CaseName, CaseLaps>): Li
       : metric.atMost === undefined
         ? {}
         : { met: ratio <= metric.atMost };
-  if (metric.kind === 'limit') {
-    const ours = of(metric.of, 'ours');
-    return { ...line, target: `${target} ${unit}`, ours: ours?.text ?? '', ...(ours ? judged(ours.median) : {}) };
+  if (metric.kind === 'growth') {
+    const [from, to] = [of(metric.from, 'ours'), of(metric.to, 'ours')];
+    if (from === undefined || to === undefined) return line;
+    const each = (to.median - from.median) / metric.by;
+    return { ...line, target: `${target} ${unit}`, ours: `${short(each)} ${unit}`, ...judged(each) };
   }
   const [a, b] =
     metric.kind === 'slope'

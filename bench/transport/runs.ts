@@ -1,4 +1,4 @@
-// Runs the laps of a case: ours and the peer's one after the other, again and again, each with fresh processes.
+// Runs laps, ours and the peer's in turn, each with fresh processes.
 import { startClient } from './client-process.ts';
 import { type Case, type Lap, type LapParts, runLap } from './lap.ts';
 import type { Peer } from './peer-build.ts';
@@ -11,7 +11,6 @@ export interface RunKit {
   /** For temporary files. */
   readonly folder: string;
   readonly certificate: ReturnType<typeof makeCertificate>;
-  readonly runs: number;
   readonly say: (line: string) => void;
   readonly onProfile?: LapParts['onProfile'];
 }
@@ -50,25 +49,22 @@ function parts(of: Case, kit: RunKit): Pick<LapParts, 'ca' | 'onProfile'> {
   };
 }
 
-export async function runCase(
+/** One more lap of a case, the peer's after ours; a case that failed is not tried again. */
+export async function addLaps(
   name: string,
   of: Case,
-  options: { readonly kit: RunKit; readonly withPeer: boolean },
-): Promise<CaseLaps> {
-  const { kit } = options;
-  const withPeer = options.withPeer && 'path' in kit.peer;
-  const laps: CaseLaps = { ours: [], peer: [] };
+  options: { readonly kit: RunKit; readonly withPeer: boolean; readonly into: CaseLaps },
+): Promise<void> {
+  const { kit, into } = options;
+  if (into.failed !== undefined) return;
+  const start = performance.now();
   try {
-    for (let run = 1; run <= kit.runs; run++) {
-      const start = performance.now();
-      const { lap, resources } = await ourLap(of, kit);
-      laps.ours.push(lap);
-      if (withPeer) laps.peer.push(await peerLap(of, kit, resources));
-      kit.say(`${name}: run ${run} of ${kit.runs} done in ${Math.round((performance.now() - start) / 1000)} s`);
-    }
+    const { lap, resources } = await ourLap(of, kit);
+    into.ours.push(lap);
+    if (options.withPeer && 'path' in kit.peer) into.peer.push(await peerLap(of, kit, resources));
+    kit.say(`${name}: done in ${Math.round((performance.now() - start) / 1000)} s`);
   } catch (error) {
-    laps.failed = error instanceof Error ? error.message : String(error);
-    kit.say(`${name}: ${laps.failed}`);
+    into.failed = error instanceof Error ? error.message : String(error);
+    kit.say(`${name}: ${into.failed}`);
   }
-  return laps;
 }
