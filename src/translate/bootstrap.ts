@@ -238,7 +238,13 @@ export function bootstrap(options: BootstrapOptions): BootstrapJson {
           name: 'chancery',
           // Envoy refuses regular expressions above a program size of 100, which a list of a few words already has, and
           // with it all routes beside them. How large one may be is told when its object is read, where it costs only it.
-          staticLayer: { 're2.max_program_size.error_level': 4_294_967_295 },
+          staticLayer: {
+            're2.max_program_size.error_level': 4_294_967_295,
+            // Else Envoy counts, and forgets, what ends in an interval in which nothing begins. Older ones ignore it.
+            ...(options.loadReports === true
+              ? { 'envoy.reloadable_features.report_load_for_non_zero_stats': true }
+              : {}),
+          },
         },
         { name: 'admin', adminLayer: {} },
       ],

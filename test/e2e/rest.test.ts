@@ -30,7 +30,7 @@ spec:
     port = await freePort();
     product.write('shop.yaml', objects(backends[0]?.port ?? 0));
     edge = await product.envoy('edge-1', ['--gateway', 'edge', '--rest']);
-  }, 30_000);
+  }, 60_000);
   afterAll(async () => {
     await product[Symbol.asyncDispose]();
     for (const backend of backends) await backend.crash();
@@ -49,5 +49,5 @@ spec:
     expect((await product.status()).refusals).toEqual([]);
     for (const stat of ['cluster_manager.cds', 'listener_manager.lds'])
       expect([await edge.stat(`${stat}.update_rejected`), await edge.stat(`${stat}.update_failure`)]).toEqual([0, 0]);
-  });
+  }, 30_000);
 });

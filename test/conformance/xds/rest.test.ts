@@ -294,5 +294,6 @@ describeWith(['envoy', 'envoy-oldest'], 'R58: a real Envoy without a stream', ()
       expect(await envoy.stat('cluster_manager.cds.update_rejected')).toBe(0);
       expect(await envoy.stat('cluster_manager.cds.update_failure')).toBe(0);
     },
+    30_000,
   );
 });
