@@ -99,7 +99,7 @@ describe('the load of the zero-loss suite', () => {
       else if (turn === 1) stream.respond({ ':status': 200 }, { endStream: true });
       else stream.close(2);
     });
-    const port = await listen(server as unknown as Server);
+    const port = await listen(server);
     const report = await loadUntil(plan([target('grpc', port)]), () => calls >= 30);
     const reasons = new Set(report.tallies[0]?.failures.map(({ reason }) => reason));
     expect(report.tallies[0]?.ok).toBe(0);
@@ -121,7 +121,7 @@ describe('the load of the zero-loss suite', () => {
           for (const session of sessions) if (!session.destroyed) session.goaway(0, 2 ** 31 - 1);
         });
     });
-    const port = await listen(server as unknown as Server);
+    const port = await listen(server);
     const report = await loadUntil(plan([target('h2', port)]), () => requests >= 100);
     expect(report.tallies[0]?.failures).toEqual([]);
     server.close();

@@ -35,6 +35,8 @@ export interface ScenarioResult {
   /** Failures that must not be. */
   readonly lost: number;
   readonly p99Ms: number;
+  /** Longest that a change of the scenario took to be in force everywhere, and to be acknowledged where that was waited for. */
+  readonly slowestChangeMs: number;
   /** For people; empty when nothing failed. */
   readonly explanation: string;
 }
@@ -55,6 +57,7 @@ export async function runScenario(stage: Stage, scenario: Scenario, brief = fals
   const label = `${scenario.name} ${++chapters}`;
   const from = stage.timeline.length;
   stage.load.label(label);
+  stage.slowestWait();
   await pause(500);
   let broken: unknown;
   try {
@@ -62,6 +65,7 @@ export async function runScenario(stage: Stage, scenario: Scenario, brief = fals
   } catch (error) {
     broken = error;
   }
+  const slowestChangeMs = Math.round(stage.slowestWait());
   await pause(1000);
   stage.load.label(`after ${label}`);
   const report = await stage.load.report(label);
@@ -85,6 +89,7 @@ export async function runScenario(stage: Stage, scenario: Scenario, brief = fals
     starved: report.tallies.reduce((sum, { starved }) => sum + starved.length, 0),
     heldBack: report.tallies.reduce((sum, { heldBack }) => sum + heldBack, 0),
     lost: lost.length,
+    slowestChangeMs,
     p99Ms: Math.round(Math.max(...report.tallies.map(({ p99Ms }) => p99Ms))),
     explanation,
   };

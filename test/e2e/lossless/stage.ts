@@ -60,6 +60,8 @@ export interface Stage extends AsyncDisposable {
   answeredBy(protocol: Protocol, names: readonly string[]): Promise<void>;
   /** Until every proxy is connected and has taken all. */
   synced(): Promise<void>;
+  /** Longest of the waits since the last call, milliseconds: what a change took to be in force. */
+  slowestWait(): number;
   /** A second control plane on the same registry and objects. */
   replica(): Promise<Product>;
 }
@@ -134,6 +136,13 @@ async function build(options: StageOptions, stack: AsyncDisposableStack): Promis
     await registry.put({ id, port, ...more });
   }
 
+  let slowestMs = 0;
+  const wait = async (condition: () => Promise<void>): Promise<void> => {
+    const from = performance.now();
+    await eventuallyPasses(condition, { deadlineMs });
+    slowestMs = Math.max(slowestMs, performance.now() - from);
+  };
+
   const proxies: StageProxy[] = [];
   const stage: Omit<Stage, 'load' | 'version' | typeof Symbol.asyncDispose> = {
     ...{ options, registry, wire, proxies, timeline, sparePort, product: first },
@@ -166,21 +175,18 @@ async function build(options: StageOptions, stack: AsyncDisposableStack): Promis
       await registry.remove(service, application.name);
     },
     async clusters({ with: present = {}, without = [] }) {
-      await eventuallyPasses(
-        async () => {
-          for (const { name, envoy } of proxies.slice(0, 2)) {
-            const hosts = await clusterHosts(envoy);
-            for (const [cluster, ports] of Object.entries(present)) {
-              const expected = ports.map((port) => `127.0.0.1:${port}`).sort();
-              const found = [...(hosts.get(cluster) ?? ['(no cluster)'])].sort();
-              if (expected.join() !== found.join())
-                throw new Error(`${name}: ${cluster} has ${found.join(', ')}, not ${expected.join(', ')}`);
-            }
-            for (const cluster of without) if (hosts.has(cluster)) throw new Error(`${name} still has ${cluster}`);
+      await wait(async () => {
+        for (const { name, envoy } of proxies.slice(0, 2)) {
+          const hosts = await clusterHosts(envoy);
+          for (const [cluster, ports] of Object.entries(present)) {
+            const expected = ports.map((port) => `127.0.0.1:${port}`).sort();
+            const found = [...(hosts.get(cluster) ?? ['(no cluster)'])].sort();
+            if (expected.join() !== found.join())
+              throw new Error(`${name}: ${cluster} has ${found.join(', ')}, not ${expected.join(', ')}`);
           }
-        },
-        { deadlineMs },
-      );
+          for (const cluster of without) if (hosts.has(cluster)) throw new Error(`${name} still has ${cluster}`);
+        }
+      });
     },
     async answeredBy(protocol, names) {
       for (const [via, port] of [
@@ -189,32 +195,31 @@ async function build(options: StageOptions, stack: AsyncDisposableStack): Promis
       ] as const) {
         const requester = createRequester({ via, port, kind: protocol.kind, host: protocol.host, perSecond: 0 });
         try {
-          await eventuallyPasses(
-            async () => {
-              for (let i = 0; i < 3 * names.length; i++) {
-                const { reason, backend } = await new Promise<{ reason: string | undefined; backend: string }>((done) =>
-                  requester.send('/probe', false, done),
-                );
-                if (reason !== undefined || !names.includes(backend))
-                  throw new Error(`${protocol.host} through the ${via}: ${reason ?? backend}`);
-              }
-            },
-            { deadlineMs },
-          );
+          await wait(async () => {
+            for (let i = 0; i < 3 * names.length; i++) {
+              const { reason, backend } = await new Promise<{ reason: string | undefined; backend: string }>((done) =>
+                requester.send('/probe', false, done),
+              );
+              if (reason !== undefined || !names.includes(backend))
+                throw new Error(`${protocol.host} through the ${via}: ${reason ?? backend}`);
+            }
+          });
         } finally {
           requester.close();
         }
       }
     },
     async synced() {
-      await eventuallyPasses(
-        async () => {
-          const { proxies: known } = await stage.product.status();
-          const states = known.map(({ node, state }) => `${node} ${state}`).sort();
-          if (states.join() !== 'caller-1 synced,edge-1 synced,inner-1 synced') throw new Error(states.join(', '));
-        },
-        { deadlineMs },
-      );
+      await wait(async () => {
+        const { proxies: known } = await stage.product.status();
+        const states = known.map(({ node, state }) => `${node} ${state}`).sort();
+        if (states.join() !== 'caller-1 synced,edge-1 synced,inner-1 synced') throw new Error(states.join(', '));
+      });
+    },
+    slowestWait() {
+      const longest = slowestMs;
+      slowestMs = 0;
+      return longest;
     },
     async replica() {
       return startProduct({ registries: [registry.config], objects: [{ kind: 'directory', path: first.objects }] });
