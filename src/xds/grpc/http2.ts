@@ -37,6 +37,9 @@ export function createHttp2Transport(
 
   function accept(connection: Connection): void {
     const session = performServerHandshake(connection.socket, {
+      // Node counts what waits for a slow reader, and at 10 MB refuses further streams of the connection. What may wait is
+      // bounded above: one message a type and stream.
+      maxSessionMemory: Number.MAX_SAFE_INTEGER,
       settings: { maxConcurrentStreams: options.maxStreamsPerConnection, enablePush: false },
     });
     sessions.set(connection, session);

@@ -328,6 +328,29 @@ describe.each(['grpc-js', 'http2'] as const)('%s', (transport: XdsTransport) => 
       await eventually(() => client.session.remoteSettings?.maxConcurrentStreams === 2);
     });
 
+    it('serves other streams of a connection while one is slow to take a large state', async () => {
+      const large = Array.from({ length: 12 }, (_, index) =>
+        resource(CDS, `c${index}`, { content: 'x'.repeat(1_000_000) }),
+      );
+      await using server = await runServer(createStaticViews(large));
+      const client = raw(server.port);
+      const slow = client.open();
+      slow.stream.pause();
+      slow.stream.write(request());
+      await eventually(() => server.events.some(({ kind }) => kind === 'sent'));
+      const other = client.open();
+      other.stream.write(
+        frameOf(
+          protos.encode('envoy.service.discovery.v3.DeltaDiscoveryRequest', {
+            ...{ node: { id: 'n' }, type_url: typeUrls.endpoints, resource_names_subscribe: ['x'] },
+          }),
+        ).framed,
+      );
+      await eventually(() => other.received() > 0);
+      slow.stream.resume();
+      await eventually(() => slow.received() > 12_000_000);
+    });
+
     it('lets streams in at the rate, in order, and refuses what it cannot hold', async () => {
       const admission = { perSecond: 20, burst: 1, maxWaiting: 3 };
       await using server = await runServer(views(), { admission });
