@@ -47,6 +47,7 @@ spec:
     });
     expect(proxy).toMatchObject({ role: 'gateway', service: 'edge', types: { CDS: { state: 'acked' }, EDS: {} } });
     expect((await product.status()).refusals).toEqual([]);
+    expect((await product.cli('status', 'edge-1', '--resources')).stdout).toMatch(/^EDS +cart +synced /m);
     for (const stat of ['cluster_manager.cds', 'listener_manager.lds'])
       expect([await edge.stat(`${stat}.update_rejected`), await edge.stat(`${stat}.update_failure`)]).toEqual([0, 0]);
   }, 30_000);

@@ -148,9 +148,17 @@ export function createXdsServer(deps: XdsServerDeps, options: XdsServerOptions):
     loadIntervalMs: options.loadIntervalMs ?? 10_000,
   });
 
+  const rest =
+    deps.json === undefined
+      ? undefined
+      : createLazyRest({
+          ...{ clock, log, provider, onEvent: deps.onEvent, nextStreamId },
+          ...{ identifier: deps.identifier, json: deps.json },
+        });
+
   async function clients(matchers: readonly NodeMatcher[] = []): Promise<readonly ClientConfig[]> {
-    const found: ClientConfig[] = [];
-    let described = 0;
+    const found = [...(rest?.clients((client) => matchesAny(matchers, client)) ?? [])];
+    let described = found.reduce((sum, { resources }) => sum + resources.length, 0);
     let paused = 0;
     for (const session of sessions) {
       const client = session.client();
@@ -234,13 +242,6 @@ export function createXdsServer(deps: XdsServerDeps, options: XdsServerOptions):
       transport.accept(connection);
       age.watch(connection);
     };
-    const rest =
-      deps.json === undefined
-        ? undefined
-        : createLazyRest({
-            ...{ clock, log, provider, onEvent: deps.onEvent, nextStreamId },
-            ...{ identifier: deps.identifier, json: deps.json },
-          });
     const listener = createListener(
       { clock, log, metrics: deps.metrics, onConnection, http1: deps.http1 ?? rest?.serve },
       {

@@ -5,9 +5,13 @@ import type { Rest, RestDeps } from './rest.ts';
 
 export function createLazyRest(deps: RestDeps): Rest {
   let loading: Promise<Rest> | undefined;
+  let loaded: Rest | undefined;
   return {
     serve(socket) {
-      loading ??= import('./rest.ts').then(({ createRest }) => createRest(deps));
+      loading ??= import('./rest.ts').then(({ createRest }) => {
+        loaded = createRest(deps);
+        return loaded;
+      });
       loading.then(
         (rest) => rest.serve(socket),
         (error: unknown) => {
@@ -16,6 +20,7 @@ export function createLazyRest(deps: RestDeps): Rest {
         },
       );
     },
+    clients: (wanted) => loaded?.clients(wanted) ?? [],
     stop: () => void loading?.then((rest) => rest.stop()),
   };
 }

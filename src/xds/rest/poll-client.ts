@@ -2,10 +2,10 @@
 // is a stream that opens with the first poll and closes when the polls stop.
 // It must not know HTTP or JSON. Invariants: a poll that knows the current version is answered when that changes, or not at
 // all; content a client does not take is offered again at most every `offerAgainMs`.
-import type { Resource } from '../../resources/resource.ts';
+import type { Resource, View } from '../../resources/resource.ts';
 import { type TypeUrl, typeUrls } from '../../resources/type-urls.ts';
 import type { Clock } from '../../util/clock.ts';
-import type { ClientInfo, ViewSubscription, XdsEvent } from '../contract.ts';
+import type { ClientConfig, ClientInfo, ResourceConfig, ViewSubscription, XdsEvent } from '../contract.ts';
 import { setVersion } from '../full-set.ts';
 import { emptyAssignment } from '../responses.ts';
 import type { RestRequest } from './rest-request.ts';
@@ -24,6 +24,7 @@ export interface PollAnswer {
 }
 
 export interface PollClient {
+  readonly client: ClientInfo;
   /** The answer that is due now; undefined where there is none yet. `too-many`: it asks more than is kept account of. */
   poll(type: TypeUrl, request: RestRequest): PollAnswer | 'too-many' | undefined;
   /** Calls `wake` when the question may have another answer; returns the way to stop waiting. */
@@ -32,6 +33,8 @@ export interface PollClient {
   changed(type: TypeUrl, names?: ReadonlySet<string>): void;
   /** The answer of `bytes` went out. */
   sent(type: TypeUrl, request: RestRequest, answer: PollAnswer & { readonly bytes: number }): void;
+  /** What it asks for, and how far it is with it. */
+  describe(): ClientConfig;
   close(reason: string): void;
 }
 
@@ -49,6 +52,10 @@ interface Question {
   offers: number;
   /** The answer was taken or refused. */
   settled: boolean;
+  /** name -> version of the answer it took last. */
+  held: ReadonlyMap<string, string>;
+  /** Why it refused the answer, where it did. */
+  reason: string | undefined;
   /** The view changed since the last poll. */
   due: boolean;
 }
@@ -87,6 +94,7 @@ export function createPollClient(
     const question: Question = {
       ...{ type, names: [...request.names].sort(), nonce: `poll-${++numbered}`, waiters: new Set() },
       ...{ polledMs: 0, sentMs: 0, answer: undefined, offers: 0, settled: true, due: false },
+      ...{ held: new Map(), reason: undefined },
     };
     questions.set(key, question);
     tellSubscribed(question, 1);
@@ -144,10 +152,13 @@ export function createPollClient(
   function settle(question: Question, { versionInfo, error }: RestRequest): void {
     const { answer, type, nonce } = question;
     if (answer === undefined || question.settled) return;
-    if (error === undefined && versionInfo === answer.version) onEvent({ kind: 'ack', streamId, type, nonce });
-    else if (error !== undefined || question.offers >= maxOffers) {
-      const resources = new Map(answer.resources.map((one) => [one.name, one.version]));
-      onEvent({ kind: 'nack', streamId, type, nonce, message: error || unsaid, resources });
+    const resources = versionsOf(answer);
+    if (error === undefined && versionInfo === answer.version) {
+      onEvent({ kind: 'ack', streamId, type, nonce });
+      question.held = resources;
+    } else if (error !== undefined || question.offers >= maxOffers) {
+      question.reason = error || unsaid;
+      onEvent({ kind: 'nack', streamId, type, nonce, message: question.reason, resources });
       question.offers = maxOffers;
     } else return;
     mark(question, { settled: true });
@@ -169,6 +180,7 @@ export function createPollClient(
   }
 
   return {
+    client,
     poll(type, request) {
       const question = ask(type, request);
       if (question === undefined) return 'too-many';
@@ -204,13 +216,36 @@ export function createPollClient(
       if (question === undefined || closed) return;
       question.offers = question.answer?.version === version ? question.offers + 1 : 1;
       question.answer = { version, resources };
+      question.reason = undefined;
       question.sentMs = clock.now();
       mark(question, { settled: false });
-      const versions = new Map(resources.map((one) => [one.name, one.version]));
+      const versions = versionsOf(question.answer);
       onEvent({ kind: 'sent', streamId, type, nonce: question.nonce, resources: versions, removed: [], bytes });
     },
+    describe: () => ({
+      ...{ client, variant: 'sotw', aggregated: false },
+      resources: [...questions.values()].flatMap((question) => describeQuestion(question, subscription.view())),
+    }),
     close,
   };
+}
+
+function versionsOf({ resources }: PollAnswer): ReadonlyMap<string, string> {
+  return new Map(resources.map(({ name, version }) => [name, version]));
+}
+
+function describeQuestion(question: Question, view: View): ResourceConfig[] {
+  const { type, names, answer, settled, held, reason } = question;
+  const sent = answer === undefined ? new Map<string, string>() : versionsOf(answer);
+  return (asksAll(question) ? [...view.names(type)].sort() : names).map((name) => {
+    const resource = view.get(type, name);
+    const shown = { type, name, resource, held: held.get(name) ?? '' };
+    if (resource === undefined) return { ...shown, status: 'not-sent' };
+    if (resource.version === shown.held) return { ...shown, status: 'synced' };
+    if (resource.version !== sent.get(name)) return { ...shown, status: 'not-sent' };
+    if (reason !== undefined) return { ...shown, status: 'error', reason };
+    return { ...shown, status: settled ? 'synced' : 'stale' };
+  });
 }
 
 function asksAll({ type, names }: Question): boolean {

@@ -10,7 +10,7 @@ import type { Clock, Timer } from '../../util/clock.ts';
 import { errorText } from '../../util/errors.ts';
 import { contentHash } from '../../util/hash.ts';
 import type { Logger } from '../../util/log.ts';
-import type { ClientInfo, Refusal, ViewProvider, XdsEvent } from '../contract.ts';
+import type { ClientConfig, ClientInfo, Refusal, ViewProvider, XdsEvent } from '../contract.ts';
 import { createPollClient, type PollAnswer, type PollClient } from './poll-client.ts';
 import { type RestRequest, RestRequestError, readRequest } from './rest-request.ts';
 
@@ -29,6 +29,8 @@ export interface RestDeps {
 export interface Rest {
   /** Serves HTTP/1.1 on the connection until it ends. */
   serve(socket: Socket): void;
+  /** What each of the wanted clients asks for and has. */
+  clients(wanted: (client: ClientInfo) => boolean): readonly ClientConfig[];
   /** Answers what waits with 503, and closes every connection. */
   stop(): void;
 }
@@ -232,6 +234,7 @@ export function createRest(deps: RestDeps): Rest {
       });
       server.emit('connection', socket);
     },
+    clients: (wanted) => [...open].filter(({ client }) => wanted(client)).map((one) => one.describe()),
     stop() {
       stopped = true;
       ignoreEndpoints();

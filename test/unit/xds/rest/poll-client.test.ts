@@ -128,6 +128,23 @@ describe('a polling client', () => {
     expect(nacks).toHaveLength(2);
   });
 
+  it('describes how far it is with each resource', () => {
+    const a = resource(CDS, 'a');
+    const { client, poll, publish } = fixture([a]);
+    const lines = (): string[] =>
+      client.describe().resources.map(({ name, status, held, reason = '' }) => [name, status, held, reason].join(' '));
+    const version = poll(CDS, ask()) ?? '';
+    expect(lines()).toEqual(['a stale  ']);
+    poll(CDS, ask(version));
+    poll(EDS, ask('', ['none']));
+    expect(lines()).toEqual([`a synced ${a.version} `, 'none not-sent  ']);
+    publish([a, resource(CDS, 'b')], CDS);
+    expect(lines()[1]).toBe('b not-sent  ');
+    poll(CDS, ask(version));
+    poll(CDS, ask(version, [], 'b: no good'));
+    expect(lines().slice(0, 2)).toEqual([`a synced ${a.version} `, 'b error  b: no good']);
+  });
+
   it('may not ask without bound', () => {
     const { client } = fixture([]);
     for (let index = 0; index < 5_000; index++) expect(client.poll(EDS, ask('', [`c${index}`]))).not.toBe('too-many');
