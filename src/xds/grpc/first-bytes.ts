@@ -24,26 +24,26 @@ export function byFirstBytes(
     timer.cancel();
     socket.removeListener('readable', look);
     socket.removeListener('close', gone);
+    socket.removeListener('end', cut);
     if (head.length > 0) socket.unshift(head);
     choice(socket);
   };
   function look(): void {
     const chunk = socket.read() as Buffer | null;
-    if (chunk === null) {
-      if (socket.readableEnded) socket.destroy();
-      return;
-    }
+    if (chunk === null) return;
     head = head.length === 0 ? chunk : Buffer.concat([head, chunk]);
     const length = Math.min(head.length, preface.length);
     if (!head.subarray(0, length).equals(preface.subarray(0, length))) decide(http1);
     else if (length === preface.length) decide(http2);
+  }
+  /** It ends before it has said what it speaks. */
+  function cut(): void {
+    socket.destroy();
   }
   function gone(): void {
     timer.cancel();
   }
   socket.on('readable', look);
   socket.once('close', gone);
-  socket.once('end', () => {
-    if (head.length < preface.length) socket.destroy();
-  });
+  socket.once('end', cut);
 }

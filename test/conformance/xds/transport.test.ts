@@ -13,7 +13,7 @@ import { typeUrls } from '../../../src/resources/type-urls.ts';
 import { type Logger, silentLogger } from '../../../src/util/log.ts';
 import { type Metrics, noMetrics } from '../../../src/util/metrics.ts';
 import { createSystemClock } from '../../../src/util/system-clock.ts';
-import type { Opened, ViewProvider } from '../../../src/xds/contract.ts';
+import type { Opened, ViewProvider, XdsEvent } from '../../../src/xds/contract.ts';
 import { frameOf } from '../../../src/xds/frame.ts';
 import { createListener } from '../../../src/xds/grpc/listener.ts';
 import type { XdsTransport } from '../../../src/xds/grpc/server.ts';
@@ -92,6 +92,10 @@ function raw(port: number): Raw {
       };
     },
   };
+}
+
+function nonceOf(events: readonly XdsEvent[]): string {
+  return events.find((event) => event.kind === 'sent')?.nonce ?? '';
 }
 
 function tcp(port: number): { readonly socket: Socket; readonly text: () => string; closed(): boolean } {
@@ -368,6 +372,33 @@ describe.each(['grpc-js', 'http2'] as const)('%s', (transport: XdsTransport) => 
     });
   });
 
+  it('answers who starts up during a wave of changes before the wave is over', async () => {
+    const state = (round: number) => [resource(CDS, 'a', { content: `${round}${'x'.repeat(1_000_000)}` })];
+    const provider = createStaticViews(state(1));
+    await using server = await runServer(provider);
+    const clients = Array.from({ length: 30 }, () => raw(server.port));
+    const sent = () => server.events.filter(({ kind }) => kind === 'sent').length;
+    const all = clients.map((client, index) => {
+      const stream = client.open();
+      stream.stream.write(request(`n${index}`));
+      return stream;
+    });
+    await eventually(() => all.every(({ received }) => received() > 1_000_000));
+    const ack = protos.encode('envoy.service.discovery.v3.DeltaDiscoveryRequest', {
+      ...{ type_url: CDS, response_nonce: nonceOf(server.events) },
+    });
+    for (const { stream } of all) stream.write(frameOf(ack).framed);
+    await eventually(() => server.events.filter(({ kind }) => kind === 'ack').length === 30);
+    const before = sent();
+    provider.publish(state(2));
+    const late = clients[0]?.open();
+    late?.stream.write(request('late'));
+    await eventually(() => sent() === before + 31);
+    const order = server.events.flatMap((event) => (event.kind === 'sent' ? [event.streamId] : [])).slice(before);
+    const opened = server.events.findLast((event) => event.kind === 'open');
+    expect(order.indexOf(opened?.client.streamId ?? -1)).toBeLessThan(25);
+  });
+
   describe('faults', () => {
     it('end the stream they are met on, in words that tell nothing, and no other', async () => {
       const told: string[] = [];
@@ -556,6 +587,13 @@ describe('a listener with an HTTP/1.1 server', () => {
       await eventually(slow.closed);
       expect(slow.text()).toContain(`${method} /x`);
     }
+    // A client that ends its side with its request is answered all the same.
+    const half = tcp(port);
+    half.socket.write('G');
+    for (let turn = 0; turn < 5; turn++) await new Promise((resolve) => setImmediate(resolve));
+    half.socket.end('ET /half HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n');
+    await eventually(half.closed);
+    expect(half.text()).toContain('GET /half');
     expect(http2).toBe(0);
     await eventually(raw(port).closed);
     expect(http2).toBe(1);
