@@ -110,7 +110,7 @@ function emitFull(stream: StreamState, state: TypeState, trial: boolean): boolea
   for (const name of waiting) state.dirty.add(name);
   if (!due && touched.length === 0 && resources.length === state.holdings.size) return false;
   // A first answer that would be empty only because its content waits is no answer yet.
-  if (resources.length === 0 && waiting.length > 0) {
+  if (resources.length === 0 && waiting.length > 0 && state.holdings.size === 0) {
     state.respond = due;
     return false;
   }

@@ -198,6 +198,18 @@ describe('removals', () => {
   });
 });
 
+describe('a complete set', () => {
+  it('R23: sotw: takes away the last listener though the one that replaces it must wait', () => {
+    const before = [cluster('a'), endpoints('a'), listener('main'), table('main', ['a'])];
+    const driver = settled('sotw', before, { eds: ['a'], rds: ['main'] });
+    const other = resource(LDS, 'out', { deps: [{ type: RDS, name: 'main' }] });
+    driver.publish([cluster('b'), endpoints('b'), other, table('main', ['b'])]);
+    // Gone again before its cluster is there: nothing of it may keep the first one's removal.
+    driver.publish([cluster('b'), endpoints('b')]);
+    expect(driver.last(LDS).removed).toEqual(['in']);
+  });
+});
+
 describe('endpoints brought along', () => {
   it.each(variants)('R13: %s: and refused in their new content, are met with silence', (variant) => {
     const driver = drive({ variant, resources: [cluster('a'), endpoints('a', 'bad')] });
