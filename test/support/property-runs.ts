@@ -5,3 +5,16 @@ export function propertyRuns(normal: number): number {
   const factor = (process.env['TEST_LONG'] === '1' ? 25 : 1) * Number(process.env['TEST_RUNS'] ?? 1);
   return Math.max(1, Math.round(normal * factor));
 }
+
+/**
+ * What `fc.assert` takes. A failure prints its seed and path; TEST_SEED and TEST_PATH, set to them, play it again.
+ * TEST_SEED alone makes a whole run repeatable.
+ */
+export function propertyParameters(normal: number): { numRuns: number; seed?: number; path?: string } {
+  const { TEST_SEED: seed, TEST_PATH: path } = process.env;
+  return {
+    numRuns: propertyRuns(normal),
+    ...(seed === undefined ? {} : { seed: Number(seed) }),
+    ...(path === undefined ? {} : { path }),
+  };
+}

@@ -39,12 +39,12 @@ export function readRequest(body: string): RestRequest {
   }
   const request = objectOf(parsed, 'the request');
   const node = objectOf(member(request, 'node', 'node'), 'node');
-  // An Envoy lists every extension it was built with, each time; nothing of that is read.
-  const { extensions: _unread, ...told } = node;
-  const nodeText = JSON.stringify(told);
+  // Of what was read only, whose depth is bounded: an Envoy lists every extension it was built with, each time.
+  const claims = readNode(node);
+  const nodeText = JSON.stringify(claims);
   if (nodeText.length > maxNodeText) throw new RestRequestError(`node has more than ${maxNodeText} characters`);
   return {
-    claims: readNode(node),
+    claims,
     nodeText,
     typeUrl: textOf(request, 'typeUrl', 'type_url'),
     versionInfo: textOf(request, 'versionInfo', 'version_info'),
