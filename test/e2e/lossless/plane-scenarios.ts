@@ -80,6 +80,7 @@ export const planeScenarios: readonly Scenario[] = [
   {
     name: 'control plane killed, a change before it is back',
     everyVariant: true,
+    sotwGap: true,
     run: (stage) => changedMeanwhile(stage, (change) => gone(stage, 'killed', change)),
   },
   { name: 'control plane stopped gracefully and started', run: (stage) => gone(stage, 'stopped') },
@@ -87,6 +88,7 @@ export const planeScenarios: readonly Scenario[] = [
   {
     name: 'control plane replaced, a change at the same time',
     everyVariant: true,
+    sotwGap: true,
     run: (stage) => changedMeanwhile(stage, (change) => replaced(stage, change)),
   },
 ];

@@ -27,7 +27,8 @@ export function lossPage(results: readonly ScenarioResult[]): string {
   const rows = results.map((result) => {
     const { scenario, envoy, variant, registry } = result;
     const cells = kinds.map((kind) => `${result.failed[kind]} / ${grouped(result.requests[kind])}`);
-    return `| ${[scenario, envoy, variant, registry, ...cells].join(' | ')} |`;
+    const slowest = `${(result.slowestChangeMs / 1000).toFixed(1)} s`;
+    return `| ${[result.gap ? `${scenario} (counted only)` : scenario, envoy, variant, registry, ...cells, slowest].join(' | ')} |`;
   });
   return `# Not one failed request
 
@@ -44,12 +45,20 @@ due, whatever became of the others, and its client never sends one twice. One re
 a client gives up a connection that idles for a second, and a request after five. Envoy's drain time is 4 s, so that drains end
 within the scenario that caused them.
 
-Each cell is failed / sent. POSTs and gRPC calls, which are POSTs, are held to zero like everything else but where instances are
+A GOAWAY that arrives while a request waits to be written keeps it from ever leaving the client; as every HTTP/2 client does, it
+is then written to another connection (${grouped(sum(results, ({ heldBack }) => heldBack))} times here).
+
+Each cell is failed / sent; the last column is the longest that a change took to be seen by everyone, on a machine busy with all of
+this. POSTs and gRPC calls, which are POSTs, are held to zero like everything else but where instances are
 cut off without a drain: what an instance was working on when it died may have been carried out, so it is not sent again. Those
 rows show what that costs: ${repeatable} of ${grouped(sum(drainless, ({ requests }) => requests.post + requests.grpc))} here.
 
-| while | Envoy | xDS over ADS | registry | ${kinds.map((kind) => columns[kind]).join(' | ')} |
-|---|---|---|---|${kinds.map(() => '---|').join('')}
+In SotW what changed while the control plane was away is counted only: the first answer to a client that comes back deletes what
+is gone, and nothing tells a new process what that was ([why](decisions/0011-sotw-clients-that-come-back.md)). Our bootstraps use
+delta, which has no such gap.
+
+| while | Envoy | xDS over ADS | registry | ${kinds.map((kind) => columns[kind]).join(' | ')} | slowest change |
+|---|---|---|---|${kinds.map(() => '---|').join('')}---|
 ${rows.join('\n')}
 `;
 }
