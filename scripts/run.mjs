@@ -34,7 +34,7 @@ async function runProgram(node, args, env) {
 /** Every file of bench/ that is a benchmark, the short ones first, the whole product last. */
 function allBenches() {
   const shared = ['table'];
-  const late = ['transport', 'product'];
+  const late = ['transport', 'scale', 'product'];
   const names = readdirSync(join(root, 'bench'))
     .filter((file) => file.endsWith('.ts'))
     .map((file) => file.slice(0, -3));
@@ -65,7 +65,10 @@ const commands = {
     let worst = 0;
     for (const [index, name] of names.entries()) {
       if (!named) console.log(`\nbench ${index + 1} of ${names.length}: ${name}`);
-      worst = Math.max(worst, await runProgram(node, [join(root, 'bench', `${name}.ts`), ...rest], env));
+      const code = await runProgram(node, [join(root, 'bench', `${name}.ts`), ...rest], env);
+      // Ended by a signal: whoever sent it does not want the next one.
+      if (code > 128) return code;
+      worst = Math.max(worst, code);
     }
     return worst;
   },

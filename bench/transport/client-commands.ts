@@ -63,6 +63,7 @@ export interface Commands {
       readonly examples: string[];
       readonly lost: number;
       readonly messages: number;
+      readonly bytes: number;
     };
   };
   close: { readonly ask: null; readonly answer: null };

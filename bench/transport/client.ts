@@ -84,8 +84,8 @@ const handlers: { [N in CommandName]: (ask: Commands[N]['ask']) => Promise<Comma
     return null;
   },
   async differences({ store }) {
-    const { lost, messages } = theFleet().counters;
-    return { ...theFleet().differences(store), lost, messages };
+    const { lost, messages, bytes } = theFleet().counters;
+    return { ...theFleet().differences(store), lost, messages, bytes };
   },
   async close() {
     fleet?.close();

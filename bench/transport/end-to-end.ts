@@ -76,7 +76,8 @@ export async function endToEnd(size: EndToEndSize, say: (line: string) => void):
 
 function line(what: string, lasts: readonly number[], { target = '' }: { readonly target?: string }): Line {
   const ours = `p50 ${short(percentile(lasts, 50))} ms, p99 ${short(percentile(lasts, 99))} ms (n=${lasts.length})`;
-  return { id: 'W11', what, ours, peer: '', ratio: '', target };
+  const data = { p50: percentile(lasts, 50), p99: percentile(lasts, 99), changes: lasts.length };
+  return { id: 'W11', what, ours, peer: '', ratio: '', target, data };
 }
 
 async function realEnvoys(

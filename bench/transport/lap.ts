@@ -5,6 +5,7 @@
 import { typeUrls } from '../../src/resources/type-urls.ts';
 import { serviceName } from '../../test/support/plane.ts';
 import { percentile } from '../table.ts';
+import type { Commands } from './client-commands.ts';
 import type { LoadClient } from './client-process.ts';
 import type { BenchServer } from './server-process.ts';
 
@@ -42,6 +43,8 @@ export interface Lap {
   readonly lastMs?: number;
   /** Receipts that a later change swallowed, of all. */
   readonly merged?: number;
+  /** Size of a push on the wire, gRPC and HTTP/2 framing not counted. */
+  readonly pushBytes?: number;
   readonly changesPerSecond?: number;
   readonly stormP99Ms?: number;
   readonly stormCpuPerPushUs?: number;
@@ -82,7 +85,7 @@ export async function runLap(of: Case, parts: LapParts): Promise<Lap> {
   const names = Array.from({ length: of.services }, (_, k) => serviceName(k));
   const baseKb = await server.rssKb();
   const cpuBefore = server.cpuMs();
-  const { wallMs, bytes } = await profiled('connect', parts, async () => {
+  const { wallMs, bytes, messages } = await profiled('connect', parts, async () => {
     const connected = await client.ask('connect', {
       deadlineMs,
       fleet: {
@@ -97,14 +100,15 @@ export async function runLap(of: Case, parts: LapParts): Promise<Lap> {
   });
   const connectCpuMs = server.cpuMs() - cpuBefore;
   const kbPerProxy = ((await server.rssKb()) - baseKb) / of.proxies;
-  const lap: Lap = {
+  const measured = {
     ...{ connectWallMs: wallMs, connectCpuMs, connectBytes: bytes, baseKb, kbPerProxy },
     ...(of.changes > 0 ? await changes(of, parts) : {}),
     ...(of.storm === undefined ? {} : await storm(of, of.storm, parts)),
   };
-  await gate(of, server, client);
+  const total = await gate(of, server, client);
   if (parts.keepOpen !== true) await client.ask('close', null);
-  return lap;
+  const pushes = total.messages - messages;
+  return { ...measured, ...(pushes === 0 ? {} : { pushBytes: (total.bytes - bytes) / pushes }) };
 }
 
 /** How many proxies a change of one name reaches. */
@@ -175,14 +179,18 @@ async function storm(
   };
 }
 
-/** Throws unless every proxy holds what the store holds, and nothing is pending or lost. */
-export async function gate(of: Case, server: BenchServer, client: LoadClient): Promise<void> {
+/** Throws unless every proxy holds what the store holds, and nothing is pending or lost; gives the client's counters. */
+export async function gate(
+  of: Case,
+  server: BenchServer,
+  client: LoadClient,
+): Promise<Commands['differences']['answer']> {
   const start = performance.now();
   for (;;) {
     await server.settled(100);
     const { resources, pending, streams } = await server.state();
     const found = await client.ask('differences', { store: resources[typeUrls[of.type]] ?? {} });
-    if (found.proxies === 0 && found.lost === 0 && pending === 0 && streams === of.proxies) return;
+    if (found.proxies === 0 && found.lost === 0 && pending === 0 && streams === of.proxies) return found;
     if (performance.now() - start < 10_000 && found.lost === 0) continue;
     throw new Error(
       `GATE FAILED: ${found.proxies} of ${of.proxies} proxies differ from the store, ${found.lost} connections lost, ` +

@@ -21,11 +21,18 @@ export interface Line {
   readonly target: string;
   /** Undefined where there is no target, or nothing to hold against it. */
   readonly met?: boolean;
+  /** The numbers in the words, where no lap holds them. */
+  readonly data?: Readonly<Record<string, number>>;
 }
 
 interface Spread {
   readonly median: number;
   readonly text: string;
+}
+
+/** The median of a figure over laps; undefined if none has it. */
+export function medianOf(laps: readonly Lap[], field: keyof Lap): number | undefined {
+  return spread(laps, field, '')?.median;
 }
 
 function spread(laps: readonly Lap[], field: keyof Lap, unit: string): Spread | undefined {

@@ -33,23 +33,21 @@ export async function tenThousand(
     await gate(of, server, client);
     await client.ask('close', null);
     const limit = newStreamsPerSecond === undefined ? 'default limit of new streams' : 'no limit of new streams';
-    const line = (what: string, ours: string): Line => ({ id: '10k', what, ours, peer: '', ratio: '', target: '' });
+    const line = (what: string, ours: string, data: Readonly<Record<string, number>>): Line => ({
+      ...{ id: '10k', what, ours, peer: '', ratio: '', target: '', data },
+    });
     kit.say(`10k: ${limit} done`);
     const again = line(
       `killed, started again, all ${proxies} served (${limit})`,
       `${short(wallMs / 1000)} s after it listens, ${short(readyMs / 1000)} s until then; ${short(cpu / 1000)} s CPU`,
+      { proxies, wallMs, readyMs, cpuMs: cpu },
     );
     if (newStreamsPerSecond !== undefined) return [again];
+    const times = [lap.p50Ms, lap.p99Ms, lap.lastMs].map((ms) => `${short(ms ?? 0)} ms`);
+    const memory = `${short(lap.kbPerProxy)} KB, base ${short(lap.baseKb / 1024)} MB`;
     return [
-      line(
-        `${proxies} proxies x 100: memory a proxy`,
-        `${short(lap.kbPerProxy)} KB, base ${short(lap.baseKb / 1024)} MB`,
-      ),
-      line(
-        'a change: p50, p99, last',
-        [lap.p50Ms, lap.p99Ms, lap.lastMs].map((ms) => `${short(ms ?? 0)} ms`).join(', '),
-      ),
-      line('CPU a push', `${short(lap.cpuPerPushUs ?? 0)} µs`),
+      line(`${proxies} proxies x 100: memory a proxy`, memory, { ...lap }),
+      line('a change: p50, p99, last; CPU a push', `${times.join(', ')}; ${short(lap.cpuPerPushUs ?? 0)} µs`, {}),
       again,
     ];
   } finally {
