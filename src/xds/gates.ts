@@ -1,6 +1,7 @@
 // What the make-before-break gates of one stream remember between two steps.
 // It must not know how they are decided. Invariant: sets hold only names that wait or waited too long.
 import { type TypeUrl, typeUrls } from '../resources/type-urls.ts';
+import { SparseSet } from './sparse.ts';
 
 /** What sends requests to clusters, by itself or through route configurations. */
 export const gatedTypes: ReadonlySet<TypeUrl> = new Set([
@@ -21,7 +22,7 @@ export interface Gates {
   /** Clusters whose removal waits. */
   readonly heldRemovals: Aging;
   /** `type name` of listeners and routes held because a cluster of theirs was rejected. */
-  readonly stoppedBranches: Set<string>;
+  readonly stoppedBranches: SparseSet;
   /** Routes of a resumed stream no longer wait for the client to ask for clusters. */
   clustersNeverAsked: boolean;
 }
@@ -31,15 +32,15 @@ export interface Gates {
  * so that a steady stream of changes lets nobody through early, and each waits less than twice the limit.
  */
 export interface Aging {
-  readonly waiting: Set<string>;
+  readonly waiting: SparseSet;
   /** Of those waiting: when the limit that runs now ends, their time is up. */
-  readonly aging: Set<string>;
+  readonly aging: SparseSet;
   /** Not waited for any longer. */
-  readonly overdue: Set<string>;
+  readonly overdue: SparseSet;
 }
 
 function createAging(): Aging {
-  return { waiting: new Set(), aging: new Set(), overdue: new Set() };
+  return { waiting: new SparseSet(), aging: new SparseSet(), overdue: new SparseSet() };
 }
 
 /** The limit starts for all that wait now. */
@@ -65,8 +66,9 @@ export function settle({ waiting, aging, overdue }: Aging, key: string): void {
 }
 
 export function settleAll(aging: Aging): void {
-  // Called after every pass: emptying an empty set costs a new table.
-  for (const keys of [aging.waiting, aging.aging, aging.overdue]) if (keys.size > 0) keys.clear();
+  aging.waiting.clear();
+  aging.aging.clear();
+  aging.overdue.clear();
 }
 
 export function createGates(): Gates {
@@ -77,7 +79,7 @@ export function createGates(): Gates {
     breakWaits: false,
     awaitedClusters: createAging(),
     heldRemovals: createAging(),
-    stoppedBranches: new Set(),
+    stoppedBranches: new SparseSet(),
     clustersNeverAsked: false,
   };
 }

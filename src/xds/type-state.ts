@@ -5,6 +5,7 @@ import type { View } from '../resources/resource.ts';
 import { type TypeUrl, typeUrls } from '../resources/type-urls.ts';
 import { createHoldings, type Holdings, held, release } from './holdings.ts';
 import type { Message } from './responses.ts';
+import { SparseMap, SparseSet } from './sparse.ts';
 import { createSubscription, type Subscription } from './subscription.ts';
 import { createHostLinks, type HostLinks } from './virtual-hosts.ts';
 
@@ -28,17 +29,17 @@ export interface TypeState {
   /** Last content the client acknowledged, by name. */
   readonly holdings: Holdings;
   /** Names the client may hold in a version we do not know (R14, R38). */
-  readonly unsure: Set<string>;
+  readonly unsure: SparseSet;
   /** Of those, what a refused message of several made so: the client has what was held before, or what was in it. */
-  readonly suspected: Set<string>;
+  readonly suspected: SparseSet;
   /** Names to be compared with the view. */
-  readonly dirty: Set<string>;
+  readonly dirty: SparseSet;
   /** Names to be sent even if unchanged. */
-  readonly forced: Set<string>;
+  readonly forced: SparseSet;
   /** Rejected version by name: held at last good until the content changes (R13). */
-  readonly pinned: Map<string, string>;
+  readonly pinned: SparseMap<string>;
   /** The client's words about each pinned name. */
-  readonly reasons: Map<string, string>;
+  readonly reasons: SparseMap<string>;
   /** Groups of a rejected message, sent one by one to find the bad resource. */
   trials: string[][];
   flight: Flight | undefined;
@@ -64,12 +65,12 @@ export function createTypeState(type: TypeUrl): TypeState {
     subscription: createSubscription(),
     links: type === typeUrls.virtualHost ? createHostLinks() : undefined,
     holdings: createHoldings(),
-    unsure: new Set(),
-    suspected: new Set(),
-    dirty: new Set(),
-    forced: new Set(),
-    pinned: new Map(),
-    reasons: new Map(),
+    unsure: new SparseSet(),
+    suspected: new SparseSet(),
+    dirty: new SparseSet(),
+    forced: new SparseSet(),
+    pinned: new SparseMap(),
+    reasons: new SparseMap(),
     trials: [],
     flight: undefined,
     overdue: undefined,
