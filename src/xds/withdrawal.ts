@@ -23,7 +23,8 @@ export function withdrawn(stream: StreamState, state: TypeState, name: string): 
     if (now !== undefined && names(now, typeUrls.endpoints, name)) return 'wait';
     for (const route of routesTo(stream, cluster.name)) {
       const next = stream.view.get(typeUrls.routes, route.name);
-      if (next === undefined || names(next, typeUrls.cluster, cluster.name)) return empty;
+      const goes = next === undefined ? !movesOn(stream, route.name) : names(next, typeUrls.cluster, cluster.name);
+      if (goes) return empty;
       undecided = true;
     }
   }
@@ -36,6 +37,16 @@ function routesTo(stream: StreamState, cluster: string): readonly Resource[] {
   if (routes === undefined) return [];
   const all = [...heldResources(routes.holdings), ...(routes.flight?.message.resources.values() ?? [])];
   return all.filter((route) => names(route, typeUrls.cluster, cluster));
+}
+
+/** True if a listener of the client that names the route configuration is to name another one. */
+function movesOn({ types, view }: StreamState, routes: string): boolean {
+  const listeners = types.get(typeUrls.listener);
+  if (listeners === undefined) return false;
+  for (const listener of heldResources(listeners.holdings))
+    if (names(listener, typeUrls.routes, routes) && view.get(typeUrls.listener, listener.name) !== undefined)
+      return true;
+  return false;
 }
 
 function names(resource: Resource, type: Resource['type'], name: string): boolean {
