@@ -26,10 +26,7 @@ export function receive(stream: StreamState, type: TypeUrl, request: DiscoveryRe
   const change =
     request.variant === 'sotw'
       ? applySotw(state.subscription, request, { legacy })
-      : applyDelta(state.subscription, state.links === undefined ? request : withoutWildcard(request), {
-          first,
-          legacy,
-        });
+      : applyDelta(state.subscription, increments(stream, state, request), { first, legacy });
   applyChange(stream, state, state.links === undefined ? change : linked(state.links, stream.view, change));
   if (first && state.links !== undefined && change.answer.length === 0) wakeHosts(stream, state);
   if (first && request.variant === 'delta') resumeDelta(stream, state, request);
@@ -89,11 +86,24 @@ function wakeHosts(stream: StreamState, state: TypeState): void {
   state.respond = true;
 }
 
+function increments(stream: StreamState, state: TypeState, request: DeltaRequest): Increments {
+  if (state.links !== undefined) return withoutWildcard(request);
+  if (state.type !== typeUrls.endpoints) return request;
+  // The names stay as long as the stream: they are kept as the resources have them, not once for every client.
+  const kept = (name: string): string => {
+    const known = stream.view.get(typeUrls.endpoints, name)?.name;
+    return known === name ? known : name;
+  };
+  return { subscribe: request.subscribe.map(kept), unsubscribe: request.unsubscribe };
+}
+
+type Increments = Pick<DeltaRequest, 'subscribe' | 'unsubscribe'>;
+
 /**
  * Virtual hosts have no wildcard (R34). An Envoy that comes back says "*" all the same, as its first request named nothing;
  * taken at its word it would get every virtual host there is.
  */
-function withoutWildcard({ subscribe, unsubscribe }: DeltaRequest): Pick<DeltaRequest, 'subscribe' | 'unsubscribe'> {
+function withoutWildcard({ subscribe, unsubscribe }: DeltaRequest): Increments {
   const named = (name: string): boolean => name !== '*';
   return { subscribe: subscribe.filter(named), unsubscribe: unsubscribe.filter(named) };
 }
