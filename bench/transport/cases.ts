@@ -12,6 +12,7 @@ const fanOut: Case = {
   tls: false,
   workers: 0,
   ownViews: false,
+  warmUpPushes: 3000,
   changes: 15,
 };
 const storm: Case = { ...fanOut, changes: 0, storm: { open: 16, durationMs: 5000, stalled: 0 } };
@@ -43,6 +44,7 @@ export function small(of: Case): Case {
     proxies: shrink(of.proxies, 50),
     services: shrink(of.services, 10),
     each: shrink(of.each, 10),
+    warmUpPushes: 0,
     changes: Math.min(of.changes, 2),
     ...(of.storm === undefined ? {} : { storm: { open: 2, durationMs: 500, stalled: shrink(of.storm.stalled, 50) } }),
   };

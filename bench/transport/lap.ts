@@ -21,6 +21,8 @@ export interface Case {
   readonly tls: boolean;
   readonly workers: number;
   readonly ownViews: boolean;
+  /** Pushes before anything is measured: a control plane runs for weeks, its first second is none of its speed. */
+  readonly warmUpPushes: number;
   /** Changes one after another. */
   readonly changes: number;
   readonly storm?: { readonly open: number; readonly durationMs: number; readonly stalled: number };
@@ -52,9 +54,9 @@ export interface Lap {
   readonly stormGrowthKb?: number;
 }
 
-/** Pushes before anything is measured, at least: a control plane runs for weeks, its first second is none of its speed. */
-const warmUpPushes = 3000;
 const deadlineMs = 60_000;
+/** The least time from the last receipt of a change to the next change; it is longer until the server does nothing. */
+const gapMs = 300;
 
 export interface LapParts {
   readonly server: BenchServer;
@@ -120,7 +122,7 @@ async function changes(of: Case, parts: LapParts): Promise<Partial<Lap>> {
   const { server, client } = parts;
   const proxies = receivers(of);
   const subscribed = of.each === 0 || of.choice === 'spread' ? of.services : of.each;
-  const change = async (seq: number): Promise<number[]> => {
+  const change = async (seq: number, restMs: number): Promise<number[]> => {
     const k = (seq * 7) % subscribed;
     const { latencies } = await client.ask('change', {
       url: server.url(`/update?type=${of.type}&k=${k}&seq=${seq}`),
@@ -129,15 +131,15 @@ async function changes(of: Case, parts: LapParts): Promise<Partial<Lap>> {
       deadlineMs: 20_000,
     });
     if (latencies.length === 0) throw new Error(`GATE FAILED: change ${seq} of ${serviceName(k)} reached no proxy`);
-    await server.settled();
+    await server.settled(restMs);
     return latencies;
   };
-  const warmUps = Math.min(30, Math.max(3, Math.ceil(warmUpPushes / proxies)));
-  for (let seq = 1; seq <= warmUps; seq++) await change(seq);
+  const warmUps = Math.min(30, Math.ceil(of.warmUpPushes / proxies));
+  for (let seq = 1; seq <= warmUps; seq++) await change(seq, 20);
   const all: number[][] = [];
   const before = server.cpuMs();
   await profiled('changes', parts, async () => {
-    for (let i = 1; i <= of.changes; i++) all.push(await change(warmUps + i));
+    for (let i = 1; i <= of.changes; i++) all.push(await change(warmUps + i, gapMs));
   });
   const cpu = server.cpuMs() - before;
   const latencies = all.flat();

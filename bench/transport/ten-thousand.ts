@@ -1,7 +1,7 @@
 // Ten thousand simulated proxies x 100 subscriptions on one process of ours: what they take, how soon a change reaches the
 // last, and how long it takes until all are served again after the process was killed and started anew.
 
-import { cases } from './cases.ts';
+import { cases, small } from './cases.ts';
 import { startClient } from './client-process.ts';
 import { type Case, gate, runLap } from './lap.ts';
 import { type Line, short } from './results.ts';
@@ -14,7 +14,7 @@ export async function tenThousand(
   options: { readonly proxies: number; readonly newStreamsPerSecond?: number },
 ): Promise<readonly Line[]> {
   const { proxies, newStreamsPerSecond } = options;
-  const of: Case = { ...cases.fanOut, proxies, changes: 15 };
+  const of: Case = proxies < 1000 ? small({ ...cases.fanOut, proxies: 50 * proxies }) : { ...cases.fanOut, proxies };
   const xds = newStreamsPerSecond === undefined ? {} : { newStreamsPerSecond };
   const start = (port: number) => startOurs({ services: of.services, instances: 10, objects: false, port, xds });
   using client = startClient();
