@@ -86,6 +86,11 @@ export function startWorkerThread(
   const publisher = createPublisher({
     ...{ log, provider: deps.provider, bytes: deps.bytes, outbox },
     onDue: (streamId) => tell({ kind: 'due', streamId }),
+    // Its proxies come back to a thread that is told everything anew.
+    onFault(error) {
+      failure ??= `it could not be told of a change: ${errorText(error)}`;
+      void worker.terminate();
+    },
   });
   const book = createStreamBook(publisher, tell);
 

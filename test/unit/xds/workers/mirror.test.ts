@@ -141,6 +141,24 @@ describe('a mirrored view', () => {
     expect(names()).toEqual([]);
   });
 
+  it('ends the worker, and nothing else, when a change cannot be told', async () => {
+    const views = createHandViews();
+    const channel = createSimulatedChannel(views);
+    channel.open('web');
+    await settle(channel);
+    const broken = new Error('no such view');
+    views.view('web').get = () => {
+      throw broken;
+    };
+    views.view('web').names = () => {
+      throw broken;
+    };
+    const [stream] = views.streams.values();
+    stream?.onChange([{ type: typeUrls.cluster, name: 'a' }]);
+    views.publishEndpoints({ a: '1' });
+    expect(channel.faults).toEqual([broken]);
+  });
+
   it('closes everything when the worker has died', async () => {
     const views = createHandViews();
     const channel = createSimulatedChannel(views);
@@ -177,7 +195,9 @@ const action = fc.oneof(
 );
 
 describe('whatever the order of deliveries', () => {
-  it('every stream ends with its view, was told of every difference, and nothing is kept for nobody', async () => {
+  it('every stream ends with its view, was told of every difference, and nothing is kept for nobody', {
+    timeout: 120_000,
+  }, async () => {
     await fc.assert(
       fc.asyncProperty(fc.array(action, { minLength: 10, maxLength: 60, size: 'max' }), async (actions) => {
         const views = createHandViews();
@@ -219,6 +239,7 @@ describe('whatever the order of deliveries', () => {
         }
         expect([...told, ...kept]).toEqual([]);
         expect(views.streams.size).toBe(0);
+        expect(channel.faults).toEqual([]);
       }),
       { numRuns: propertyRuns(100) },
     );

@@ -121,6 +121,7 @@ export function createSimulatedChannel(provider: ViewProvider) {
   const toMain: (readonly FromWorker[])[] = [];
   const said: ToWorker[] = [];
   const due: number[] = [];
+  const faults: unknown[] = [];
   let ends: (() => void)[] = [];
   const atEnd = (fn: () => void): void => void ends.push(fn);
   const mainOutbox = createOutbox<ToWorker>({
@@ -137,6 +138,7 @@ export function createSimulatedChannel(provider: ViewProvider) {
     bytes: createByteSegments(),
     outbox: mainOutbox,
     onDue: (id) => due.push(id),
+    onFault: (error) => faults.push(error),
   });
   provider.onEndpoints(publisher.endpoints);
   const mirror = createMirror(workerOutbox.push);
@@ -158,6 +160,8 @@ export function createSimulatedChannel(provider: ViewProvider) {
     /** Everything the worker was told, in order. */
     said,
     due,
+    /** What was thrown while a change was told. */
+    faults,
     streams,
     /** Ends a turn in both threads. */
     endTurn(): void {
