@@ -141,6 +141,57 @@ ${rules}`;
     expect(await answers(target, { method: '/test.Who/Tell' })).toEqual({ seen: [], failed: { 14: 20 } });
   });
 
+  it('loses no call while instances and Routes change', async () => {
+    const target = 'xds:///steady';
+    const versions = (route: string) => `apiVersion: chancery/v1
+kind: Service
+metadata: {name: steady}
+spec:
+  protocol: grpc
+  subsets: [{name: v1, where: {version: v1}}, {name: v2, where: {version: v2}}]
+---
+apiVersion: chancery/v1
+kind: Route
+metadata: {name: steady}
+spec:
+  hosts: [steady]
+  rules:
+  - to: ${route}
+`;
+    await instance('steady', 'steady-1', { version: 'v1' });
+    await eventuallyPasses(async () => expect(await answers(target)).toEqual(ok('steady-1')));
+    let done = false;
+    let phase = 'start';
+    const failed: Record<string, number>[] = [];
+    const load = (async () => {
+      while (!done) {
+        const result = await client.call(target, { count: 50, deadlineMs: 5000 });
+        if (Object.keys(result.failed).length > 0) failed.push({ ...result.failed, [`${phase}: ${result.last}`]: 1 });
+      }
+    })();
+    const sees = (...names: readonly string[]) =>
+      eventuallyPasses(async () => expect(await answers(target, { count: 40 })).toEqual(ok(...names)));
+    await instance('steady', 'steady-2', { version: 'v2' });
+    await sees('steady-1', 'steady-2');
+    phase = 'to one subset';
+    product.write('steady.yaml', versions('[{service: steady, subset: v2}]'));
+    await sees('steady-2');
+    phase = 'to both';
+    product.write('steady.yaml', versions('[{service: steady, subset: v1}, {service: steady, subset: v2}]'));
+    await sees('steady-1', 'steady-2');
+    phase = 'without Route';
+    // An instance that goes while half of the calls are still sent to it alone would be missed.
+    const { revision } = await product.status();
+    product.remove('steady.yaml');
+    await eventually(async () => (await product.status()).revision > revision && (await self())?.state === 'synced');
+    phase = 'without the first';
+    await registry.remove('steady', 'steady-1');
+    await sees('steady-2');
+    done = true;
+    await load;
+    expect(failed).toEqual([]);
+  }, 30_000);
+
   it('hears of a service that goes, and of its return', async () => {
     await instance('fleeting', 'fleeting-1');
     await eventuallyPasses(async () => expect(await answers('xds:///fleeting')).toEqual(ok('fleeting-1')));
