@@ -1,5 +1,6 @@
 // TLS on the xDS port over real sockets: what is let in, what is not, and files that change while it runs.
 import { copyFileSync, readFileSync, writeFileSync } from 'node:fs';
+import { createServer as createHttp1Server } from 'node:http';
 import { connect as connectHttp2 } from 'node:http2';
 import { connect as connectTcp } from 'node:net';
 import { join } from 'node:path';
@@ -89,6 +90,13 @@ for (const transport of ['http2', 'grpc-js'] as const)
       expect(await health(server.port, credentials.createSsl(readFileSync(authority.ca)))).toEqual([8, 1]);
       await expect(health(server.port, credentials.createSsl(readFileSync(other.ca)))).rejects.toThrow();
       await expect(health(server.port, credentials.createInsecure())).rejects.toThrow();
+    });
+
+    it('serves it from worker threads', async () => {
+      const tls = { ...files, reloadMs: 20 };
+      await using server = await runServer(createStaticViews(), { address: '0.0.0.0', tls, workers: 2 });
+      for (let count = 0; count < 4; count++)
+        expect(await health(server.port, credentials.createSsl(readFileSync(authority.ca)))).toEqual([8, 1]);
     });
 
     it('speaks TLS 1.3 with h2, and 1.2 only if told', async () => {
@@ -203,6 +211,25 @@ for (const transport of ['http2', 'grpc-js'] as const)
         code: 'CH1503',
         message: expect.stringContaining(message),
       });
+    });
+
+    it('hands HTTP/1.1 over TLS to whoever serves it, with ALPN and without', async () => {
+      const http1 = createHttp1Server((incoming, response) => response.end(`${incoming.method} ${incoming.url}`));
+      await using server = await runServer(
+        createStaticViews(),
+        { tls: files },
+        { http1: (socket) => void http1.emit('connection', socket) },
+      );
+      for (const alpn of [{ ALPNProtocols: ['http/1.1'] }, { ALPNProtocols: [] }]) {
+        const socket = await dial(server.port, alpn);
+        let text = '';
+        socket.on('data', (chunk: Buffer) => {
+          text += chunk.toString();
+        });
+        socket.write('GET /x HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n');
+        await eventually(() => text.includes('GET /x'));
+        socket.destroy();
+      }
     });
 
     it('drops who does not finish a handshake in time', async () => {
