@@ -52,7 +52,7 @@ async function closeAll(clients: readonly (readonly GrpcClient[])[]): Promise<vo
   await Promise.all(clients.flat().map((client) => client[Symbol.asyncDispose]()));
 }
 
-describe('worker threads', () => {
+describe('worker threads', { timeout: 30_000 }, () => {
   it('tell a change of a view and of endpoints to every stream of every worker', async () => {
     const views = createStaticViews([resource(CDS, 'a', { content: '1' }), resource(EDS, 'a', { content: '1' })]);
     await using server = await runServer(views, { workers: 2 });
@@ -77,15 +77,15 @@ describe('worker threads', () => {
 
   it('share connections evenly', async () => {
     await using server = await runServer(createStaticViews([resource(CDS, 'a')]), { workers: 2 });
-    const clients = Array.from({ length: 200 }, (_, index) =>
+    const clients = Array.from({ length: 100 }, (_, index) =>
       connect({ port: server.port, channel, type: CDS, node: { id: `node-${index}`, cluster: 'test' } }),
     );
     for (const client of clients) client.send({ type_url: CDS });
     await eventually(() => opened(server).size === clients.length);
     const first = [...opened(server).values()].filter((id) => workerOf(id) === 0).length;
     // Five standard deviations of a fair coin.
-    expect(first).toBeGreaterThan(65);
-    expect(first).toBeLessThan(135);
+    expect(first).toBeGreaterThan(25);
+    expect(first).toBeLessThan(75);
     await closeAll([clients]);
   });
 
