@@ -131,7 +131,7 @@ describe.each(cases)('$variant, aggregated: $aggregated, $short', ({ variant, ag
   }
 });
 
-describe('R22, R28, R34, R35: the wildcard state table, every sequence of three requests', () => {
+describe('R22, R28, R34, R35: the wildcard state table, every state and every request', () => {
   const [A, B] = ['A', 'B'].map((name) => (content: string) => resource(CDS, name, { content }));
   const both = (content: string) => [A?.(content), B?.(content)].flatMap((item) => item ?? []);
   const lists = [[], ['*'], ['A'], ['*', 'A']] as const;
@@ -164,9 +164,8 @@ describe('R22, R28, R34, R35: the wildcard state table, every sequence of three 
   });
   it.each([true, false])('delta, legacy wildcard: %s', (legacyWildcard) => {
     const changes = sets.flatMap((subscribe) => sets.map((unsubscribe) => ({ subscribe, unsubscribe })));
-    for (const sequence of changes.flatMap((one) =>
-      changes.flatMap((two) => changes.map((three) => [one, two, three])),
-    )) {
+    // The first request reaches every state, the second takes every way out of it.
+    for (const sequence of changes.flatMap((one) => changes.map((two) => [one, two]))) {
       const driver = drive({ variant: 'delta', legacyWildcard, resources: both('1') });
       let state = fresh;
       for (const [index, change] of sequence.entries()) {
