@@ -132,9 +132,10 @@ function settled(stream: StreamState): boolean {
       // A listener that warms for its routes, secrets or extensions leaves the old one in use, though it is acknowledged.
       if (!warmsListeners.has(dep.type) || stream.gates.stoppedBranches.has(`${dep.type} ${dep.name}`)) continue;
       const target = stream.view.get(dep.type, dep.name);
-      if (target === undefined || state?.pinned.has(dep.name) === true) continue;
-      if (state === undefined || held(state.holdings, dep.name)?.version !== target.version) return false;
-      if (state.forced.has(dep.name) || state.flight?.message.resources.has(dep.name) === true) return false;
+      if (target === undefined) continue;
+      if (state === undefined || state.forced.has(dep.name) || state.flight?.message.resources.has(dep.name) === true)
+        return false;
+      if (!state.pinned.has(dep.name) && held(state.holdings, dep.name)?.version !== target.version) return false;
     }
   return true;
 }

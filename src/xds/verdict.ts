@@ -31,6 +31,8 @@ function landed(state: TypeState, { message }: Flight): void {
     release(state.holdings, name);
     state.unsure.delete(name);
   }
+  // What is not in a complete set the client has no more, whatever it had.
+  if (message.version !== '' && isFullType(state.type)) state.unsure.clear();
 }
 
 function allCovered(state: TypeState, names: Iterable<string>): boolean {
@@ -59,6 +61,8 @@ export function reject(
     return;
   }
   const asked = (flight.asked ?? []).filter((name) => suspects.includes(name));
+  // Nothing new was in it: sent again it would be refused again.
+  if (complete && suspects.length === 0) state.unsure.clear();
   if (complete) doubt(state, flight);
   const bad = suspects.length === 1 ? suspects[0] : undefined;
   for (const name of suspects) {
@@ -78,7 +82,8 @@ export function reject(
     state.pinned.set(bad, message.versions.get(bad) ?? '');
     state.reasons.set(bad, error.message);
     // What warms waits for it, or was given up at the refusal: the last good content serves.
-    if (asked.includes(bad) && held(state.holdings, bad) !== undefined) state.forced.add(bad);
+    const due = asked.includes(bad) || state.forced.has(bad);
+    if (due && held(state.holdings, bad) !== undefined) state.forced.add(bad);
     else state.forced.delete(bad);
     // A complete set without the bad one is due if it says anything new.
     state.dirty.add(bad);

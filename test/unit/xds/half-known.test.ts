@@ -149,6 +149,32 @@ describe('a resource found out to be the bad one of several', () => {
   });
 });
 
+describe('a listener that warms', () => {
+  it.each(variants)('R13, R49: %s: gets the last good secret, and keeps its cluster until then', (variant) => {
+    const secret = (content: string): Resource => resource(SDS, 'key', { content });
+    const tcp = (name: string, content: string): Resource =>
+      resource(LDS, 'in', {
+        content,
+        deps: [
+          { type: CDS, name },
+          { type: SDS, name: 'key' },
+        ],
+      });
+    const before = [cluster('a'), cluster('b'), endpoints('a'), endpoints('b')];
+    const driver = settled(variant, [...before, tcp('a', '1'), secret('1')], { eds: ['a', 'b'], rds: ['none'] });
+    ask(driver, SDS, ['key']);
+    driver.ack(SDS);
+    expect(driver.publish([...before, tcp('a', '1'), secret('bad')])).toEqual(['SDS key']);
+    expect(driver.publish([cluster('b'), endpoints('b'), tcp('b', '2'), secret('bad')])).toContain('LDS in');
+    driver.ack(LDS);
+    expect(driver.last(CDS).removed).toEqual([]);
+    expect(driver.nack(SDS)).toContain('SDS key');
+    expect(driver.last(SDS).versions.get('key')).toBe(secret('1').version);
+    driver.ack(SDS);
+    expect(driver.last(CDS).removed).toEqual(['a']);
+  });
+});
+
 describe('removals', () => {
   it.each(variants)('R45, R49: %s: wait until a listener that was acknowledged has its secrets', (variant) => {
     const before = [cluster('a'), endpoints('a'), listener('main'), table('main', ['a'])];
@@ -199,6 +225,22 @@ describe('removals', () => {
 });
 
 describe('a complete set', () => {
+  it.each(['ack', 'nack'] as const)(
+    'R15: sotw: of a client that came back is sent once (%s), whatever waits',
+    (answer) => {
+      const resources = [cluster('a', 'bad'), listener('main'), table('main', ['a'])];
+      const driver = drive({ variant: 'sotw', legacyWildcard: false, resources });
+      driver.sotw(CDS, ['a'], { versionInfo: 'old' });
+      driver.nack(CDS);
+      // One of the names exists no more, the other gets new content that a refused cluster stops.
+      driver.sotw(LDS, ['in', 'out'], { versionInfo: 'old' });
+      driver.ack(LDS);
+      driver.publish([cluster('a', 'bad'), listener('main', '2'), table('main', ['a'])]);
+      const before = driver.sent.length;
+      for (let round = 0; round < 10; round++) driver[answer](LDS);
+      expect(driver.sent.length - before).toBeLessThanOrEqual(1);
+    },
+  );
   it('R23: sotw: takes away the last listener though the one that replaces it must wait', () => {
     const before = [cluster('a'), endpoints('a'), listener('main'), table('main', ['a'])];
     const driver = settled('sotw', before, { eds: ['a'], rds: ['main'] });
