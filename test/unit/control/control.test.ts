@@ -69,6 +69,22 @@ describe('control', () => {
     expect(events.filter(({ kind }) => kind === 'acked').length).toBe(1);
   });
 
+  it('adds up the streams of one node, and shows the worst of them', () => {
+    const { control } = plane;
+    const type = typeUrls.listener;
+    for (const streamId of [1, 2]) {
+      stream(streamId);
+      control.xdsEvent({ kind: 'subscribe', streamId, type, names: streamId, wildcard: false });
+      const sent = { streamId, removed: [], bytes: 1, resources: new Map([['one', '1']]) };
+      control.xdsEvent({ kind: 'sent', type, nonce: '1', ...sent });
+    }
+    const shown = () => control.status().proxies[0]?.types['LDS'];
+    control.xdsEvent({ kind: 'ack', streamId: 2, type, nonce: '1' });
+    expect(shown()).toMatchObject({ state: 'pending', resources: 3, pushes: 2, rejections: 0 });
+    control.xdsEvent({ kind: 'ack', streamId: 1, type, nonce: '1' });
+    expect(shown()).toMatchObject({ state: 'acked', resources: 3, pushes: 2, rejections: 0 });
+  });
+
   it('names a bounded number of resources with one rejection', () => {
     stream(1);
     const resources = new Map(Array.from({ length: 5000 }, (_, index) => [`c${index}`, '1']));
