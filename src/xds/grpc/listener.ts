@@ -171,12 +171,18 @@ function isLoopback(address: string): boolean {
   return address === 'localhost' || address === '::1' || (isIP(address) === 4 && address.startsWith('127.'));
 }
 
+/**
+ * Connections that may wait to be accepted, the most that Linux allows as it comes. After a restart every proxy connects at
+ * once; with Node's 511 five thousand of them were seen to be reset by the kernel.
+ */
+const backlog = 4096;
+
 function listen(server: NetServer, { address, port, reusePort = false }: ListenerOptions): Promise<Bound> {
   return new Promise((resolve, reject) => {
     server.once('error', (cause) =>
       reject(new AppError('CH1502', `xDS cannot listen on ${address}:${port}`, { cause })),
     );
-    server.listen({ host: address, port, reusePort }, () => {
+    server.listen({ host: address, port, reusePort, backlog }, () => {
       const at = server.address();
       const bound = typeof at === 'object' && at !== null ? at : { address, port };
       resolve({ address: bound.address, port: bound.port });
