@@ -19,8 +19,9 @@ export function withdrawn(stream: StreamState, state: TypeState, name: string): 
   for (const cluster of clusters === undefined ? [] : heldResources(clusters.holdings)) {
     if (!names(cluster, typeUrls.endpoints, name)) continue;
     const now = stream.view.get(typeUrls.cluster, cluster.name);
-    // Endpoints are published before the rest of one change: what takes the cluster away is yet to come.
-    if (now !== undefined && names(now, typeUrls.endpoints, name)) return 'wait';
+    // Endpoints are published before the rest of one change: what takes the cluster away, or has it use others, is yet to
+    // come, or was refused.
+    if (now !== undefined) return 'wait';
     for (const route of routesTo(stream, cluster.name)) {
       const next = stream.view.get(typeUrls.routes, route.name);
       const goes = next === undefined ? !movesOn(stream, route.name) : names(next, typeUrls.cluster, cluster.name);

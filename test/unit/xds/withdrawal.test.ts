@@ -25,3 +25,24 @@ it('R45: stay while its listener still names the route configuration that it is 
   expect(driver.publish(shop('side', 'b'))).toEqual(['LDS in']);
   expect(driver.sent.filter(({ type }) => type === EDS)).toHaveLength(1);
 });
+
+it('R13: stay while its cluster does not take the new content that would use others', () => {
+  const driver = drive({ variant: 'sotw', legacyWildcard: false, resources: shop('main', 'a') });
+  for (const [type, name] of [
+    [LDS, 'in'],
+    [RDS, 'main'],
+    [CDS, 'a'],
+    [EDS, 'a'],
+  ] as const) {
+    driver.sotw(type, [name]);
+    driver.ack(type);
+  }
+  const other = resource(CDS, 'a', { content: 'bad', deps: [{ type: EDS, name: 'other' }] });
+  driver.publish([
+    ...shop('main', 'a').filter(({ type }) => type === LDS || type === RDS),
+    other,
+    resource(EDS, 'other'),
+  ]);
+  driver.nack(CDS);
+  expect(driver.sent.filter(({ type }) => type === EDS)).toHaveLength(1);
+});
