@@ -6,6 +6,8 @@ export interface ConnectResult {
   readonly wallMs: number;
   readonly messages: number;
   readonly bytes: number;
+  /** Connections that had to be tried again. */
+  readonly retries: number;
 }
 
 export interface StormResult {

@@ -34,7 +34,12 @@ async function connected(of: Fleet, options: Parameters<Fleet['connect']>[0]): P
   const start = performance.now();
   await of.connect(options);
   const wallMs = performance.now() - start;
-  return { wallMs, messages: of.counters.messages - before.messages, bytes: of.counters.bytes - before.bytes };
+  return {
+    wallMs,
+    messages: of.counters.messages - before.messages,
+    bytes: of.counters.bytes - before.bytes,
+    retries: of.counters.retries - before.retries,
+  };
 }
 
 async function storm(ask: Commands['storm']['ask']): Promise<StormResult> {

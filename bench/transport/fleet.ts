@@ -29,8 +29,10 @@ export interface Counters {
   resources: number;
   bytes: number;
   answered: number;
-  /** Connections that ended by themselves. */
+  /** Connections that ended after they were served. */
   lost: number;
+  /** Connections that ended before, and were tried again as an Envoy does. */
+  retries: number;
 }
 
 export interface Fleet {
@@ -53,6 +55,9 @@ interface Proxy {
   readonly versions: Uint32Array;
   held: number;
   whole: boolean;
+  /** Something came over the connection it has now. */
+  served: boolean;
+  attempts: number;
   /** Of the whole set (SotW): the last message. */
   last: Buffer | undefined;
   lastVersion: string;
@@ -63,7 +68,7 @@ export function createFleet(options: FleetOptions): Fleet {
   const indexOf = new Map(names.map((name, index) => [name, index]));
   const versionIds = new Map<string, number>([['', 0]]);
   const versionTexts = [''];
-  const counters: Counters = { messages: 0, resources: 0, bytes: 0, answered: 0, lost: 0 };
+  const counters: Counters = { messages: 0, resources: 0, bytes: 0, answered: 0, lost: 0, retries: 0 };
   const receipts = createReceiptBook(options.proxies);
   const secureContext =
     options.ca === undefined ? undefined : createSecureContext({ ca: options.ca, minVersion: 'TLSv1.3' });
@@ -79,7 +84,7 @@ export function createFleet(options: FleetOptions): Fleet {
       connection: undefined,
       hashes: new Uint32Array(names.length),
       versions: new Uint32Array(names.length),
-      ...{ held: 0, whole: false, last: undefined, lastVersion: '' },
+      ...{ held: 0, whole: false, served: false, attempts: 0, last: undefined, lastVersion: '' },
     }),
   );
 
@@ -116,6 +121,7 @@ export function createFleet(options: FleetOptions): Fleet {
 
   function received(proxy: Proxy, message: Buffer): void {
     const now = performance.now();
+    proxy.served = true;
     counters.messages++;
     counters.bytes += message.length;
     const response = readResponse(message, variant, (resource) => {
@@ -157,6 +163,7 @@ export function createFleet(options: FleetOptions): Fleet {
       ...(options.ownViews === true ? { outboundPort: 20_000 + proxy.index } : {}),
     };
     proxy.whole = false;
+    proxy.served = false;
     if (!resume) {
       proxy.held = 0;
       proxy.hashes.fill(0);
@@ -168,8 +175,13 @@ export function createFleet(options: FleetOptions): Fleet {
       ...(secureContext === undefined ? {} : { secureContext }),
       onMessage: (message) => received(proxy, message),
       onEnd: (reason) => {
-        counters.lost++;
-        failed(new Error(`proxy ${proxy.index}: ${reason}`));
+        if (proxy.served || ++proxy.attempts > maxAttempts) {
+          counters.lost++;
+          failed(new Error(`proxy ${proxy.index}: ${reason}`));
+          return;
+        }
+        counters.retries++;
+        setTimeout(() => open(proxy, { port, resume }), retryMs * (1 + (proxy.index % 10) / 10)).unref();
       },
     });
     proxy.connection.send(
@@ -190,6 +202,7 @@ export function createFleet(options: FleetOptions): Fleet {
         () => reject(new Error(`${waiting} proxies are not served after ${deadlineMs} ms`)),
         deadlineMs,
       );
+      for (const proxy of proxies) proxy.attempts = 0;
       for (const proxy of proxies) open(proxy, { port, resume });
       await promise.finally(() => clearTimeout(timer));
     },
@@ -232,3 +245,6 @@ export function createFleet(options: FleetOptions): Fleet {
 }
 
 const empty = Buffer.alloc(0);
+const maxAttempts = 20;
+/** Envoy's first back-off is 0.5 s at most. */
+const retryMs = 250;

@@ -33,6 +33,8 @@ export interface Lap {
   readonly connectWallMs: number;
   readonly connectCpuMs: number;
   readonly connectBytes: number;
+  /** Connections that were reset before they were served, and tried again. */
+  readonly connectRetries: number;
   readonly baseKb: number;
   readonly kbPerProxy: number;
   /** CPU of the server a receipt, its ACK included, µs. */
@@ -82,12 +84,22 @@ async function profiled<T>(
   return result;
 }
 
+/** Throws with the end of the server's log. */
 export async function runLap(of: Case, parts: LapParts): Promise<Lap> {
+  try {
+    return await lap(of, parts);
+  } catch (cause) {
+    const said = cause instanceof Error ? cause.message : String(cause);
+    throw new Error(`${said}\nthe server's log ends:\n${parts.server.logs()}`, { cause });
+  }
+}
+
+async function lap(of: Case, parts: LapParts): Promise<Lap> {
   const { server, client, ca } = parts;
   const names = Array.from({ length: of.services }, (_, k) => serviceName(k));
   const baseKb = await server.rssKb();
   const cpuBefore = server.cpuMs();
-  const { wallMs, bytes, messages } = await profiled('connect', parts, async () => {
+  const { wallMs, bytes, messages, retries } = await profiled('connect', parts, async () => {
     const connected = await client.ask('connect', {
       deadlineMs,
       fleet: {
@@ -103,7 +115,7 @@ export async function runLap(of: Case, parts: LapParts): Promise<Lap> {
   const connectCpuMs = server.cpuMs() - cpuBefore;
   const kbPerProxy = ((await server.rssKb()) - baseKb) / of.proxies;
   const measured = {
-    ...{ connectWallMs: wallMs, connectCpuMs, connectBytes: bytes, baseKb, kbPerProxy },
+    ...{ connectWallMs: wallMs, connectCpuMs, connectBytes: bytes, connectRetries: retries, baseKb, kbPerProxy },
     ...(of.changes > 0 ? await changes(of, parts) : {}),
     ...(of.storm === undefined ? {} : await storm(of, of.storm, parts)),
   };

@@ -38,7 +38,11 @@ const logs = createLogger({
   level: 'info',
   pretty: false,
   colour: false,
-  write: (line) => void writeSync(logFile, line),
+  write: (line) => {
+    writeSync(logFile, line);
+    // Whoever reads what came of a lap wants to know; in a good one there is none.
+    if (!line.startsWith('{"level":30')) process.stderr.write(line);
+  },
 });
 const log = logs.logger;
 const metrics = createPromMetrics({ version: '0', node: 'chancery' });

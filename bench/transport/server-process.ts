@@ -30,6 +30,8 @@ export interface BenchServer extends AsyncDisposable {
   liveKb(): Promise<number | undefined>;
   /** Resolves once it has done nothing for a while; at the latest after `deadlineMs`. */
   settled(leastMs?: number, deadlineMs?: number): Promise<void>;
+  /** The end of what it wrote. */
+  logs(): string;
   stop(): Promise<void>;
   kill(): Promise<void>;
 }
@@ -130,6 +132,7 @@ function serverOf(running: RunningProcess, ports: { readonly xds: number; readon
         before = now;
       }
     },
+    logs: () => running.logs().slice(-2000),
     stop: () => running.stop(20_000),
     kill: () => running.kill(),
     [Symbol.asyncDispose]: () => running.stop(20_000),
