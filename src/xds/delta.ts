@@ -11,7 +11,7 @@ import { isUngated, lastGood, ready } from './transition.ts';
 import { covers, holds, isOrdinary, type TypeState } from './type-state.ts';
 import { nextTrial } from './verdict.ts';
 import { withAliases } from './virtual-hosts.ts';
-import { wanted } from './wanted.ts';
+import { seen, wanted } from './wanted.ts';
 
 /** Sends the next response, if there is anything to say and it may be said now. Marks that must wait stay. */
 export function evaluateDelta(stream: StreamState, state: TypeState): void {
@@ -64,9 +64,7 @@ function emit(
       upserts.push(state.links === undefined ? verdict : withAliases(state.links, verdict));
       if (due) asked.push(name);
       // Kept for now: to be looked at again.
-      if (
-        stream.view.get(state.type, name) === undefined ? holds(state, name) : lastGood(stream, state, name) === verdict
-      )
+      if (seen(stream.view, state, name) === undefined ? holds(state, name) : lastGood(stream, state, name) === verdict)
         state.dirty.add(name);
     }
   }
@@ -93,10 +91,10 @@ function judge(stream: StreamState, state: TypeState, name: string): Resource | 
     if (state.type === typeUrls.routes && state.unsure.has(name) && !mayBreak(stream, state, name)) return 'wait';
     // Refused, but brought along in a version that nobody knows: better silence than to take it from what warms.
     const warms = state.type === typeUrls.endpoints || state.type === typeUrls.secret;
-    if (warms && state.unsure.has(name) && stream.view.get(state.type, name) !== undefined) return undefined;
+    if (warms && state.unsure.has(name) && seen(stream.view, state, name) !== undefined) return undefined;
     if (forced) return isKept(stream, state, name) ? held(state.holdings, name) : 'remove';
     // Rejected without a last good one is not gone.
-    if (!holds(state, name) || stream.view.get(state.type, name) !== undefined) return undefined;
+    if (!holds(state, name) || seen(stream.view, state, name) !== undefined) return undefined;
     return mayBreak(stream, state, name) ? 'remove' : 'wait';
   }
   stays(stream, state, name);

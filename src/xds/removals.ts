@@ -7,6 +7,7 @@ import { gatedTypes, settle } from './gates.ts';
 import { held, heldResources } from './holdings.ts';
 import type { StreamState } from './stream-state.ts';
 import type { TypeState } from './type-state.ts';
+import { seen } from './wanted.ts';
 
 const parents: Readonly<Partial<Record<TypeUrl, readonly TypeUrl[]>>> = {
   [typeUrls.cluster]: [typeUrls.listener, typeUrls.routes, typeUrls.virtualHost],
@@ -50,7 +51,7 @@ export function stays({ gates }: StreamState, { type }: TypeState, name: string)
  * again as it is where that is asked for.
  */
 export function isKept(stream: StreamState, state: TypeState, name: string): boolean {
-  if (held(state.holdings, name) === undefined || stream.view.get(state.type, name) !== undefined) return false;
+  if (held(state.holdings, name) === undefined || seen(stream.view, state, name) !== undefined) return false;
   return !mayBreak(stream, state, name);
 }
 

@@ -9,6 +9,7 @@ import { applyDelta, applySotw, type SubscriptionChange } from './subscription.t
 import { covers, createTypeState, forget, isFullType, type TypeState } from './type-state.ts';
 import { accept, reject } from './verdict.ts';
 import { type HostLinks, link, noHostOf, unlink } from './virtual-hosts.ts';
+import { seen } from './wanted.ts';
 
 const legacyWildcardTypes: ReadonlySet<TypeUrl> = new Set([typeUrls.cluster, typeUrls.listener, typeUrls.scopedRoutes]);
 
@@ -137,7 +138,7 @@ function resumeDelta(stream: StreamState, state: TypeState, request: DeltaReques
   for (const [name, version] of request.versions) {
     // A virtual host that no name leads to any more is held all the same.
     if (!covers(state, name) && state.links === undefined) continue;
-    const resource = stream.view.get(state.type, name);
+    const resource = seen(stream.view, state, name);
     if (resource?.version === version && covers(state, name)) hold(state.holdings, resource);
     else {
       state.unsure.add(name);

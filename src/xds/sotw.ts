@@ -11,7 +11,7 @@ import { isEmpty } from './subscription.ts';
 import { isUngated, lastGood, ready } from './transition.ts';
 import { covers, isFullType, isOrdinary, type TypeState } from './type-state.ts';
 import { awaitingTrial, nextTrial } from './verdict.ts';
-import { wanted } from './wanted.ts';
+import { seen, wanted } from './wanted.ts';
 import { withdrawn } from './withdrawal.ts';
 
 /** Sends the next response, if there is anything to say and it may be said now. Marks that must wait stay. */
@@ -86,7 +86,7 @@ function emitFull(stream: StreamState, state: TypeState, trial: boolean): boolea
     const has = held(state.holdings, name);
     let resource = awaiting.has(name) ? has : wanted(stream.view, state, name);
     if (resource !== undefined) stays(stream, state, name);
-    const gone = has !== undefined && stream.view.get(state.type, name) === undefined;
+    const gone = has !== undefined && seen(stream.view, state, name) === undefined;
     if (gone && resource === undefined && !mayBreak(stream, state, name)) {
       waiting.push(name);
       resource = has;
@@ -102,7 +102,7 @@ function emitFull(stream: StreamState, state: TypeState, trial: boolean): boolea
   const kept = new Set(resources.map(({ name }) => name));
   // What the client may have taken from a refused set, and is not to have, only a set without it takes away (R14).
   const { view } = stream;
-  const stray = [...state.unsure].some((name) => !kept.has(name) && view.get(state.type, name) === undefined);
+  const stray = [...state.unsure].some((name) => !kept.has(name) && seen(view, state, name) === undefined);
   const due = stray || (!trial && again.length > 0) || state.forced.size > 0 || state.respond;
   state.forced.clear();
   state.dirty.clear();
@@ -161,7 +161,7 @@ function part(stream: StreamState, state: TypeState, name: string): Resource | '
   if (resource === undefined) {
     if (forced && isKept(stream, state, name)) return held(state.holdings, name);
     // Refused, but brought along in a version that nobody knows: better silence than to empty it.
-    if (state.unsure.has(name) && stream.view.get(state.type, name) !== undefined) return undefined;
+    if (state.unsure.has(name) && seen(stream.view, state, name) !== undefined) return undefined;
     // An EDS request left unanswered keeps its cluster from ever warming (R40).
     if (state.type !== typeUrls.endpoints) return undefined;
     return forced ? emptyAssignment(name) : withdrawn(stream, state, name);

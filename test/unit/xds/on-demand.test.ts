@@ -172,6 +172,21 @@ describe('clusters on demand', () => {
     driver.ack(CDS);
     expect(driver.publish([])).toEqual(['CDS -late']);
   });
+  it.each(['sotw', 'delta'] as const)(
+    'R38: %s: what is to be named from now on goes from who has it by wildcard',
+    (variant) => {
+      const driver = drive({ variant, resources: [cluster('a'), cluster('late')] });
+      if (variant === 'sotw') driver.sotw(CDS, []);
+      else driver.delta(CDS);
+      driver.ack(CDS);
+      const next = [cluster('a'), hidden('late', '2')];
+      expect(driver.publish(next)).toEqual([variant === 'sotw' ? 'CDS a -late' : 'CDS -late']);
+      if (variant === 'sotw') return;
+      const back = delta(next);
+      expect(back.delta(CDS, { versions: new Map([['late', hidden('late', '2').version]]) })).toEqual(['CDS a']);
+      expect(back.delta(LDS).concat(back.ack(LDS), back.ack(CDS))).toEqual(['LDS', 'CDS -late']);
+    },
+  );
   it('a second cluster that shares a service gets its endpoints unasked', () => {
     const shared = (name: string): Resource =>
       resource(CDS, name, { deps: [{ type: EDS, name: 's' }], byNameOnly: true });
