@@ -24,7 +24,8 @@ export const defaultOutlier = {
 const defaultActive = { intervalMs: 5000, timeoutMs: 1000, healthyThreshold: 1, unhealthyThreshold: 3 } as const;
 const defaultConnectTimeoutMs = 1000;
 const defaultPanicPercent = 1;
-const defaultRetryBudget = { percent: 20, minimum: 10 } as const;
+/** Of one Envoy to one cluster: what an instance that dies leaves to be sent again within the few hundredths of a second until it is gone. */
+const defaultRetryBudget = { percent: 20, minimum: 100 } as const;
 
 export type MeshDefaults = NonNullable<MeshSpec['defaults']>;
 

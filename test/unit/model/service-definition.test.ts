@@ -99,7 +99,7 @@ describe('defaults', () => {
         maxEjectionPercent: 50,
       },
       panicPercent: 1,
-      limits: { retryBudgetPercent: 20, retryBudgetMinimum: 10 },
+      limits: { retryBudgetPercent: 20, retryBudgetMinimum: 100 },
       tls: 'mesh',
       provenance: [],
     });
@@ -116,7 +116,7 @@ describe('defaults', () => {
       requestTimeoutMs: 5000,
       panicPercent: 0,
       outlier: { consecutive5xx: 5, intervalMs: 2000, consecutiveGatewayFailures: 3 },
-      limits: { connections: 100, retryBudgetPercent: 10, retryBudgetMinimum: 10 },
+      limits: { connections: 100, retryBudgetPercent: 10, retryBudgetMinimum: 100 },
     };
     expect(cart(defaults).service).toMatchObject(expected);
     expect(cart(`${defaults}---\n${native('{}')}`).service).toMatchObject(expected);
