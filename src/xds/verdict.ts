@@ -1,6 +1,7 @@
 // What an ACK or NACK says of the resources in a message, and how a bad one is found among many.
 // It must not know when things are sent. Invariant: after a NACK the same message is never sent again; each rejected group
 // is halved until one resource is left, which is pinned at its last good version: at most 2n messages for n resources.
+import { typeUrls } from '../resources/type-urls.ts';
 import { held, hold, holdExactly, release } from './holdings.ts';
 import type { ErrorDetail } from './requests.ts';
 import { isUnresolved } from './responses.ts';
@@ -29,7 +30,8 @@ function landed(state: TypeState, { message }: Flight): void {
   for (const name of message.removed) {
     if (message.resources.has(name)) continue;
     release(state.holdings, name);
-    state.unsure.delete(name);
+    // An Envoy does not drop a route configuration that it still uses: what it brought along may still be there.
+    if (state.type !== typeUrls.routes) state.unsure.delete(name);
   }
   // What is not in a complete set the client has no more, whatever it had.
   if (message.version !== '' && isFullType(state.type)) state.unsure.clear();
@@ -60,14 +62,20 @@ export function reject(
     for (const name of suspects) for (const marks of [state.unsure, state.dirty]) marks.add(name);
     return;
   }
+  if (complete && !flight.trial && suspects.length > 0 && state.trials.length > 0) {
+    // What is being looked for was in this set, too; what it had besides gets its own trial.
+    state.trials.push(suspects);
+    return;
+  }
   const asked = (flight.asked ?? []).filter((name) => suspects.includes(name));
   // Nothing new was in it: sent again it would be refused again.
   if (complete && suspects.length === 0) state.unsure.clear();
   if (complete) doubt(state, flight);
   const bad = suspects.length === 1 ? suspects[0] : undefined;
   for (const name of suspects) {
-    // Taken for held when its time ran out, or sent again unchanged: it is no last good one any more.
-    const taken = held(state.holdings, name)?.version === message.versions.get(name);
+    // Taken for held when its time ran out, or refused alone though it was sent unchanged: no last good one any more.
+    const doubtful = name === bad || state.overdue?.touched.includes(name) === true;
+    const taken = doubtful && held(state.holdings, name)?.version === message.versions.get(name);
     if (taken) release(state.holdings, name);
     if ((name === bad && !taken) || state.unsure.has(name)) continue;
     state.unsure.add(name);

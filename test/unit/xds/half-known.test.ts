@@ -265,7 +265,30 @@ describe('endpoints brought along', () => {
   });
 });
 
+describe('endpoints refused beside others', () => {
+  it('R14: sotw: leave the others what they had, though the view has them no more', () => {
+    const before = [cluster('a'), cluster('d'), endpoints('a'), endpoints('d'), listener('main'), table('main', ['a'])];
+    const driver = settled('sotw', before, { eds: ['a', 'd'], rds: ['main'] });
+    driver.publish([cluster('a', '2'), cluster('d'), endpoints('a'), endpoints('d', 'bad'), ...before.slice(4)]);
+    driver.publish([cluster('d'), endpoints('d', 'bad'), listener('main'), table('main', ['d'])]);
+    expect(driver.nack(EDS, 'd')).toEqual(['EDS a']);
+    expect(driver.last(EDS).versions.get('a')).toBe(endpoints('a').version);
+  });
+});
+
 describe('an answer that took too long', () => {
+  it('R16: sotw: and came as a refusal after all, blames nothing of the set that was sent meanwhile', () => {
+    const driver = drive({ variant: 'sotw', resources: [cluster('a', 'bad'), cluster('c')] });
+    driver.sotw(CDS, []);
+    const { nonce } = driver.last(CDS);
+    driver.publish([cluster('a', 'bad'), cluster('b'), cluster('c')]);
+    expect(driver.fire(CDS)).toEqual(['CDS a b c']);
+    driver.sotw(CDS, [], { nonce, error: { code: 13, message: 'a' } });
+    for (let round = 0; round < 8; round++)
+      if (driver.last(CDS).versions.get('a') === cluster('a', 'bad').version) driver.nack(CDS, 'a');
+      else driver.ack(CDS);
+    expect(driver.publish([cluster('a', 'bad'), cluster('b'), cluster('c'), cluster('e')])).toEqual(['CDS b c e']);
+  });
   it('R16: sotw: does not let a later set be blamed for what came before it', () => {
     const driver = settled('sotw', [cluster('a')], { eds: ['none'], rds: ['none'] });
     driver.publish([cluster('a', 'bad')]);
