@@ -90,17 +90,20 @@ interface TranslateOptions {
   readonly filename: string;
   readonly gateway?: string;
   readonly service?: string;
+  /** Names that a gRPC client dials. */
+  readonly grpc?: readonly string[];
   readonly output: 'yaml' | 'json';
 }
 
-function profileOf({ gateway, service }: TranslateOptions, world: World): ProxyProfile {
-  if (service === undefined) return { role: 'gateway', gateway: gateway ?? 'edge' };
+function profileOf({ gateway, service, grpc }: TranslateOptions, world: World): ProxyProfile {
+  if (service === undefined)
+    return grpc === undefined ? { role: 'gateway', gateway: gateway ?? 'edge' } : { role: 'proxyless' };
   const known = [...world.services.values()].find(({ id, name }) => id === service || name === service);
   if (known === undefined)
     throw new AppError('CH1601', `no object names a service "${service}"`, {
       hint: 'Name a service of the objects given by -f.',
     });
-  return sidecar(known.id);
+  return grpc === undefined ? sidecar(known.id) : { role: 'proxyless', service: known.id };
 }
 
 function sidecar(service: ServiceId): ProxyProfile {
@@ -112,11 +115,12 @@ export function translateCommand(context: CommandContext): Command {
   return command(
     'translate',
     'Print the Envoy configuration that objects make, without a server',
-    'chancery translate -f objects/ --gateway edge\nchancery translate -f route.yaml --service web -o json',
+    'chancery translate -f objects/ --gateway edge\nchancery translate -f route.yaml --service web -o json\nchancery translate -f objects/ --grpc cart:8080',
   )
     .requiredOption('-f, --filename <path>', 'file, directory, or - for standard input')
     .option('--gateway <name>', 'as the edge proxy of this Gateway sees it (default)')
-    .option('--service <name>', 'as a sidecar of this service sees it')
+    .option('--service <name>', 'as a sidecar of this service sees it; with --grpc: whose calls they are')
+    .option('--grpc <names...>', 'as a gRPC client without a proxy sees it that dials these names')
     .addOption(formatOption(['yaml', 'json'], 'yaml'))
     .action(
       context.action(async (options: TranslateOptions) => {
@@ -127,11 +131,12 @@ export function translateCommand(context: CommandContext): Command {
         ]);
         const protos = createProtos(context.descriptorSet());
         const translator = createTranslator({ protos });
-        const { resources, problems } = translator.view(world, profileOf(options, world));
+        const { resources, onDemand, problems } = translator.view(world, profileOf(options, world));
+        const asked = (options.grpc ?? []).flatMap((name) => onDemand?.get(name) ?? []);
         const shown: Record<string, unknown[]> = {};
         for (const [type, named] of resources)
-          shown[shortNames[type]] = [...named.values()].map((resource) =>
-            protos.decode(resource.type, resource.bytes, { protoNames: true }),
+          shown[shortNames[type]] = [...named.values(), ...asked.filter((resource) => resource.type === type)].map(
+            (resource) => protos.decode(resource.type, resource.bytes, { protoNames: true }),
           );
         shown['EDS'] = [...translator.endpoints(world).values()].map((resource) =>
           protos.decode(resource.type, resource.bytes, { protoNames: true }),

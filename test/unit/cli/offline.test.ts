@@ -52,3 +52,16 @@ describe('lint', () => {
     expect(JSON.parse(out)).toMatchObject([{ code: 'CH1223', at: { file: 'g.yaml', line: 5 } }]);
   });
 });
+
+describe('translate', () => {
+  it('shows what a gRPC client is given for the names it dials, and what it does not do', async () => {
+    const { code, out, err } = await run('translate -f o.yaml --grpc SHOP.example:80 nobody -o json', {
+      'o.yaml': route('a', `  rules:\n  - {respond: {status: 403}}\n`),
+    });
+    expect(code).toBe(0);
+    const shown = JSON.parse(out) as Record<string, { name: string }[]>;
+    expect(shown['LDS']?.map(({ name }) => name)).toEqual(['SHOP.example:80']);
+    expect(shown['RDS']?.map(({ name }) => name)).toEqual(['shop.example']);
+    expect(err).toMatch(/^warning \[CH1404\].*gRPC calls that match it fail/);
+  });
+});
