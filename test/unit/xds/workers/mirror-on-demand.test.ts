@@ -81,7 +81,7 @@ describe('names made on demand, mirrored', () => {
     await settle(channel);
     const both = [one, two].map((stream) => stream.subscription?.prepare?.(listener, ['cart']));
     await settle(channel);
-    await Promise.all(both);
+    for (const prepared of both) await prepared;
     for (const stream of [one, two]) expect(content(stream, 'cart')).toBe('cart:1');
   });
 
