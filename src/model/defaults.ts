@@ -24,7 +24,7 @@ export const defaultOutlier = {
 const defaultActive = { intervalMs: 5000, timeoutMs: 1000, healthyThreshold: 1, unhealthyThreshold: 3 } as const;
 const defaultConnectTimeoutMs = 1000;
 const defaultPanicPercent = 1;
-/** Of one Envoy to one cluster: what an instance that dies leaves to be sent again within the few hundredths of a second until it is gone. */
+/** Of one Envoy to one cluster: what a dead instance leaves to be sent again until it is taken out, hundredths of a second. */
 const defaultRetryBudget = { percent: 20, minimum: 100 } as const;
 
 export type MeshDefaults = NonNullable<MeshSpec['defaults']>;
