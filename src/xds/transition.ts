@@ -89,6 +89,7 @@ function clusterCondition(stream: StreamState, name: string): 'there' | 'coming'
   if (clusters.pinned.get(name) === wantedCluster.version) return has === undefined ? 'rejected' : 'there';
   const { awaitedClusters } = stream.gates;
   const same = has?.version === wantedCluster.version && !clusters.unsure.has(name) && !leaving(clusters, name);
+  if (same && isBereft(stream, wantedCluster)) return 'rejected';
   if (same && !isHollow(stream, wantedCluster)) {
     if (awaitedClusters.waiting.size + awaitedClusters.overdue.size > 0)
       settle(awaitedClusters, clusterKey(stream, name));
@@ -116,6 +117,18 @@ function isHollow({ types, view }: StreamState, cluster: Resource): boolean {
     if (leaving(state, name)) return true;
     const told = state.flight?.message.resources.get(name) ?? held(state.holdings, name);
     return told !== undefined && told.version !== wanted.version && told.version === emptyAssignment(name).version;
+  });
+}
+
+/** True if its endpoints were refused and the client has none: it answers every request with an error. */
+function isBereft({ types, view }: StreamState, cluster: Resource): boolean {
+  const state = types.get(typeUrls.endpoints);
+  if (state === undefined || state.pinned.size === 0) return false;
+  return cluster.deps.some(({ type, name }) => {
+    const rejected = type === typeUrls.endpoints && covers(state, name) ? state.pinned.get(name) : undefined;
+    if (rejected === undefined || view.get(type, name)?.version !== rejected || state.unsure.has(name)) return false;
+    const has = held(state.holdings, name);
+    return has === undefined || has.version === emptyAssignment(name).version;
   });
 }
 

@@ -62,7 +62,7 @@ export function reject(
     for (const name of suspects) for (const marks of [state.unsure, state.dirty]) marks.add(name);
     return;
   }
-  if (complete && !flight.trial && suspects.length > 0 && state.trials.length > 0) {
+  if (complete && !flight.trial && flight !== state.overdue && suspects.length > 0 && state.trials.length > 0) {
     // What is being looked for was in this set, too; what it had besides gets its own trial.
     state.trials.push(suspects);
     return;

@@ -265,6 +265,22 @@ describe('endpoints brought along', () => {
   });
 });
 
+describe('endpoints refused', () => {
+  it.each(variants)('R44: %s: and none before them: a route that works does not move to their cluster', (variant) => {
+    const before = [cluster('a'), endpoints('a'), listener('main'), table('main', ['a'])];
+    const driver = settled(variant, before, { eds: ['a'], rds: ['main'] });
+    driver.publish([...before.slice(0, 3), cluster('b'), endpoints('b', 'bad'), table('main', ['b'])]);
+    ask(driver, EDS, variant === 'sotw' ? ['a', 'b'] : ['b']);
+    driver.nack(EDS);
+    driver.ack(CDS);
+    for (const timer of [...driver.timers]) driver.fire(timer);
+    expect(driver.sent.filter(({ type }) => type === RDS)).toHaveLength(1);
+    driver.publish([...before.slice(0, 3), cluster('b'), endpoints('b', 'good'), table('main', ['b'])]);
+    driver.ack(EDS);
+    expect(driver.last(RDS).versions.get('main')).toBe(table('main', ['b']).version);
+  });
+});
+
 describe('endpoints refused beside others', () => {
   it('R14: sotw: leave the others what they had, though the view has them no more', () => {
     const before = [cluster('a'), cluster('d'), endpoints('a'), endpoints('d'), listener('main'), table('main', ['a'])];
