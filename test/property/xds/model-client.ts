@@ -17,6 +17,8 @@ interface Watched {
   /** Asked for at least once on this stream. */
   asked: boolean;
   readonly held: Map<string, string>;
+  /** Delta: names that must be in a response, as content or as removed (R29, R31, R35). */
+  readonly owed: Set<string>;
   nonce: string;
   version: string;
 }
@@ -49,7 +51,16 @@ export function createModelClient(variant: 'sotw' | 'delta'): ModelClient {
     let state = types.get(type);
     if (state === undefined) {
       const wildcard = isFullType(type);
-      state = { wildcard, names: new Set(), named: false, asked: false, held: new Map(), nonce: '', version: '' };
+      state = {
+        wildcard,
+        names: new Set(),
+        named: false,
+        asked: false,
+        held: new Map(),
+        owed: new Set(),
+        nonce: '',
+        version: '',
+      };
       types.set(type, state);
     }
     return state;
@@ -86,6 +97,7 @@ export function createModelClient(variant: 'sotw' | 'delta'): ModelClient {
     const { type, nonce, resources, removed } = message;
     const state = watched(type);
     state.nonce = nonce;
+    for (const name of [...resources.keys(), ...removed]) state.owed.delete(name);
     const wants = (name: string): boolean => state.wildcard || state.names.has(name);
     if (variant === 'sotw' && !state.wildcard && state.names.size === 0) {
       // Nothing is watched: Envoy answers with the new nonce and no error, and not at all to an empty message.
@@ -119,7 +131,11 @@ export function createModelClient(variant: 'sotw' | 'delta'): ModelClient {
     state.asked = true;
     state.named = false;
     if (variant === 'sotw') tell(type, {});
-    else driver.delta(type, { subscribe: list(state), versions: new Map(state.held) });
+    else {
+      state.owed.clear();
+      for (const name of state.names) state.owed.add(name);
+      driver.delta(type, { subscribe: list(state), versions: new Map(state.held) });
+    }
   }
 
   return {
@@ -140,14 +156,22 @@ export function createModelClient(variant: 'sotw' | 'delta'): ModelClient {
       state.names.add(name);
       if (!state.asked) return first(type);
       if (variant === 'sotw') tell(type, {});
-      else driver.delta(type, { subscribe: [name] });
+      else {
+        state.owed.add(name);
+        driver.delta(type, { subscribe: [name] });
+      }
     },
     unwatch(type, name) {
       const state = watched(type);
       if (!state.asked || !state.names.delete(name)) return;
       if (!state.wildcard) state.held.delete(name);
       if (variant === 'sotw') tell(type, {});
-      else driver.delta(type, { unsubscribe: [name] });
+      else {
+        // Beside the wildcard nobody knows what it is to have now, until it is told.
+        if (state.wildcard) state.owed.add(name);
+        else state.owed.delete(name);
+        driver.delta(type, { unsubscribe: [name] });
+      }
     },
     stale(type) {
       if (!watched(type).asked) return;
