@@ -103,7 +103,12 @@ export function reject(
   if (!complete && suspects.length === 0) for (const name of message.removed) release(state.holdings, name);
   else
     for (const name of message.removed) {
-      if (message.resources.has(name) || !holds(state, name)) continue;
+      if (message.resources.has(name)) continue;
+      if (!holds(state, name)) {
+        // Said to be missing beside what was refused: it may not have been heard, and is waited for.
+        if (!complete && covers(state, name)) state.forced.add(name);
+        continue;
+      }
       // Removals count though the message was refused (R14): the client may have it or not.
       state.unsure.add(name);
       state.dirty.add(name);

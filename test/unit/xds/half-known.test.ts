@@ -266,6 +266,12 @@ describe('endpoints brought along', () => {
 });
 
 describe('endpoints refused', () => {
+  it('R31: delta: beside a name that is missing: it is said again', () => {
+    const driver = drive({ variant: 'delta', resources: [endpoints('b', 'bad')] });
+    expect(driver.delta(EDS, { subscribe: ['b', 'c'] })).toEqual(['EDS b -c']);
+    expect(driver.nack(EDS)).toEqual(['EDS -c']);
+    expect(driver.nack(EDS)).toEqual([]);
+  });
   it.each(variants)('R44: %s: and none before them: a route that works does not move to their cluster', (variant) => {
     const before = [cluster('a'), endpoints('a'), listener('main'), table('main', ['a'])];
     const driver = settled(variant, before, { eds: ['a'], rds: ['main'] });
