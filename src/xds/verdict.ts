@@ -55,9 +55,8 @@ export function reject(
   const { message } = flight;
   if (flight.trial) state.trials.shift();
   const complete = full && isFullType(state.type);
-  const suspects = (complete ? newIn(state, flight) : [...message.resources.keys()]).filter((name) =>
-    covers(state, name),
-  );
+  const brought = complete ? newIn(state, flight) : [...message.resources.keys()];
+  const suspects = brought.filter((name) => covers(state, name));
   if (complete && isExplained(state, flight)) {
     for (const name of suspects) for (const marks of [state.unsure, state.dirty]) marks.add(name);
     return;
@@ -71,7 +70,8 @@ export function reject(
   // Nothing new was in it: sent again it would be refused again.
   if (complete && suspects.length === 0) state.unsure.clear();
   if (complete) doubt(state, flight);
-  const bad = suspects.length === 1 ? suspects[0] : undefined;
+  // What the client has let go of meanwhile may have been the bad one: then the last one is tried alone.
+  const bad = suspects.length === 1 && brought.length === 1 ? suspects[0] : undefined;
   for (const name of suspects) {
     // Taken for held when its time ran out, or refused alone though it was sent unchanged: no last good one any more.
     const doubtful = name === bad || state.overdue?.touched.includes(name) === true;
@@ -95,10 +95,10 @@ export function reject(
     else state.forced.delete(bad);
     // A complete set without the bad one is due if it says anything new.
     state.dirty.add(bad);
-  } else if (suspects.length > 1) {
+  } else if (suspects.length > 0) {
     for (const name of asked) state.forced.add(name);
     const [left, right] = split(suspects, error.message);
-    state.trials.unshift(left, right);
+    state.trials.unshift(...[left, right].filter((group) => group.length > 0));
   }
   if (!complete && suspects.length === 0) for (const name of message.removed) release(state.holdings, name);
   else

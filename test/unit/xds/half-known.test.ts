@@ -266,12 +266,20 @@ describe('endpoints brought along', () => {
 });
 
 describe('endpoints refused', () => {
-  it('R31: delta: beside a name that is missing: it is said again', () => {
-    const driver = drive({ variant: 'delta', resources: [endpoints('b', 'bad')] });
-    expect(driver.delta(EDS, { subscribe: ['b', 'c'] })).toEqual(['EDS b -c']);
-    expect(driver.nack(EDS)).toEqual(['EDS -c']);
-    expect(driver.nack(EDS)).toEqual([]);
-  });
+  it.each(variants)(
+    'R14: %s: beside others the client let go of meanwhile: the one left is tried, not blamed',
+    (variant) => {
+      const driver = drive({ variant, resources: [endpoints('a'), endpoints('b', 'bad')] });
+      ask(driver, EDS, ['a', 'b']);
+      const { nonce } = driver.last(EDS);
+      const error = { code: 13, message: 'no' };
+      if (variant === 'delta') driver.delta(EDS, { unsubscribe: ['b'] });
+      const lines =
+        variant === 'sotw' ? driver.sotw(EDS, ['a'], { nonce, error }) : driver.delta(EDS, { nonce, error });
+      expect(lines).toEqual(['EDS a']);
+      expect(driver.ack(EDS)).toEqual([]);
+    },
+  );
   it.each(variants)('R44: %s: and none before them: a route that works does not move to their cluster', (variant) => {
     const before = [cluster('a'), endpoints('a'), listener('main'), table('main', ['a'])];
     const driver = settled(variant, before, { eds: ['a'], rds: ['main'] });
