@@ -90,9 +90,8 @@ export function reject(
     state.pinned.set(bad, message.versions.get(bad) ?? '');
     state.reasons.set(bad, error.message);
     // What warms waits for it, or was given up at the refusal: the last good content serves.
-    const due = asked.includes(bad) || state.forced.has(bad);
-    if (due && held(state.holdings, bad) !== undefined) state.forced.add(bad);
-    else state.forced.delete(bad);
+    // Asked for since, it is answered in any case: with its last good content, or as missing.
+    if (asked.includes(bad) && held(state.holdings, bad) !== undefined) state.forced.add(bad);
     // A complete set without the bad one is due if it says anything new.
     state.dirty.add(bad);
   } else if (suspects.length > 0) {

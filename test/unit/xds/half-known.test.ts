@@ -266,6 +266,14 @@ describe('endpoints brought along', () => {
 });
 
 describe('endpoints refused', () => {
+  it('R29: delta: and asked for again before that: they are answered, as missing', () => {
+    const driver = drive({ variant: 'delta', resources: [] });
+    driver.delta(EDS, { subscribe: ['b'] });
+    driver.ack(EDS);
+    expect(driver.publish([endpoints('b', 'bad')])).toEqual(['EDS b']);
+    driver.delta(EDS, { subscribe: ['b'] });
+    expect(driver.nack(EDS)).toEqual(['EDS -b']);
+  });
   it.each(variants)(
     'R14: %s: beside others the client let go of meanwhile: the one left is tried, not blamed',
     (variant) => {
