@@ -17,8 +17,8 @@ interface Watched {
   /** Asked for at least once on this stream. */
   asked: boolean;
   readonly held: Map<string, string>;
-  /** Delta: names that must be in a response, as content or as removed (R29, R31, R35). */
-  readonly owed: Set<string>;
+  /** Delta: names that must be in a response, as content or as removed (R29, R31, R35), and the messages sent before. */
+  readonly owed: Map<string, number>;
   nonce: string;
   version: string;
 }
@@ -57,7 +57,7 @@ export function createModelClient(variant: 'sotw' | 'delta'): ModelClient {
         named: false,
         asked: false,
         held: new Map(),
-        owed: new Set(),
+        owed: new Map(),
         nonce: '',
         version: '',
       };
@@ -97,7 +97,8 @@ export function createModelClient(variant: 'sotw' | 'delta'): ModelClient {
     const { type, nonce, resources, removed } = message;
     const state = watched(type);
     state.nonce = nonce;
-    for (const name of [...resources.keys(), ...removed]) state.owed.delete(name);
+    for (const name of [...resources.keys(), ...removed])
+      if ((state.owed.get(name) ?? 0) < readTo) state.owed.delete(name);
     const wants = (name: string): boolean => state.wildcard || state.names.has(name);
     if (variant === 'sotw' && !state.wildcard && state.names.size === 0) {
       // Nothing is watched: Envoy answers with the new nonce and no error, and not at all to an empty message.
@@ -133,7 +134,7 @@ export function createModelClient(variant: 'sotw' | 'delta'): ModelClient {
     if (variant === 'sotw') tell(type, {});
     else {
       state.owed.clear();
-      for (const name of state.names) state.owed.add(name);
+      for (const name of state.names) state.owed.set(name, driver.sent.length);
       driver.delta(type, { subscribe: list(state), versions: new Map(state.held) });
     }
   }
@@ -157,7 +158,7 @@ export function createModelClient(variant: 'sotw' | 'delta'): ModelClient {
       if (!state.asked) return first(type);
       if (variant === 'sotw') tell(type, {});
       else {
-        state.owed.add(name);
+        state.owed.set(name, driver.sent.length);
         driver.delta(type, { subscribe: [name] });
       }
     },
@@ -168,7 +169,7 @@ export function createModelClient(variant: 'sotw' | 'delta'): ModelClient {
       if (variant === 'sotw') tell(type, {});
       else {
         // Beside the wildcard nobody knows what it is to have now, until it is told.
-        if (state.wildcard) state.owed.add(name);
+        if (state.wildcard) state.owed.set(name, driver.sent.length);
         else state.owed.delete(name);
         driver.delta(type, { unsubscribe: [name] });
       }
