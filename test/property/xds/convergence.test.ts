@@ -144,7 +144,7 @@ describe('a client always ends with its view', () => {
     it(variant, { timeout: 600_000 }, () => {
       fc.assert(
         fc.property(fc.array(command, { maxLength: 60 }), world, (commands, last) => run(variant, commands, last)),
-        propertyParameters(60),
+        propertyParameters(variant === 'delta' ? 140 : 30),
       );
     });
 });

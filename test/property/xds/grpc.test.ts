@@ -56,6 +56,6 @@ it('a gRPC client loses no cluster under its routes and ends with its view', { t
     fc.property(given, (one) => {
       expect(run(one).messages).toBeGreaterThanOrEqual(0);
     }),
-    propertyParameters(60),
+    propertyParameters(50),
   );
 });

@@ -89,6 +89,8 @@ export interface PlayOptions {
 }
 
 export interface Played {
+  /** It has what no server can know of. */
+  readonly strays: boolean;
   readonly held: ReadonlyMap<string, string>;
   readonly messages: number;
   /** Requests routed, and commands in whose course a time limit made losses possible. */
@@ -351,5 +353,5 @@ function playOn(options: PlayOptions, commands: readonly Command[], trace: (line
   for (const type of meshTypes) client.repeat(type);
   rest();
   if (connection.sent() !== before) throw new Error('a request that says nothing new was answered');
-  return { held: client.held(), messages, judged };
+  return { held: client.held(), messages, judged, strays: client.orphans().size > 0 };
 }
