@@ -31,7 +31,7 @@ export const cases = {
   idleTls: { ...idle, tls: true },
   connectTls2: { ...fanOut, tls: true, workers: 2, changes: 0 },
   fourfold: { ...fanOut, proxies: 4000 },
-  ownViews: { ...fanOut, proxies: 200, services: 100, ownViews: true },
+  ownViews: { ...fanOut, proxies: 200, ownViews: true },
 } as const satisfies Readonly<Record<string, Case>>;
 
 export type CaseName = keyof typeof cases;
