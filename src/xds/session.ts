@@ -2,7 +2,7 @@
 // It must not know transports, services or other streams. Invariant: nothing a client sends, and no fault of ours while
 // serving it, ends more than this stream; after the end nothing of it is retained.
 import type { ResourceRef } from '../resources/resource.ts';
-import { isTypeUrl, shortNames, type TypeUrl, typeUrls } from '../resources/type-urls.ts';
+import { isTypeUrl, typeUrls } from '../resources/type-urls.ts';
 import type { Clock, Timer } from '../util/clock.ts';
 import { errorText } from '../util/errors.ts';
 import type { Logger } from '../util/log.ts';
@@ -16,14 +16,16 @@ import type {
   XdsEvent,
 } from './contract.ts';
 import { describe } from './description.ts';
-import type { Frame } from './frame.ts';
 import type { StreamMethod } from './methods.ts';
-import type { NameList, NameLists } from './name-lists.ts';
+import type { NameLists } from './name-lists.ts';
 import { decodeNode } from './node.ts';
+import { createOutlet } from './outlet.ts';
 import type { Pump } from './pump.ts';
-import { type DiscoveryRequest, decodeDelta, decodeSotw } from './requests.ts';
+import { createRequestReader } from './request-reader.ts';
+import type { DiscoveryRequest } from './requests.ts';
 import type { Messages } from './responses.ts';
 import type { Sink, StatusName, StreamListener } from './sink.ts';
+import type { Stalls } from './stalls.ts';
 import { createStream, isIdle, step } from './stream.ts';
 import type { Effect, StreamEvent, StreamLimits, StreamState, TimerKey } from './stream-state.ts';
 import type { Watcher, Watchers } from './watchers.ts';
@@ -37,9 +39,10 @@ export interface SessionDeps {
   readonly messages: Messages;
   readonly pump: Pump;
   /** Of endpoints. */
-  readonly watchers: Watchers;
+  readonly watchers: Watchers<readonly ResourceRef[]>;
   readonly nameLists: NameLists;
   readonly limits: StreamLimits;
+  readonly stalls: Stalls;
   /** A client that takes nothing for so long is cut off. */
   readonly blockedMs: number;
   /** A stream without a first message is ended after so long. */
@@ -88,19 +91,14 @@ const maxWaitingBytes = 16 * 1024 * 1024;
 /** Serves the stream until it ends; `onEnd` is called once. */
 export function createSession(deps: SessionDeps, sink: Sink, { id, method, onEnd }: SessionOptions): Session {
   const timers = new Map<TimerKey, Timer>();
-  /** SotW: the names last asked for, of each type. */
-  const lastNames = new Map<TypeUrl, NameList>();
+  const read = createRequestReader(method, deps.nameLists);
   let stream: StreamState | undefined;
   let client: ClientInfo | undefined;
   let subscription: ViewSubscription | undefined;
   let watcher: Watcher | undefined;
-  let blockedTimer: Timer | undefined;
   /** Requests that came while the view is opened; undefined at all other times. */
   let waiting: Buffer[] | undefined;
   let waitingBytes = 0;
-  /** Messages the transport has not taken yet. */
-  let unwritten = 0;
-  let answered = false;
   let ended = false;
   let halfClosed = false;
   const openTimer = deps.clock.after(deps.openMs, () =>
@@ -112,7 +110,7 @@ export function createSession(deps: SessionDeps, sink: Sink, { id, method, onEnd
     ended = true;
     for (const timer of timers.values()) timer.cancel();
     timers.clear();
-    blockedTimer?.cancel();
+    outlet.close();
     openTimer.cancel();
     deps.pump.remove(pumped);
     subscription?.close();
@@ -158,34 +156,23 @@ export function createSession(deps: SessionDeps, sink: Sink, { id, method, onEnd
       if (ended) break;
       if (effect.kind === 'send') {
         written += effect.message.bytes.length;
-        write(effect.message);
+        outlet.write(effect.message);
       } else perform(effect);
     }
     if (!ended && stream !== undefined && isIdle(stream)) deps.onEvent({ kind: 'idle', streamId: id });
     return written;
   }
 
-  /** Until the transport has taken what was written the reducer is blocked: a slow client costs marks, not messages. */
-  function write(frame: Frame): void {
-    answered = true;
-    unwritten++;
-    if (unwritten === 1 && stream !== undefined) {
-      step(stream, { kind: 'blocked' });
-      blockedTimer = deps.clock.after(deps.blockedMs, () => {
-        end('blocked', `the client has taken nothing for ${deps.blockedMs} ms`);
-        sink.cut();
-      });
-    }
-    sink.write(frame, taken);
-  }
-
-  function taken(): void {
-    unwritten--;
-    if (unwritten > 0 || ended) return;
-    blockedTimer?.cancel();
-    blockedTimer = undefined;
-    fenced(() => take({ kind: 'writable' }));
-  }
+  const outlet = createOutlet({
+    sink,
+    stalls: deps.stalls,
+    onBlocked: () => void (stream !== undefined && step(stream, { kind: 'blocked' })),
+    onWritable: () => fenced(() => take({ kind: 'writable' })),
+    onStalled() {
+      end('blocked', `the client has taken nothing for ${deps.blockedMs} ms`);
+      sink.cut();
+    },
+  });
 
   function perform(effect: Exclude<Effect, { kind: 'send' }>): void {
     switch (effect.kind) {
@@ -221,7 +208,7 @@ export function createSession(deps: SessionDeps, sink: Sink, { id, method, onEnd
   }
 
   function watch({ watch, unwatch, wildcard }: Extract<Effect, { kind: 'watch' }>): void {
-    watcher ??= deps.watchers.join((names) => changed(endpointRefs(names)));
+    watcher ??= deps.watchers.join(changed);
     watcher.unwatch(unwatch);
     watcher.watch(watch);
     watcher.watchAll(wildcard);
@@ -337,18 +324,7 @@ export function createSession(deps: SessionDeps, sink: Sink, { id, method, onEnd
       wait(waiting, bytes);
       return;
     }
-    const decoded =
-      method.variant === 'sotw'
-        ? decodeSotw(bytes, { lists: deps.nameLists, last: lastNames.values() })
-        : decodeDelta(bytes, { lists: deps.nameLists, last: [] });
-    const typed = typeOf(decoded, method.type);
-    if (typed?.variant === 'sotw' && typed.list !== undefined && isTypeUrl(typed.typeUrl))
-      lastNames.set(typed.typeUrl, typed.list);
-    if (typed === undefined) {
-      const details = `this stream carries ${shortNames[method.type as TypeUrl]} only`;
-      fail('invalid-argument', { details, cause: 'invalid' });
-      return;
-    }
+    const typed = read(bytes);
     if (stream === undefined && (typed.typeUrl === '' ? !refuse('invalid-argument', noType) : !open(typed))) return;
     admit(typed);
   }
@@ -371,7 +347,7 @@ export function createSession(deps: SessionDeps, sink: Sink, { id, method, onEnd
     },
     closed: (reason) => end('client-gone', reason),
     stop: (message, cause) => fail('unavailable', { details: message, cause }),
-    answered: () => answered,
+    answered: outlet.used,
     client: () => client,
     describe() {
       if (stream === undefined || client === undefined) return undefined;
@@ -382,10 +358,6 @@ export function createSession(deps: SessionDeps, sink: Sink, { id, method, onEnd
   return session;
 }
 
-function endpointRefs(names: readonly string[]): readonly ResourceRef[] {
-  return names.map((name) => ({ type: typeUrls.endpoints, name }));
-}
-
 /** Both stand in logs, status and discovery of targets. */
 const maxNodeName = 512;
 const noType = 'type_url is required on an aggregated stream';
@@ -393,10 +365,4 @@ const noType = 'type_url is required on an aggregated stream';
 /** gRPC libraries name themselves `gRPC ...` or `grpc-...`. */
 function isGrpc({ userAgentName }: ClientInfo): boolean {
   return /^grpc/i.test(userAgentName);
-}
-
-/** On a separate stream the type is implicit (R2); undefined if the request says another one. */
-function typeOf(request: DiscoveryRequest, type: TypeUrl | undefined): DiscoveryRequest | undefined {
-  if (type === undefined || request.typeUrl === type) return request;
-  return request.typeUrl === '' ? { ...request, typeUrl: type } : undefined;
 }

@@ -11,11 +11,11 @@ export interface Watcher {
   leave(watched: Iterable<string>): void;
 }
 
-export interface Watchers {
-  /** `tell` gets the names of a change of which at least one is watched; it may say nothing to some of them. */
-  join(tell: (names: readonly string[]) => void): Watcher;
+export interface Watchers<Change> {
+  /** `tell` gets each change of which at least one name is watched; it may say nothing to some of the others. */
+  join(tell: (change: Change) => void): Watcher;
   /** Tells each watcher of at least one of the names, once. */
-  changed(names: readonly string[]): void;
+  changed(names: readonly string[], change: Change): void;
 }
 
 const bitsPerWord = 32;
@@ -41,10 +41,10 @@ function set({ bits, slot, on }: { readonly bits: Bits; readonly slot: number; r
   bits.count += on ? 1 : -1;
 }
 
-export function createWatchers(): Watchers {
+export function createWatchers<Change>(): Watchers<Change> {
   const byName = new Map<string, Bits>();
   const everything: Bits = { words: new Uint32Array(1), count: 0 };
-  const tells: (((names: readonly string[]) => void) | undefined)[] = [];
+  const tells: (((change: Change) => void) | undefined)[] = [];
   const freeSlots: number[] = [];
 
   /** The watchers of the names, as one set of bits. */
@@ -96,14 +96,14 @@ export function createWatchers(): Watchers {
         },
       };
     },
-    changed(names) {
+    changed(names, change) {
       const words = union(names);
       for (let index = 0; index < words.length; index++) {
         let word = words[index] ?? 0;
         while (word !== 0) {
           const bit = Math.clz32(word & -word) ^ 31;
           word &= word - 1;
-          tells[index * bitsPerWord + bit]?.(names);
+          tells[index * bitsPerWord + bit]?.(change);
         }
       }
     },

@@ -1,7 +1,8 @@
 // The xDS server: a listener of our own, a transport behind it, and over it the discovery services and gRPC health.
 // It must not know views' content. Invariant: a stop drains: no new streams, GOAWAY, then force after the limit.
 import type { Socket } from 'node:net';
-import type { Resource } from '../../resources/resource.ts';
+import type { Resource, ResourceRef } from '../../resources/resource.ts';
+import { typeUrls } from '../../resources/type-urls.ts';
 import type { Clock } from '../../util/clock.ts';
 import type { Logger } from '../../util/log.ts';
 import { limitLog } from '../../util/log-budget.ts';
@@ -21,6 +22,7 @@ import { matchesAny, type NodeMatcher } from '../services/node-matcher.ts';
 import { createServices, serviceNames } from '../services/services.ts';
 import { createSession, type Session } from '../session.ts';
 import type { ServedMethod, Sink } from '../sink.ts';
+import { createStalls } from '../stalls.ts';
 import { defaultLimits, type StreamLimits } from '../stream-state.ts';
 import { createWatchers } from '../watchers.ts';
 import { type ConnectionAge, createConnectionAge } from './connection-age.ts';
@@ -115,7 +117,9 @@ export function createXdsServer(deps: XdsServerDeps, options: XdsServerOptions):
   const bound = Promise.withResolvers<Bound>();
   bound.promise.catch(() => {});
   const sessions = new Set<Session>();
-  const watchers = createWatchers();
+  const watchers = createWatchers<readonly ResourceRef[]>();
+  const blockedMs = options.blockedMs ?? 60_000;
+  const stalls = createStalls(clock, blockedMs);
   const openStreams = deps.metrics.gauge('xds_streams', 'Streams open now');
   const endedStreams = deps.metrics.counter('xds_streams_ended_total', 'Streams that ended, by cause', ['reason']);
   const admission = createAdmission(
@@ -183,7 +187,8 @@ export function createXdsServer(deps: XdsServerDeps, options: XdsServerOptions):
       nameLists: createNameLists(),
       pump: createPump(clock),
       limits: { ...defaultLimits, ...options.limits },
-      blockedMs: options.blockedMs ?? 60_000,
+      stalls,
+      blockedMs,
       openMs: options.openMs ?? 30_000,
     };
     const begin = (sink: Sink, method: StreamMethod): Session => {
@@ -251,7 +256,12 @@ export function createXdsServer(deps: XdsServerDeps, options: XdsServerOptions):
       },
     );
     bound.resolve(await listener.listen());
-    const ignoreEndpoints = deps.provider.onEndpoints(watchers.changed);
+    const ignoreEndpoints = deps.provider.onEndpoints((names) =>
+      watchers.changed(
+        names,
+        names.map((name) => ({ type: typeUrls.endpoints, name })),
+      ),
+    );
     if (!signal.aborted) await new Promise((resolve) => signal.addEventListener('abort', resolve, { once: true }));
 
     stopping = true;
@@ -266,6 +276,7 @@ export function createXdsServer(deps: XdsServerDeps, options: XdsServerOptions):
     transport.destroy();
     listener.destroy();
     ignoreEndpoints();
+    stalls.stop();
     await closed;
   }
 

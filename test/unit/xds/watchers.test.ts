@@ -14,7 +14,7 @@ describe('watchers', () => {
   it('tells those who watch a name, once, and nobody else, whoever came and went', () => {
     fc.assert(
       fc.property(fc.array(command, { maxLength: 200 }), (commands) => {
-        const watchers = createWatchers();
+        const watchers = createWatchers<string>();
         const present = new Map<number, { watcher: Watcher; names: Set<string>; all: boolean }>();
         let told: number[] = [];
         for (const { who, what, names: chosen } of commands) {
@@ -37,7 +37,7 @@ describe('watchers', () => {
             present.delete(who);
           } else {
             told = [];
-            watchers.changed(chosen);
+            watchers.changed(chosen, 'change');
             const expected = [...present].filter(
               ([, { names: own, all }]) => all || chosen.some((name) => own.has(name)),
             );
