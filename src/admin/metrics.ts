@@ -3,7 +3,7 @@
 // label values come from closed sets.
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client';
 import type { ClusterLoadStatus, ControlStatus } from '../control/contract.ts';
-import type { Metrics } from '../util/metrics.ts';
+import type { Labels, Metrics } from '../util/metrics.ts';
 
 const prefix = 'chancery_';
 
@@ -50,7 +50,8 @@ export function createPromMetrics(options: MetricsOptions): PromMetrics {
     counter: (name, help, labels) =>
       once(name, () => {
         const counter = new Counter(config(name, help, labels));
-        return { add: (values, by = 1) => counter.inc({ ...values }, by) };
+        const child = createChildren((values) => counter.labels({ ...values }));
+        return { add: (values, by = 1) => child(values).inc(by) };
       }),
     gauge: (name, help, labels) =>
       once(name, () => {
@@ -60,7 +61,8 @@ export function createPromMetrics(options: MetricsOptions): PromMetrics {
     histogram: (name, help, buckets, labels) =>
       once(name, () => {
         const histogram = new Histogram({ ...config(name, help, labels), buckets: [...buckets] });
-        return { observe: (values, value) => histogram.observe({ ...values }, value) };
+        const child = createChildren((values) => histogram.labels({ ...values }));
+        return { observe: (values, value) => child(values).observe(value) };
       }),
     mirror(of) {
       const proxies = new Gauge(config('proxies', 'Proxies by state', ['state']));
@@ -97,6 +99,21 @@ export function createPromMetrics(options: MetricsOptions): PromMetrics {
       refresh();
       return { contentType: registry.contentType, body: await registry.metrics() };
     },
+  };
+}
+
+/** prom-client hashes labels on each call; every push makes four. Label values are few, so the children are kept. */
+function createChildren<Child>(make: (labels: Labels) => Child): (labels: Labels) => Child {
+  const children = new Map<string, Child>();
+  return (labels) => {
+    let key = '';
+    for (const name in labels) key += `${name}=${labels[name]}\n`;
+    let child = children.get(key);
+    if (child === undefined) {
+      child = make(labels);
+      children.set(key, child);
+    }
+    return child;
   };
 }
 

@@ -14,8 +14,9 @@ import type { Logger } from '../util/log.ts';
 import { limitLog } from '../util/log-budget.ts';
 import type { Metrics } from '../util/metrics.ts';
 import { runAll } from '../util/tasks.ts';
-import type { ClientInfo, XdsEvent } from '../xds/contract.ts';
+import type { XdsEvent } from '../xds/contract.ts';
 import { changeLines, movedServices } from './changes.ts';
+import { createClients } from './clients.ts';
 import type { Control, ControlEvent, Rejection } from './contract.ts';
 import { identify } from './identify.ts';
 import { blamed, createLedger, type Settled } from './ledger.ts';
@@ -25,7 +26,7 @@ import { createObjects } from './objects.ts';
 import { createPipeline } from './pipeline.ts';
 import { createProblemLog } from './problem-log.ts';
 import { statusReport } from './status.ts';
-import { createViews, type OpenView, type Views } from './views.ts';
+import { createViews, type Views } from './views.ts';
 
 export interface ControlDeps {
   readonly clock: Clock;
@@ -44,11 +45,6 @@ export interface ControlOptions {
   readonly holdMs: number;
 }
 
-interface OpenClient {
-  readonly client: ClientInfo;
-  readonly open: OpenView;
-}
-
 const maxRejections = 200;
 /** Resources named with one rejection: where a proxy names none, all of the response are suspect. */
 const maxRejected = 20;
@@ -62,7 +58,7 @@ export function createControl(deps: ControlDeps, options: ControlOptions): Contr
   const builder = createWorldBuilder();
   const ledger = createLedger(clock);
   const loads = createLoads();
-  const clients = new Map<number, OpenClient>();
+  const clients = createClients();
   const listeners = new Set<(event: ControlEvent) => void>();
   const endpointListeners = new Set<(names: readonly string[]) => void>();
   const objectListeners = new Set<(snapshot: ObjectSnapshot) => void>();
@@ -109,12 +105,9 @@ export function createControl(deps: ControlDeps, options: ControlOptions): Contr
     }
     const endpoints = views.publishEndpoints(world);
     if (endpoints.length > 0) for (const listener of endpointListeners) listener(endpoints);
-    const own = new Set<string>(moved);
     const roles = before?.services !== world.services || before?.gateways !== world.gateways;
-    for (const { client, open } of clients.values()) {
-      const { profile } = open;
-      if (roles || (profile.role === 'sidecar' && own.has(profile.service))) open.move(identify(client, world));
-    }
+    const concerned = roles ? [...clients.all()] : moved.flatMap((service) => [...clients.sidecarsOf(service)]);
+    for (const one of concerned) clients.move(one, identify(one.client, world));
   }
 
   function onStructure(world: World, at: number): void {
@@ -247,7 +240,7 @@ export function createControl(deps: ControlDeps, options: ControlOptions): Contr
     load: () => loads.report(),
 
     viewOf(node) {
-      for (const { client, open } of clients.values()) if (client.nodeId === node) return open.view;
+      for (const { client, open } of clients.all()) if (client.nodeId === node) return open.view;
       return undefined;
     },
 
@@ -257,12 +250,12 @@ export function createControl(deps: ControlDeps, options: ControlOptions): Contr
         return { refused: 'unavailable', message: `not synced yet: waiting for ${pipeline.waitingFor().join(', ')}` };
       }
       const open = views.open(identify(client, world), onChange);
-      clients.set(client.streamId, { client, open });
+      clients.add({ client, open });
       problemLog.add(open.problems);
       return {
         view: () => open.view,
         close() {
-          clients.delete(client.streamId);
+          clients.remove(client.streamId);
           open.close();
         },
       };

@@ -98,12 +98,11 @@ export function createLedger(clock: Clock): Ledger {
   const openStreams = new Map<string, number>();
   const gone = new Map<string, OfflineProxy>();
 
-  function typeOf(streamId: number, type: TypeUrl): TypeRecord {
-    const record = streams.get(streamId);
-    const known = record?.types.get(type);
+  function typeOf(record: StreamRecord, type: TypeUrl): TypeRecord {
+    const known = record.types.get(type);
     if (known !== undefined) return known;
     const created = createType();
-    record?.types.set(type, created);
+    record.types.set(type, created);
     return created;
   }
 
@@ -133,13 +132,58 @@ export function createLedger(clock: Clock): Ledger {
     return false;
   }
 
-  function settle(record: StreamRecord | undefined, revision: number): Settled | undefined {
-    if (record === undefined || !record.idle || inFlight(record)) return undefined;
+  function settle(record: StreamRecord, revision: number): Settled | undefined {
+    if (!record.idle || inFlight(record)) return undefined;
     const { moved, unsettledSinceMs: since } = record;
     record.revision = revision;
     record.unsettledSinceMs = undefined;
     record.moved = false;
     return since === undefined || !moved ? undefined : { record, afterMs: clock.now() - since };
+  }
+
+  function takeOf(
+    record: StreamRecord,
+    event: Exclude<LedgerEvent, { kind: 'open' | 'close' }>,
+    revision: number,
+  ): Settled | undefined {
+    if (event.kind === 'idle') {
+      record.idle = true;
+      return settle(record, revision);
+    }
+    const type = typeOf(record, event.type);
+    if (event.kind === 'subscribe') {
+      type.subscribed = event.names;
+      type.wildcard = event.wildcard;
+      return undefined;
+    }
+    if (event.kind === 'sent') {
+      const sentMs = clock.now();
+      type.pushes++;
+      type.inFlight.set(event.nonce, { sentMs, resources: event.resources });
+      record.idle = false;
+      record.moved = true;
+      unsettle(record, { atMs: sentMs, revision });
+      return undefined;
+    }
+    const sent = type.inFlight.get(event.nonce);
+    type.inFlight.delete(event.nonce);
+    if (event.kind === 'nack') refuse(type, event);
+    else if (sent !== undefined) {
+      if (type.refused.size > 0) for (const name of sent.resources.keys()) type.refused.delete(name);
+      type.lastAckMs = clock.now() - sent.sentMs;
+    }
+    record.sinceMs = clock.wall();
+    return undefined;
+  }
+
+  function refuse(type: TypeRecord, event: Extract<XdsEvent, { kind: 'nack' }>): void {
+    type.rejections++;
+    for (const { name } of blamed(event.type, event.resources.keys(), event.message)) {
+      const version = event.resources.get(name) ?? '';
+      const known = type.refused.get(name);
+      const sinceMs = known?.version === version ? known.sinceMs : clock.wall();
+      type.refused.set(name, { version, message: event.message, sinceMs });
+    }
   }
 
   return {
@@ -162,49 +206,9 @@ export function createLedger(clock: Clock): Ledger {
         case 'close':
           close(event.streamId, revision);
           return undefined;
-        case 'subscribe': {
-          const type = typeOf(event.streamId, event.type);
-          type.subscribed = event.names;
-          type.wildcard = event.wildcard;
-          return undefined;
-        }
-        case 'sent': {
-          const type = typeOf(event.streamId, event.type);
-          type.pushes++;
-          type.inFlight.set(event.nonce, { sentMs: clock.now(), resources: event.resources });
+        default: {
           const record = streams.get(event.streamId);
-          if (record !== undefined) {
-            record.idle = false;
-            record.moved = true;
-            unsettle(record, { atMs: clock.now(), revision });
-          }
-          return undefined;
-        }
-        case 'idle': {
-          const record = streams.get(event.streamId);
-          if (record !== undefined) record.idle = true;
-          return settle(record, revision);
-        }
-        case 'ack':
-        case 'nack': {
-          const type = typeOf(event.streamId, event.type);
-          const sent = type.inFlight.get(event.nonce);
-          type.inFlight.delete(event.nonce);
-          const record = streams.get(event.streamId);
-          if (event.kind === 'nack') {
-            type.rejections++;
-            for (const { name } of blamed(event.type, event.resources.keys(), event.message)) {
-              const version = event.resources.get(name) ?? '';
-              const known = type.refused.get(name);
-              const sinceMs = known?.version === version ? known.sinceMs : clock.wall();
-              type.refused.set(name, { version, message: event.message, sinceMs });
-            }
-          } else if (sent !== undefined) {
-            for (const name of sent.resources.keys()) type.refused.delete(name);
-            type.lastAckMs = clock.now() - sent.sentMs;
-          }
-          if (record !== undefined) record.sinceMs = clock.wall();
-          return undefined;
+          return record === undefined ? undefined : takeOf(record, event, revision);
         }
       }
     },
