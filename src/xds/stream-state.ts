@@ -82,6 +82,8 @@ export interface StreamState {
   readonly options: StreamOptions;
   view: View;
   readonly types: Map<TypeUrl, TypeState>;
+  /** The same, in the order of one change. */
+  inOrder: readonly TypeState[];
   readonly gates: Gates;
   paused: boolean;
   /** Collects the effects of the current step. */

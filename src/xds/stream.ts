@@ -27,7 +27,15 @@ const sendOrder: readonly TypeUrl[] = [
 ];
 
 export function createStream(options: StreamOptions): StreamState {
-  return { options, view: options.view, types: new Map(), gates: createGates(), paused: false, effects: [] };
+  return {
+    options,
+    view: options.view,
+    types: new Map(),
+    inOrder: [],
+    gates: createGates(),
+    paused: false,
+    effects: [],
+  };
 }
 
 /** Takes one event and returns what is to be done, in order. */
@@ -44,6 +52,8 @@ export function step(stream: StreamState, event: StreamEvent): readonly Effect[]
         return stream.effects;
       }
       receive(stream, event.request.typeUrl, event.request);
+      if (stream.inOrder.length < stream.types.size)
+        stream.inOrder = sendOrder.flatMap((type) => stream.types.get(type) ?? []);
       if (subscribedNames(stream) > stream.options.limits.maxNames) {
         const message = `more than ${stream.options.limits.maxNames} names are subscribed on one stream`;
         stream.effects = [{ kind: 'end', code: 'resource-exhausted', message }];
@@ -90,14 +100,14 @@ function relinkHosts({ types, view }: StreamState, changed: readonly ResourceRef
 }
 
 /** True if nothing waits to be sent, for a gate or for the transport, and nothing waits for its answer. */
-export function isIdle({ types }: StreamState): boolean {
-  for (const state of types.values()) if (state.flight !== undefined || hasMarks(state)) return false;
+export function isIdle({ inOrder }: StreamState): boolean {
+  for (const state of inOrder) if (state.flight !== undefined || hasMarks(state)) return false;
   return true;
 }
 
-function subscribedNames({ types }: StreamState): number {
+function subscribedNames({ inOrder }: StreamState): number {
   let names = 0;
-  for (const { subscription } of types.values()) names += subscription.names.size;
+  for (const { subscription } of inOrder) names += subscription.names.size;
   return names;
 }
 
@@ -135,9 +145,8 @@ function pass(stream: StreamState): boolean {
   gates.breakWaits = false;
   let whole = true;
   let quieted = false;
-  for (const type of sendOrder) {
-    const state = stream.types.get(type);
-    if (state === undefined || !hasMarks(state)) continue;
+  for (const state of stream.inOrder) {
+    if (!hasMarks(state)) continue;
     if (state.flight === undefined) {
       if (stream.options.variant === 'delta') evaluateDelta(stream, state);
       else evaluateSotw(stream, state);
@@ -150,7 +159,7 @@ function pass(stream: StreamState): boolean {
     }
     if (state.flight !== undefined && hasMarks(state) && !state.ackTimer) {
       state.ackTimer = true;
-      stream.effects.push({ kind: 'start-timer', timer: type, ms: stream.options.limits.ackMs });
+      stream.effects.push({ kind: 'start-timer', timer: state.type, ms: stream.options.limits.ackMs });
     }
   }
   settleGates(stream, whole);
