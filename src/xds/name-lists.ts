@@ -24,20 +24,35 @@ export interface NameMemory {
   readonly last: Iterable<NameList>;
 }
 
-const maxLists = 256;
-/** Longer lists are rare and would make the table large. */
-const maxRawBytes = 256 * 1024;
+/** What all lists that are known take together. Clients choose them, and each thread knows its own. */
+const maxKnownBytes = 32 * 1024 * 1024;
+/** A list that takes more is rare, and would push out all others. */
+const maxListBytes = maxKnownBytes / 8;
+/** What a name takes as a text, in the list and in the set, beside its bytes. */
+const bytesPerName = 100;
 /** Names one list may carry. */
 export const maxNames = 200_000;
 /** Bytes of one name; it is kept while it is subscribed. */
 export const maxNameBytes = 4096;
 
+/** About what a known list takes: its bytes twice, as they are and as the key, and once more as names. */
+function sizeOf({ raw, names }: NameList): number {
+  return 3 * raw.length + bytesPerName * names.length;
+}
+
 /** Lists known of late; one that is no longer known lives on with those who hold it. */
 export function createNameLists(): NameLists {
   const known = new Map<string, NameList>();
+  let knownBytes = 0;
+
+  function forget(key: string, list: NameList): void {
+    known.delete(key);
+    knownBytes -= sizeOf(list);
+  }
+
   return {
     intern(raw, read) {
-      if (raw.length > maxRawBytes) return createList(raw, read());
+      if (3 * raw.length > maxListBytes) return createList(raw, read());
       const key = raw.toString('latin1');
       const found = known.get(key);
       if (found !== undefined) {
@@ -46,9 +61,14 @@ export function createNameLists(): NameLists {
         return found;
       }
       const list = createList(raw, read());
+      const size = sizeOf(list);
+      if (size > maxListBytes) return list;
       known.set(key, list);
-      const [oldest] = known.keys();
-      if (known.size > maxLists && oldest !== undefined) known.delete(oldest);
+      knownBytes += size;
+      for (const [oldest, one] of known) {
+        if (knownBytes <= maxKnownBytes) break;
+        forget(oldest, one);
+      }
       return list;
     },
   };

@@ -213,6 +213,19 @@ describe('names that a SotW client repeats', () => {
     );
   });
 
+  it('are known while all of them are small: what clients choose is bounded by bytes, not by lists', () => {
+    const lists = createNameLists();
+    const known = (key: string, count: number): NameList =>
+      lists.intern(Buffer.from(key), () => Array.from({ length: count }, (_, index) => `${key}${index}`));
+    const first = known('first', 2);
+    for (let index = 0; index < 5; index++) known(`many ${index}`, 20_000);
+    expect(known('first', 2)).toBe(first);
+    for (let index = 0; index < 20; index++) known(`more ${index}`, 20_000);
+    expect(known('first', 2)).not.toBe(first);
+    const [one, again] = [known('huge', 100_000), known('huge', 100_000)];
+    expect(again).not.toBe(one);
+  });
+
   it('are told apart where names stand in two places of the message', () => {
     const lists = createNameLists();
     const { list } = decodeSotw(request(['a']), { lists, last: [] });
