@@ -21,9 +21,12 @@ export interface MessageReader {
 
 const prefixBytes = 5;
 
+/** Room for a message that comes in pieces is made as it comes: what a prefix promises may never follow. */
+const firstRoomBytes = 4096;
+
 export function createMessageReader(maxBytes: number): MessageReader {
-  /** What came of a message that is not whole yet; undefined between messages. */
-  let parts: Buffer[] | undefined;
+  /** What came of a message that is not whole yet; undefined between messages. Pieces may be single bytes: none is kept. */
+  let held: Buffer | undefined;
   let have = 0;
   let need = prefixBytes;
 
@@ -38,41 +41,45 @@ export function createMessageReader(maxBytes: number): MessageReader {
     return prefixBytes + length;
   }
 
-  function begin(rest: Buffer): void {
-    parts = [rest];
-    have = rest.length;
-    need = have >= prefixBytes ? sizeAt(rest, 0) : prefixBytes;
+  /** Copies the next bytes of the message behind those held; returns how many there were. */
+  function hold(before: Buffer, chunk: Buffer, at: number): { readonly held: Buffer; readonly taken: number } {
+    const taken = Math.min(need - have, chunk.length - at);
+    let room = before;
+    if (have + taken > before.length) {
+      room = Buffer.allocUnsafeSlow(Math.min(need, Math.max(have + taken, 2 * before.length, firstRoomBytes)));
+      before.copy(room, 0, 0, have);
+    }
+    chunk.copy(room, have, at, at + taken);
+    return { held: room, taken };
   }
 
   return {
     take(chunk, onMessage) {
       let at = 0;
-      while (parts !== undefined && at < chunk.length) {
-        const piece = chunk.subarray(at, at + need - have);
-        parts.push(piece);
-        at += piece.length;
-        have += piece.length;
-        if (have < need) return;
-        const whole = Buffer.concat(parts);
-        if (need === prefixBytes) need = sizeAt(whole, 0);
-        if (have < need) {
-          parts = [whole];
-          continue;
-        }
-        parts = undefined;
-        onMessage(whole.subarray(prefixBytes));
-      }
       while (at < chunk.length) {
-        const left = chunk.length - at;
-        const size = left < prefixBytes ? undefined : sizeAt(chunk, at);
-        if (size === undefined || left < size) {
-          begin(chunk.subarray(at));
-          return;
+        if (held === undefined) {
+          const left = chunk.length - at;
+          const size = left < prefixBytes ? undefined : sizeAt(chunk, at);
+          if (size !== undefined && left >= size) {
+            onMessage(chunk.subarray(at + prefixBytes, at + size));
+            at += size;
+            continue;
+          }
+          held = Buffer.alloc(0);
+          have = 0;
+          need = size ?? prefixBytes;
         }
-        onMessage(chunk.subarray(at + prefixBytes, at + size));
-        at += size;
+        const next = hold(held, chunk, at);
+        held = next.held;
+        have += next.taken;
+        at += next.taken;
+        if (have === prefixBytes && need === prefixBytes) need = sizeAt(held, 0);
+        if (have < need) continue;
+        const whole = held.subarray(prefixBytes, need);
+        held = undefined;
+        onMessage(whole);
       }
     },
-    atBoundary: () => parts === undefined,
+    atBoundary: () => held === undefined,
   };
 }

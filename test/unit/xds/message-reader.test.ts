@@ -52,3 +52,15 @@ it('tells a message that is cut off', () => {
   reader.take(Buffer.from([0, 0]), () => expect.unreachable('a message came'));
   expect(reader.atBoundary()).toBe(false);
 });
+
+it('keeps nothing of the pieces a message comes in: each may be one byte, of a buffer that holds much more', () => {
+  const body = Buffer.from('a message that takes its time');
+  const reader = createMessageReader(40);
+  const got: string[] = [];
+  for (const byte of frameOf(body).framed) {
+    const piece = Buffer.from([byte]);
+    reader.take(piece, (message) => got.push(message.toString()));
+    piece.fill(0);
+  }
+  expect(got).toEqual([body.toString()]);
+});
