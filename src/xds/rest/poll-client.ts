@@ -15,6 +15,8 @@ export interface PollClientDeps {
   readonly onEvent: (event: XdsEvent) => void;
   /** How long a client, or one of its questions, may be silent before it is forgotten. */
   readonly silentMs: number;
+  /** Characters of names that the questions of all clients may still take. */
+  readonly room: { left: number };
   readonly onGone: () => void;
 }
 
@@ -64,6 +66,8 @@ const offerAgainMs = 30_000;
 /** Times content is offered before a client that does not take it counts as refusing it. */
 const maxOffers = 2;
 const maxQuestions = 5_000;
+/** Characters of all names that one client's questions take. */
+const maxNameCharacters = 8 * 1024 * 1024;
 const unsaid = 'it goes on polling without having taken it; over REST a client does not say why';
 
 /** Types of which an empty list of names means all. */
@@ -80,6 +84,7 @@ export function createPollClient(
   /** Questions whose answer was neither taken nor refused, or may have changed. */
   let unsettled = 0;
   let numbered = 0;
+  let nameCharacters = 0;
   let closed = false;
   let timer = clock.after(silentMs, look);
   onEvent({ kind: 'open', client, variant: 'sotw', aggregated: false });
@@ -90,7 +95,9 @@ export function createPollClient(
     const key = keyOf(type, request);
     const known = questions.get(key);
     if (known !== undefined) return known;
-    if (questions.size >= maxQuestions) return undefined;
+    if (questions.size >= maxQuestions || nameCharacters + key.length > maxNameCharacters) return undefined;
+    if (key.length > deps.room.left) return undefined;
+    count(key.length);
     const question: Question = {
       ...{ type, names: [...request.names].sort(), nonce: `poll-${++numbered}`, waiters: new Set() },
       ...{ polledMs: 0, sentMs: 0, answer: undefined, offers: 0, settled: true, due: false },
@@ -101,13 +108,18 @@ export function createPollClient(
     return question;
   }
 
+  function count(characters: number): void {
+    nameCharacters += characters;
+    deps.room.left -= characters;
+  }
+
   function tellSubscribed(question: Question, sign: 1 | -1): void {
     const { type, names } = question;
-    const count = counts.get(type) ?? { names: 0, wildcards: 0 };
-    count.names += sign * names.length;
-    count.wildcards += asksAll(question) ? sign : 0;
-    counts.set(type, count);
-    onEvent({ kind: 'subscribe', streamId, type, names: count.names, wildcard: count.wildcards > 0 });
+    const all = counts.get(type) ?? { names: 0, wildcards: 0 };
+    all.names += sign * names.length;
+    all.wildcards += asksAll(question) ? sign : 0;
+    counts.set(type, all);
+    onEvent({ kind: 'subscribe', streamId, type, names: all.names, wildcard: all.wildcards > 0 });
   }
 
   function mark(question: Question, { settled = question.settled, due = question.due }: Partial<Question>): void {
@@ -122,6 +134,7 @@ export function createPollClient(
     for (const [key, question] of questions) {
       if (question.waiters.size > 0 || clock.now() - question.polledMs < silentMs) continue;
       questions.delete(key);
+      count(-key.length);
       // Nothing of it is waited for any longer.
       if (!question.settled) onEvent({ kind: 'ack', streamId, type: question.type, nonce: question.nonce });
       mark(question, { settled: true, due: false });
@@ -142,6 +155,7 @@ export function createPollClient(
   function close(reason: string): void {
     if (closed) return;
     closed = true;
+    count(-nameCharacters);
     timer.cancel();
     subscription.close();
     onEvent({ kind: 'close', streamId, reason });
@@ -190,8 +204,10 @@ export function createPollClient(
       const resources = current(question);
       const version = setVersion(resources);
       const nothing = resources.length === 0 && !asksAll(question);
+      // What it has already is sent once more where it takes the place of what was refused: nothing else says that it stands.
+      const taken = version === request.versionInfo && question.reason === undefined;
       // Whoever begins anew (no version) has nothing, and refused nothing.
-      const held = version === request.versionInfo || (request.versionInfo !== '' && refused(question, version));
+      const held = taken || (request.versionInfo !== '' && refused(question, version));
       // Names that nobody has are answered when somebody has them (R26).
       if (!nothing && !held) return { version, resources };
       tellIdle();

@@ -62,6 +62,12 @@ const requestMs = 10_000;
 const idleMs = 75_000;
 const silentMs = 60_000;
 const maxClients = 10_000;
+/** Characters of names that all clients ask for. */
+const maxNameCharacters = 128 * 1024 * 1024;
+/** Bytes of answers, on all connections, that are yet to be taken; whoever comes then is to come again. */
+const maxUnsentBytes = 256 * 1024 * 1024;
+/** A client that does not take its answer within so long is cut off. */
+const takeMs = 60_000;
 /** Requests on one connection that wait for their answers. */
 const maxPipelined = 32;
 /** Longest and usual time a poll is held: Envoy gives up after 1 s unless told otherwise. */
@@ -84,6 +90,8 @@ export function createRest(deps: RestDeps): Rest {
   const connections = new Map<Socket, Connection>();
   const waiting = new Set<() => void>();
   const texts = new WeakMap<Resource, Promise<string>>();
+  const room = { left: maxNameCharacters };
+  let unsent = 0;
   let stopped = false;
   const ignoreEndpoints = provider.onEndpoints((list) => {
     const names = new Set(list);
@@ -111,6 +119,8 @@ export function createRest(deps: RestDeps): Rest {
     const [path = ''] = (request.url ?? '').split('?');
     const type = Object.hasOwn(paths, path) ? paths[path] : undefined;
     if (type === undefined) throw new Refused(404, `there is no ${path.slice(0, 200)}`);
+    // A page in a browser says where it comes from, and can make any name lead here; no other client has an origin.
+    if (request.headers.origin !== undefined) throw new Refused(403, 'a poll does not come from a browser');
     if (request.method !== 'POST') throw new Refused(405, 'a poll is a POST');
     const poll = readRequest(await bodyOf(request, clock));
     if (poll.typeUrl !== '' && poll.typeUrl !== type) throw new Refused(400, 'type_url is not the type of the path');
@@ -122,10 +132,33 @@ export function createRest(deps: RestDeps): Rest {
       response.writeHead(stopped ? 503 : 304).end();
       return;
     }
+    if (unsent > maxUnsentBytes) throw new Refused(503, 'too many answers are yet to be taken; try again later');
     const body = await bodyText(found, { type, identifier: deps.identifier, textOf });
-    response.writeHead(200, { 'content-type': 'application/json', 'content-length': Buffer.byteLength(body) });
+    const connection = connections.get(request.socket);
+    if (connection === undefined || response.destroyed) return;
+    const bytes = Buffer.byteLength(body);
+    response.writeHead(200, { 'content-type': 'application/json', 'content-length': bytes });
+    awaitTaken(connection, request.socket, { response, bytes });
     response.end(body);
-    client.sent(type, poll, { ...found, bytes: body.length });
+    client.sent(type, poll, { ...found, bytes });
+  }
+
+  /** Until the answer has left, it counts, and the client has to read. */
+  function awaitTaken(connection: Connection, socket: Socket, { response, bytes }: Unsent): void {
+    unsent += bytes;
+    connection.unsent += bytes;
+    const watch = (): void => {
+      connection.stalled?.cancel();
+      connection.stalled = connection.unsent === 0 ? undefined : clock.after(takeMs, () => socket.destroy());
+    };
+    watch();
+    response.once('close', () => {
+      // A connection that was closed has given all of it back.
+      const left = Math.min(bytes, connection.unsent);
+      connection.unsent -= left;
+      unsent -= left;
+      watch();
+    });
   }
 
   /** The client of the node, as it describes itself now; polls that describe it alike share one view. */
@@ -154,9 +187,13 @@ export function createRest(deps: RestDeps): Rest {
       log.info('a poll was refused', { node: info.nodeId, reason: opened.refused, message: opened.message });
       throw new Refused(refusalStatus[opened.refused], opened.message);
     }
+    if (stopped) {
+      opened.close();
+      throw new Refused(503, 'the server is stopping');
+    }
     const made = createPollClient(
       {
-        ...{ clock, silentMs, onEvent: deps.onEvent },
+        ...{ clock, silentMs, room, onEvent: deps.onEvent },
         onGone() {
           clients.delete(key);
           open.delete(made);
@@ -222,15 +259,19 @@ export function createRest(deps: RestDeps): Rest {
 
   return {
     serve(socket) {
-      if (stopped) {
+      if (stopped || socket.destroyed) {
         socket.destroy();
         return;
       }
-      connections.set(socket, { timer: undefined, asked: 0 });
+      const connection: Connection = { timer: undefined, stalled: undefined, asked: 0, unsent: 0 };
+      connections.set(socket, connection);
       cutAfter(socket, requestMs);
       socket.once('close', () => {
-        connections.get(socket)?.timer?.cancel();
+        connection.timer?.cancel();
+        connection.stalled?.cancel();
         connections.delete(socket);
+        unsent -= connection.unsent;
+        connection.unsent = 0;
       });
       server.emit('connection', socket);
     },
@@ -248,8 +289,17 @@ export function createRest(deps: RestDeps): Rest {
 interface Connection {
   /** When it is cut, while nothing is asked on it. */
   timer: Timer | undefined;
+  /** When it is cut, while answers of it are not taken. */
+  stalled: Timer | undefined;
   /** Requests not answered yet: a client may send several at once. */
   asked: number;
+  /** Bytes of answers that have not left yet. */
+  unsent: number;
+}
+
+interface Unsent {
+  readonly response: ServerResponse;
+  readonly bytes: number;
 }
 
 interface Held {

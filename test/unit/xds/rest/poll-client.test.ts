@@ -20,13 +20,14 @@ const ask = (version = '', names: readonly string[] = [], error?: string) =>
     }),
   );
 
-function fixture(initial: readonly Resource[]) {
+function fixture(initial: readonly Resource[], roomCharacters = 1024 ** 2) {
   const clock = createFakeClock();
   const events: XdsEvent[] = [];
   let resources = initial;
   let gone = 0;
+  const room = { left: roomCharacters };
   const client = createPollClient(
-    { clock, silentMs: 60_000, onEvent: (event) => events.push(event), onGone: () => gone++ },
+    { clock, silentMs: 60_000, room, onEvent: (event) => events.push(event), onGone: () => gone++ },
     { client: testClient('n'), subscription: { view: () => viewOf(resources), close: () => {} } },
   );
   /** Polls and takes the answer; its version, or undefined. */
@@ -37,7 +38,7 @@ function fixture(initial: readonly Resource[]) {
     return answer?.version;
   };
   return {
-    ...{ clock, client, events, poll, gone: () => gone },
+    ...{ clock, client, events, poll, room, gone: () => gone },
     publish(next: readonly Resource[], ...changed: Parameters<typeof client.changed>) {
       resources = next;
       client.changed(...changed);
@@ -128,6 +129,22 @@ describe('a polling client', () => {
     expect(nacks).toHaveLength(2);
   });
 
+  it('refuses nothing any more when the change is taken back', () => {
+    const a = resource(CDS, 'a');
+    const { client, poll, publish, kinds } = fixture([a]);
+    const version = poll(CDS, ask()) ?? '';
+    publish([a, resource(CDS, 'b', { content: 'bad' })], CDS);
+    for (let offers = 0; offers < 2; offers++) expect(poll(CDS, ask(version))).not.toBeUndefined();
+    expect(poll(CDS, ask(version))).toBeUndefined();
+    expect(kinds()).toContain('nack');
+    publish([a], CDS);
+    // It has these already; told again, control hears of it.
+    expect(poll(CDS, ask(version))).toBe(version);
+    expect(poll(CDS, ask(version))).toBeUndefined();
+    expect(kinds()).toEqual(['due', 'sent', 'ack', 'idle']);
+    expect(client.describe().resources.map(({ status }) => status)).toEqual(['synced']);
+  });
+
   it('describes how far it is with each resource', () => {
     const a = resource(CDS, 'a');
     const { client, poll, publish } = fixture([a]);
@@ -149,5 +166,15 @@ describe('a polling client', () => {
     const { client } = fixture([]);
     for (let index = 0; index < 5_000; index++) expect(client.poll(EDS, ask('', [`c${index}`]))).not.toBe('too-many');
     expect(client.poll(EDS, ask('', ['one more']))).toBe('too-many');
+  });
+
+  it('may not take more room for names than there is for all, and gives it back', () => {
+    const { clock, client, room } = fixture([], 50_000);
+    expect(client.poll(EDS, ask('', ['a'.repeat(4_000), 'b']))).not.toBe('too-many');
+    for (let index = 0; index < 20; index++) client.poll(EDS, ask('', [`${index}${'c'.repeat(4_000)}`]));
+    expect(client.poll(EDS, ask('', ['d'.repeat(4_000)]))).toBe('too-many');
+    expect(room.left).toBeGreaterThanOrEqual(0);
+    clock.advance(130_000);
+    expect(room.left).toBe(50_000);
   });
 });
