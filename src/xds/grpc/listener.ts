@@ -108,9 +108,10 @@ export function createListener(deps: ListenerDeps, options: ListenerOptions): Li
       });
       if (plain && !loopback) log.warn('a proxy connected in plaintext', { peer: socket.remoteAddress });
     });
-    made.on('tlsClientError', (error: Error, socket: TLSSocket) => {
+    made.on('tlsClientError', (error: Error & { readonly reason?: string }, socket: TLSSocket) => {
       refused.add({ reason: 'tls' });
-      log.info('a TLS handshake failed', { peer: socket.remoteAddress, error: error.message });
+      // OpenSSL's reason alone: its message is that, an address in memory and a line of its own source.
+      log.info('a TLS handshake failed', { peer: socket.remoteAddress, reason: error.reason ?? error.message });
       socket.destroy();
     });
     made.on('drop', () => {
