@@ -6,6 +6,7 @@ import { describe, expect, it } from 'vitest';
 import type { Resource } from '../../../src/resources/resource.ts';
 import { typeUrls } from '../../../src/resources/type-urls.ts';
 import { restSources } from '../../../src/translate/rest-sources.ts';
+import { noMetrics } from '../../../src/util/metrics.ts';
 import { createSystemClock } from '../../../src/util/system-clock.ts';
 import { startBackend } from '../../support/backends.ts';
 import { ask } from '../../support/load.ts';
@@ -207,6 +208,37 @@ describe('R58: polls', () => {
       expect(answered).toBe(0);
     }
     expect((await post(server.port, { node })).status).toBe(200);
+  });
+
+  it('of a page in a browser are not answered, whatever name led it here', async () => {
+    await using server = await runServer(createStaticViews([cluster('a')]), {}, { json });
+    for (const origin of ['http://rebound.example:18000', 'null']) {
+      const headers = { origin, host: 'rebound.example:18000', 'content-type': 'text/plain' };
+      expect(await post(server.port, { node }, { headers })).toMatchObject({ status: 403 });
+    }
+    expect(kinds(server)).toEqual([]);
+  });
+
+  it('of a client that does not take its answers end with its connection', { timeout: 20_000 }, async () => {
+    const clock = createSystemClock();
+    const hurried = { ...clock, after: (ms: number, fn: () => void) => clock.after(ms === 60_000 ? 300 : ms, fn) };
+    const big = resource(CDS, 'big', { bytes: protos.encode(CDS, { name: 'big' }) });
+    const filled = async (): Promise<string> => JSON.stringify({ name: 'x'.repeat(16 * 1024 * 1024) });
+    let connections = 0;
+    const gauge = (name: string) => ({
+      set(_: object, value: number) {
+        if (name === 'xds_connections') connections = value;
+      },
+    });
+    const metrics = { ...noMetrics, gauge };
+    await using server = await runServer(createStaticViews([big]), {}, { json: filled, clock: hurried, metrics });
+    const socket = dial(server.port, '127.0.0.1');
+    socket.on('error', () => {});
+    const body = JSON.stringify({ node });
+    socket.write(`POST /v3/discovery:clusters HTTP/1.1\r\nhost: a\r\ncontent-length: ${body.length}\r\n\r\n${body}`);
+    await eventually(() => kinds(server).includes('sent'));
+    await eventually(() => connections === 0);
+    socket.destroy();
   });
 
   it('end with the server: what is held is answered, connections are closed', async () => {
