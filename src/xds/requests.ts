@@ -1,7 +1,14 @@
 // Decodes DiscoveryRequest and DeltaDiscoveryRequest (envoy/service/discovery/v3/discovery.proto) by hand.
 // It must not know subscriptions or streams. Unknown fields, locators and dynamic parameters are skipped (R56).
 // Invariant: bounded work; what is not a message throws WireError.
-import { createNameReader, maxNameBytes, maxNames, type NameList, type NameMemory } from './name-lists.ts';
+import {
+  createNameReader,
+  maxNameBytes,
+  maxNames,
+  type NameList,
+  type NameMemory,
+  type NameReader,
+} from './name-lists.ts';
 import { canonicalName } from './resource-names.ts';
 import { eachField, WireError } from './wire.ts';
 
@@ -65,15 +72,18 @@ export function decodeSotw(bytes: Buffer, memory?: NameMemory): SotwRequest {
   return { variant: 'sotw', typeUrl, nonce, error, node, versionInfo, ...names.read() };
 }
 
+const noVersions: ReadonlyMap<string, string> = new Map();
+
 /** Reads a DeltaDiscoveryRequest. Throws WireError. */
 export function decodeDelta(bytes: Buffer, memory?: NameMemory): DeltaRequest {
   let typeUrl = '';
   let nonce = '';
   let node: Buffer | undefined;
   let error: ErrorDetail | undefined;
-  const subscribe = createNameReader(bytes, memory);
-  const unsubscribe = new Set<string>();
-  const versions = new Map<string, string>();
+  // An ACK has none of these.
+  let subscribe: NameReader | undefined;
+  let unsubscribe: Set<string> | undefined;
+  let versions: Map<string, string> | undefined;
   let count = 0;
   eachField(bytes, [0, bytes.length], (field) => {
     const { number, wireType, start, end } = field;
@@ -81,18 +91,23 @@ export function decodeDelta(bytes: Buffer, memory?: NameMemory): DeltaRequest {
     if (number === 4 || number === 5) checkCount(++count);
     if (number === 1) node = bytes.subarray(start, end);
     else if (number === 2) typeUrl = bytes.toString('utf8', start, end);
-    else if (number === 3) subscribe.take(field);
-    else if (number === 4) unsubscribe.add(nameOf(bytes, start, end));
-    else if (number === 5) {
+    else if (number === 3) {
+      subscribe ??= createNameReader(bytes, memory);
+      subscribe.take(field);
+    } else if (number === 4) {
+      unsubscribe ??= new Set();
+      unsubscribe.add(nameOf(bytes, start, end));
+    } else if (number === 5) {
       const [name, version] = decodeEntry(bytes, start, end);
+      versions ??= new Map();
       versions.set(name, version);
     } else if (number === 6) nonce = bytes.toString('utf8', start, end);
     else if (number === 7) error = decodeStatus(bytes, start, end);
   });
-  const { names, list } = subscribe.read();
+  const { names, list } = subscribe?.read() ?? { names: [], list: undefined };
   return {
     ...{ variant: 'delta', typeUrl, nonce, error, node },
-    ...{ subscribe: names, list, unsubscribe: [...unsubscribe], versions },
+    ...{ subscribe: names, list, unsubscribe: [...(unsubscribe ?? [])], versions: versions ?? noVersions },
   };
 }
 

@@ -52,6 +52,9 @@ const maxSharedBytes = 32 * 1024 * 1024;
 export function createMessages(identifier: string, epoch: string): Messages {
   const controlPlane = textField(1, identifier);
   const shared = new Map<string, Message>();
+  const ids = new WeakMap<Resource, number>();
+  const heads: ResourceHeads = new WeakMap();
+  let lastId = 0;
   let sharedBytes = 0;
   let sequence = 0;
 
@@ -70,13 +73,32 @@ export function createMessages(identifier: string, epoch: string): Messages {
     }
   }
 
+  function idOf(resource: Resource): number {
+    let id = ids.get(resource);
+    if (id === undefined) {
+      id = ++lastId;
+      ids.set(resource, id);
+    }
+    return id;
+  }
+
+  /** Tells contents apart: an unchanged resource is the same object, but for those that bear the names they were asked by. */
+  function identify(resources: readonly Resource[]): string {
+    let key = '';
+    for (const resource of resources) {
+      const { name, version, aliases } = resource;
+      key += aliases === undefined ? `${idOf(resource)},` : `${nameKey([name, version, ...aliases])};`;
+    }
+    return key;
+  }
+
   function obtain(variant: 'sotw' | 'delta', content: MessageContent, after: number): Message {
     const { set, missing = [] } = content;
-    const version = variant === 'sotw' ? (set?.version ?? setVersion(content.resources)) : '';
-    const identity = version || (set?.version ?? fingerprint(content.resources));
+    const identity = set?.version ?? identify(content.resources);
     const key = [variant, content.type, identity, nameKey(content.removed), nameKey(missing)].join('\n');
     const known = shared.get(key);
     if (known !== undefined && known.sequence > after) return known;
+    const version = variant === 'sotw' ? (known?.version ?? set?.version ?? setVersion(content.resources)) : '';
     sequence++;
     const nonce = `${epoch}-${sequence}`;
     const head = { version, nonce, controlPlane };
@@ -84,7 +106,7 @@ export function createMessages(identifier: string, epoch: string): Messages {
       type: content.type,
       nonce,
       sequence,
-      ...(variant === 'sotw' ? encodeSotw(content, head) : encodeDelta(content, head)),
+      ...(variant === 'sotw' ? encodeSotw(content, head) : encodeDelta(content, head, heads)),
       resources:
         known?.resources ?? set?.byName ?? new Map(content.resources.map((resource) => [resource.name, resource])),
       versions: known?.versions ?? new Map(content.resources.map(({ name, version: own }) => [name, own])),
@@ -106,13 +128,6 @@ export function createMessages(identifier: string, epoch: string): Messages {
 /** Names may come from a client and hold any character: none may pass for two. */
 function nameKey(names: readonly string[]): string {
   return names.map((name) => `${name.length}:${name}`).join();
-}
-
-/** Tells contents apart; cheap for the few resources of a usual change. */
-function fingerprint(resources: readonly Resource[]): string {
-  const aliased = resources.some(({ aliases }) => aliases !== undefined);
-  if (resources.length > 16 && !aliased) return setVersion(resources);
-  return resources.map(({ name, version, aliases }) => nameKey([name, version, ...(aliases ?? [])])).join('\n');
 }
 
 /** A ClusterLoadAssignment that has a name and no endpoints (R40). */
@@ -187,17 +202,22 @@ function notFound(name: string): Buffer[] {
   return [lengthOf(7, byteSum(body)), ...body];
 }
 
-/** DeltaDiscoveryResponse { 2 resources {1 version, 2 resource, 3 name, 4 aliases}, 4 type_url, 5 nonce, 6 removed, 7 control_plane }. */
-function encodeDelta({ type, resources, removed }: MessageContent, head: Head): Frame {
-  const anyType = textField(1, type);
-  const parts = resources.map((resource) => {
-    const { name, version, bytes, aliases = [] } = resource;
-    const leading = [textField(1, version), textField(3, name), ...aliases.map((alias) => textField(4, alias))];
-    if (isUnresolved(resource)) return { leading, size: byteSum(leading), bytes: undefined };
-    const any = anySize(anyType, bytes);
-    leading.push(lengthOf(2, any));
-    return { leading, size: byteSum(leading) + any, bytes };
-  });
+/** What stands before the bytes of a resource in a delta response: the same in every message that has it. */
+type ResourceHeads = WeakMap<Resource, Buffer>;
+
+/** Resource { 1 version, 3 name, 4 aliases, 2 resource: Any { 1 type_url, 2 value } }, up to the value's bytes. */
+function encodeResourceHead(resource: Resource): Buffer {
+  const { type, name, version, bytes, aliases = [] } = resource;
+  const parts = [textField(1, version), textField(3, name), ...aliases.map((alias) => textField(4, alias))];
+  if (!isUnresolved(resource)) {
+    const anyType = textField(1, type);
+    parts.push(lengthOf(2, anySize(anyType, bytes)), anyType, lengthOf(2, bytes.length));
+  }
+  return Buffer.concat([lengthOf(2, byteSum(parts) + bytes.length), ...parts]);
+}
+
+/** DeltaDiscoveryResponse { 2 resources, 4 type_url, 5 nonce, 6 removed, 7 control_plane }. */
+function encodeDelta({ type, resources, removed }: MessageContent, head: Head, heads: ResourceHeads): Frame {
   const after = [
     textField(4, type),
     textField(5, head.nonce),
@@ -205,14 +225,25 @@ function encodeDelta({ type, resources, removed }: MessageContent, head: Head): 
     lengthOf(7, head.controlPlane.length),
     head.controlPlane,
   ];
-  const total = parts.reduce((sum, { size }) => sum + 1 + varintSize(size) + size, byteSum(after));
+  let total = byteSum(after);
+  const leading = resources.map((resource) => {
+    let own = heads.get(resource);
+    if (own === undefined) {
+      own = encodeResourceHead(resource);
+      heads.set(resource, own);
+    }
+    total += own.length + resource.bytes.length;
+    return own;
+  });
   const frame = allocateFrame(total);
   const target = frame.bytes;
   let at = 0;
-  for (const { leading, size, bytes } of parts) {
-    target[at++] = 2 * 8 + 2;
-    at = put(target, writeVarint(target, at, size), leading);
-    if (bytes !== undefined) at = writeAny(target, at, [anyType, bytes]);
+  for (const [index, own] of leading.entries()) {
+    at += own.copy(target, at);
+    const bytes = resources[index]?.bytes;
+    if (bytes === undefined) continue;
+    target.set(bytes, at);
+    at += bytes.length;
   }
   put(target, at, after);
   return frame;

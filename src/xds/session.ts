@@ -26,7 +26,7 @@ import type { DiscoveryRequest } from './requests.ts';
 import type { Messages } from './responses.ts';
 import type { Sink, StatusName, StreamListener } from './sink.ts';
 import type { Stalls } from './stalls.ts';
-import { createStream, isIdle, step } from './stream.ts';
+import { createStream, isIdle, step, waits } from './stream.ts';
 import type { Effect, StreamEvent, StreamLimits, StreamState, TimerKey } from './stream-state.ts';
 import type { Watcher, Watchers } from './watchers.ts';
 import { WireError } from './wire.ts';
@@ -84,6 +84,8 @@ const refusalCauses: Readonly<Partial<Record<Refusal['refused'], EndCause>>> = {
   'resource-exhausted': 'over-limit',
 };
 
+/** Changes kept for a stream before they become marks. */
+const maxPending = 64;
 /** Requests that may wait while a view is being opened. */
 const maxWaiting = 64;
 const maxWaitingBytes = 16 * 1024 * 1024;
@@ -101,6 +103,8 @@ export function createSession(deps: SessionDeps, sink: Sink, { id, method, onEnd
   let waitingBytes = 0;
   let ended = false;
   let halfClosed = false;
+  /** Changes that the reducer has not been told of: it is told of all at once when it is next asked for anything. */
+  let pending: (readonly ResourceRef[])[] = [];
   const openTimer = deps.clock.after(deps.openMs, () =>
     fail('deadline-exceeded', { details: `no request came within ${deps.openMs} ms`, cause: 'silent' }),
   );
@@ -117,6 +121,7 @@ export function createSession(deps: SessionDeps, sink: Sink, { id, method, onEnd
     watcher?.leave(stream?.types.get(typeUrls.endpoints)?.subscription.names ?? []);
     if (stream !== undefined) deps.onEvent({ kind: 'close', streamId: id, reason });
     stream = undefined;
+    pending = [];
     client = undefined;
     subscription = undefined;
     waiting = undefined;
@@ -151,6 +156,7 @@ export function createSession(deps: SessionDeps, sink: Sink, { id, method, onEnd
   /** Steps the reducer and does the effects; returns the bytes written. */
   function take(event: StreamEvent): number {
     if (stream === undefined) return 0;
+    mark(stream);
     let written = 0;
     for (const effect of step(stream, event)) {
       if (ended) break;
@@ -214,14 +220,28 @@ export function createSession(deps: SessionDeps, sink: Sink, { id, method, onEnd
     watcher.watchAll(wildcard);
   }
 
+  /** A stream that waits for its client anyway costs one entry of a list; what it is to have is found when it is its turn. */
   function changed(refs: readonly ResourceRef[]): void {
     if (stream === undefined || subscription === undefined) return;
-    const { view } = subscription;
+    pending.push(refs);
+    if (pending.length > 1) {
+      // Marks are bounded by what is subscribed, changes are not.
+      if (pending.length > maxPending) fenced(() => stream !== undefined && mark(stream));
+      return;
+    }
     fenced(() => {
-      if (stream !== undefined) step(stream, { kind: 'changed', view: view(), changed: refs });
       deps.onEvent({ kind: 'due', streamId: id });
-      deps.pump.add(pumped);
+      if (stream !== undefined && !waits(stream, refs)) deps.pump.add(pumped);
     });
+  }
+
+  /** Tells the reducer what changed since it was told last. */
+  function mark(of: StreamState): void {
+    const [first] = pending;
+    if (first === undefined || subscription === undefined) return;
+    const refs = pending.length === 1 ? first : pending.flat();
+    pending = [];
+    step(of, { kind: 'changed', view: subscription.view(), changed: refs });
   }
 
   const pumped = {
@@ -351,6 +371,7 @@ export function createSession(deps: SessionDeps, sink: Sink, { id, method, onEnd
     client: () => client,
     describe() {
       if (stream === undefined || client === undefined) return undefined;
+      mark(stream);
       const { variant, aggregated } = stream.options;
       return { client, variant, aggregated, resources: describe(stream) };
     },

@@ -99,6 +99,19 @@ function relinkHosts({ types, view }: StreamState, changed: readonly ResourceRef
   for (const own of relink(state.links, view)) state.dirty.add(own);
 }
 
+/**
+ * True if a change of these resources can cause nothing now: the transport is to take a message first, or the client to
+ * answer one, and that has its time limit.
+ */
+export function waits({ paused, types }: StreamState, changed: readonly ResourceRef[]): boolean {
+  if (paused) return true;
+  for (const { type } of changed) {
+    const state = types.get(type);
+    if (state !== undefined && (state.flight === undefined || !state.ackTimer)) return false;
+  }
+  return true;
+}
+
 /** True if nothing waits to be sent, for a gate or for the transport, and nothing waits for its answer. */
 export function isIdle({ inOrder }: StreamState): boolean {
   for (const state of inOrder) if (state.flight !== undefined || hasMarks(state)) return false;
