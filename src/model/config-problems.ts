@@ -9,6 +9,7 @@ import {
   environmentName,
   flagName,
   isLoopback,
+  isSecretKey,
   objectsName,
   optionKeys,
   registryName,
@@ -18,6 +19,7 @@ import type { ConfigTree } from './config-file.ts';
 import { type Layers, nowhere, type Tree } from './config-tree.ts';
 import { createProblem, type Problem } from './problem.ts';
 import type { Provenance } from './provenance.ts';
+import { article, shown, size, valueAt } from './schema-problems.ts';
 
 const missingHint = `Set CONSUL_HTTP_ADDR or ETCDCTL_ENDPOINTS, or write chancery.yaml, for example:
   registries:
@@ -45,8 +47,23 @@ export function issueProblems(
       });
     const origin = layers.origins.get(dotted);
     const from = origin === undefined || origin.includes(':') ? '' : ` (from ${origin})`;
-    return [createProblem('CH1604', where(issue.path), `"${dotted}": ${issue.message}${from}`, { path: dotted })];
+    const message = `"${dotted}" ${faultText(issue, valueAt(layers.tree, issue.path))}${from}`;
+    return [createProblem('CH1604', where(issue.path), message, { path: dotted })];
   });
+}
+
+/** What is wrong with a value, in words that need no knowledge of a schema library. A secret is not repeated. */
+function faultText(issue: z.core.$ZodIssue, given: unknown): string {
+  const not = isSecretKey(String(issue.path.at(-1))) ? '' : `, not ${shown(given)}`;
+  if (given === undefined && issue.code.startsWith('invalid_')) return 'is missing';
+  if (issue.code === 'invalid_type' && issue.message.startsWith('Invalid input'))
+    return `must be ${article(issue.expected)}${not}`;
+  if (issue.code === 'invalid_value') return `must be one of ${issue.values.map(String).join(', ')}${not}`;
+  if (issue.code === 'invalid_union' && 'options' in issue && Array.isArray(issue.options))
+    return `must be one of ${issue.options.map(String).join(', ')}${not}`;
+  if (issue.code === 'too_big') return `${size(issue.origin, 'at most', issue.maximum)}${not}`;
+  if (issue.code === 'too_small') return `${size(issue.origin, 'at least', issue.minimum)}${not}`;
+  return `does not fit: ${issue.message}`;
 }
 
 /** Keys allowed in the mapping at `path`, for "did you mean". */
@@ -57,7 +74,8 @@ function knownKeys(path: readonly PropertyKey[], tree: Tree): readonly string[] 
     const item = (tree[section] as readonly Tree[] | undefined)?.[Number(index)];
     return ['kind', ...optionKeys(section, String(item?.['kind'])).flatMap((key) => key.path)];
   }
-  return configKeys().flatMap((key) => (key.path[0] === section && key.path[1] !== undefined ? [key.path[1]] : []));
+  const below = configKeys().filter((key) => path.every((step, depth) => key.path[depth] === step));
+  return below.flatMap((key) => key.path[path.length] ?? []);
 }
 
 /** What the shape alone cannot say. */

@@ -104,7 +104,7 @@ function unionProblems(issue: z.core.$ZodIssueInvalidUnion, value: unknown, plac
   return [createProblem('CH1005', places.at(path), message, { path: dotted(path) })];
 }
 
-function valueAt(value: unknown, path: readonly PropertyKey[]): unknown {
+export function valueAt(value: unknown, path: readonly PropertyKey[]): unknown {
   let current: unknown = value;
   for (const step of path) {
     if (typeof current !== 'object' || current === null || !Object.hasOwn(current, step)) return undefined;
@@ -123,7 +123,8 @@ const nouns: Readonly<Record<string, string>> = {
   record: 'a mapping',
 };
 
-function article(expected: string): string {
+/** What was expected, in words: `a whole number`. */
+export function article(expected: string): string {
   return nouns[expected] ?? expected;
 }
 
@@ -131,7 +132,8 @@ function sizeCode(origin: string): ErrorCodeName {
   return origin === 'number' || origin === 'int' ? 'CH1005' : 'CH1009';
 }
 
-function size(origin: string, bound: string, limit: number | bigint): string {
+/** `must be at most 65535`, or of how many characters or entries. */
+export function size(origin: string, bound: string, limit: number | bigint): string {
   const one = Number(limit) === 1;
   if (origin === 'string') return `must have ${bound} ${limit} ${one ? 'character' : 'characters'}`;
   if (origin === 'array') return `must have ${bound} ${limit} ${one ? 'entry' : 'entries'}`;
@@ -143,7 +145,7 @@ function number(given: unknown): string {
 }
 
 /** A value as people wrote it, short. */
-function shown(value: unknown): string {
+export function shown(value: unknown): string {
   if (value === null || value === undefined) return 'empty';
   if (Array.isArray(value)) return 'a list';
   if (typeof value === 'object') return 'a mapping';
