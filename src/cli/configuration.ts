@@ -2,7 +2,7 @@
 // It reads through Io only. Invariant: every key of the schema is a flag here, none by hand.
 import type { Command } from 'commander';
 import { Option } from 'commander';
-import { configKeys, flagName } from '../model/config.ts';
+import { type ConfigKey, configKeys, flagName } from '../model/config.ts';
 import { type ResolvedConfig, resolveConfig } from '../model/config-layers.ts';
 import { AppError } from '../util/errors.ts';
 import type { Io } from './io.ts';
@@ -15,10 +15,16 @@ export function withConfiguration(target: Command): Command {
     .option('--workers <number>', 'short for --xds-workers');
   for (const key of configKeys()) {
     const argument = key.type === 'boolean' ? '' : key.type === 'list' ? ' <list>' : ` <${key.type}>`;
-    const option = new Option(`--${flagName(key.path)}${argument}`, key.description);
+    const option = new Option(`--${flagName(key.path)}${argument}`, descriptionOf(key));
     target.addOption(key.choices === undefined ? option : option.choices([...key.choices]));
   }
   return target;
+}
+
+/** With the default in it: commander's own would count as typed and hide what the file says. */
+function descriptionOf({ description, type, fallback }: ConfigKey): string {
+  if (fallback === undefined || type === 'boolean' || type === 'list') return description;
+  return `${description} (default: ${String(fallback)})`.trimStart();
 }
 
 /** commander's `xdsPort` for `xds-port`. */

@@ -173,6 +173,8 @@ export interface ConfigKey {
   readonly type: 'string' | 'number' | 'boolean' | 'list';
   readonly description: string;
   readonly choices?: readonly string[];
+  /** What holds where nobody says otherwise. */
+  readonly fallback?: unknown;
 }
 
 /** The options of one kind of registry or object store, by themselves. */
@@ -190,6 +192,7 @@ export function optionKeys(section: 'registries' | 'objects', kind: string): rea
 interface SchemaNode {
   readonly type?: string;
   readonly enum?: readonly string[];
+  readonly default?: unknown;
   readonly description?: string;
   readonly properties?: Readonly<Record<string, SchemaNode>>;
 }
@@ -214,6 +217,7 @@ export function configKeys(): readonly ConfigKey[] {
           type,
           description: child.description ?? '',
           ...(child.enum === undefined ? {} : { choices: child.enum }),
+          ...(child.default === undefined ? {} : { fallback: child.default }),
         },
       ];
     });
