@@ -12,13 +12,21 @@ import { table } from '../table.ts';
 /** Characters of a version that tell it from others. */
 const shownVersion = 10;
 
+export function neverConnected(proxy: string): AppError {
+  return new AppError('CH1703', `proxy "${proxy}" has never connected`, {
+    hint: 'Run `chancery status` to see which have.',
+  });
+}
+
 export async function showResources(
   io: Io,
   client: ApiClient,
   { proxy, output }: { readonly proxy: string | undefined; readonly output: Format },
 ): Promise<number> {
   if (proxy === undefined) throw new AppError('CH1601', '--resources needs the proxy that it is about');
-  const state = await client.get(`/api/v1/proxies/${encodeURIComponent(proxy)}/state`);
+  const state = await client.get(`/api/v1/proxies/${encodeURIComponent(proxy)}/state`).catch((error: unknown) => {
+    throw error instanceof AppError && error.code === 'CH1703' ? neverConnected(proxy) : error;
+  });
   const { resources } = state as { readonly resources: readonly ResourceState[] };
   if (output !== 'table') io.out(asText(state, output));
   else

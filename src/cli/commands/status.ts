@@ -8,7 +8,7 @@ import { type CommandContext, command, type Format, formatOption, withServer } f
 import { exitCodes } from '../exit.ts';
 import { asText } from '../print.ts';
 import { ago, counted, durationMs, table } from '../table.ts';
-import { showResources } from './resource-states.ts';
+import { neverConnected, showResources } from './resource-states.ts';
 
 const columns = ['CDS', 'EDS', 'LDS', 'RDS', 'SDS'] as const;
 const words = { none: '-', pending: 'wait', acked: 'ok', rejected: 'rej' } as const;
@@ -53,11 +53,8 @@ export function statusCommand(context: CommandContext): Command {
           const synced = shown !== undefined && inSync(shown, waitMs > 0);
           const late = io.clock.now() >= deadline || io.signal.aborted;
           if (shown !== undefined && (synced || late)) {
+            if (proxy !== undefined && shown.proxies.length === 0) throw neverConnected(proxy);
             io.out(options.output === 'table' ? statusText(shown, io.clock.wall()) : asText(shown, options.output));
-            if (proxy !== undefined && shown.proxies.length === 0)
-              throw new AppError('CH1703', `proxy "${proxy}" has never connected`, {
-                hint: 'Run `chancery status` to see which have.',
-              });
             if (!synced && waitMs > 0) throw new AppError('CH1609', `not in sync after ${ago(waitMs)}`);
             return synced ? exitCodes.fine : exitCodes.failed;
           }

@@ -197,6 +197,16 @@ describe('the server side', () => {
     expect((await run('status --resources', { server, environment })).code).toBe(64);
   });
 
+  it('names a proxy that never connected, and prints nothing else of it', async () => {
+    const nobody = { status: 404, body: { code: 'CH1703', detail: 'no', hint: 'x' } };
+    const asked: FakeServer = ({ path }) => (path.endsWith('/state') ? nobody : { body: status });
+    for (const line of ['status nobody', 'status nobody --resources']) {
+      const { code, out, err } = await run(line, { server: asked, environment });
+      expect([code, out]).toEqual([1, '']);
+      expect(err).toContain('[CH1703] proxy "nobody" has never connected. Run `chancery status` to see which have.');
+    }
+  });
+
   it('prints the load by cluster, by locality, and says when nobody reports any', async () => {
     expect((await run('load', { server, environment })).out).toMatch(/^cart +12\.5 +4\.0 +3 +0\.0 +1 +1000 +40$/m);
     expect((await run('load cart', { server, environment })).out).toMatch(/^eu +a +- +12\.5 +4\.0 /m);
