@@ -18,6 +18,15 @@ export interface Loads {
 const maxClusters = 5_000;
 /** Further localities of a cluster are counted with the cluster only. */
 const maxLocalities = 64;
+/** Localities of all clusters together: proxies choose their names. */
+const maxLocalityRows = 20_000;
+/**
+ * More than any proxy counts. Sums of the rates stay exact enough that what one proxy claims is gone with it, and a sum
+ * is a number that metrics take.
+ */
+const maxCount = 2 ** 40;
+const minIntervalMs = 100;
+const maxRate = (maxCount * 1000) / minIntervalMs;
 
 interface Row {
   readonly total: { requests: number; succeeded: number; failed: number; dropped: number };
@@ -48,6 +57,7 @@ export function createLoads(): Loads {
   const clusters = new Map<string, ClusterRow>();
   /** What each stream's last report adds to the rows. */
   const shares = new Map<number, readonly Share[]>();
+  let localityRows = 0;
 
   function end(streamId: number): void {
     for (const share of shares.get(streamId) ?? []) apply(share, -1);
@@ -62,26 +72,44 @@ export function createLoads(): Loads {
     return row;
   }
 
+  function localityRow({ localities }: ClusterRow, { region, zone, subZone }: LocalityLoad): Row | undefined {
+    const key = `${region}\n${zone}\n${subZone}`;
+    const known = localities.get(key);
+    if (known !== undefined || localities.size >= maxLocalities || localityRows >= maxLocalityRows) return known;
+    const row = { ...createRow(), region, zone, subZone };
+    localities.set(key, row);
+    localityRows++;
+    return row;
+  }
+
   return {
     take(streamId, reported, known) {
       end(streamId);
-      const added: Share[] = [];
+      // A report may say several things of one row (an Envoy does by priority), and comes from one proxy all the same.
+      const added = new Map<Row, Share>();
+      const add = (row: Row, counts: Counts, intervalMs: number): void => {
+        added.set(row, together(added.get(row), count(row, counts, intervalMs)));
+      };
       for (const load of reported) {
         const row = known(load.cluster) ? rowOf(load.cluster) : undefined;
         if (row === undefined) continue;
-        const all: Counts = { ...sum(load.localities), dropped: load.dropped };
-        added.push(count(row, all, load.intervalMs));
+        add(row, { ...sum(load.localities), dropped: load.dropped }, load.intervalMs);
         for (const locality of load.localities) {
           const part = localityRow(row, locality);
-          if (part !== undefined) added.push(count(part, { ...locality, dropped: 0 }, load.intervalMs));
+          if (part !== undefined) add(part, { ...locality, dropped: 0 }, load.intervalMs);
         }
       }
-      for (const share of added) apply(share, 1);
-      shares.set(streamId, added);
+      const all = [...added.values()];
+      for (const share of all) apply(share, 1);
+      shares.set(streamId, all);
     },
     end,
     keep(known) {
-      for (const cluster of clusters.keys()) if (!known(cluster)) clusters.delete(cluster);
+      for (const [cluster, { localities }] of clusters) {
+        if (known(cluster)) continue;
+        clusters.delete(cluster);
+        localityRows -= localities.size;
+      }
     },
     report: () =>
       [...clusters]
@@ -97,15 +125,6 @@ export function createLoads(): Loads {
   };
 }
 
-function localityRow({ localities }: ClusterRow, { region, zone, subZone }: LocalityLoad): Row | undefined {
-  const key = `${region}\n${zone}\n${subZone}`;
-  const known = localities.get(key);
-  if (known !== undefined || localities.size >= maxLocalities) return known;
-  const row = { ...createRow(), region, zone, subZone };
-  localities.set(key, row);
-  return row;
-}
-
 function sum(localities: readonly LocalityLoad[]): Omit<Counts, 'dropped'> {
   const all = { issued: 0, succeeded: 0, failed: 0, active: 0 };
   for (const { issued, succeeded, failed, active } of localities) {
@@ -117,13 +136,29 @@ function sum(localities: readonly LocalityLoad[]): Omit<Counts, 'dropped'> {
   return all;
 }
 
+function together(one: Share | undefined, other: Share): Share {
+  if (one === undefined) return other;
+  return {
+    row: one.row,
+    requests: Math.min(maxRate, one.requests + other.requests),
+    failed: Math.min(maxRate, one.failed + other.failed),
+    dropped: Math.min(maxRate, one.dropped + other.dropped),
+    active: Math.min(maxRate, one.active + other.active),
+  };
+}
+
 /** Adds to the totals; returns what it adds to the rates while it is the proxy's last word. */
-function count(row: Row, { issued, succeeded, failed, active, dropped }: Counts, intervalMs: number): Share {
+function count(row: Row, counts: Counts, intervalMs: number): Share {
+  const issued = Math.min(counts.issued, maxCount);
+  const succeeded = Math.min(counts.succeeded, maxCount);
+  const failed = Math.min(counts.failed, maxCount);
+  const active = Math.min(counts.active, maxCount);
+  const dropped = Math.min(counts.dropped, maxCount);
   row.total.requests += issued;
   row.total.succeeded += succeeded;
   row.total.failed += failed;
   row.total.dropped += dropped;
-  const perSecond = intervalMs > 0 ? 1000 / intervalMs : 0;
+  const perSecond = intervalMs > 0 ? 1000 / Math.max(intervalMs, minIntervalMs) : 0;
   return { row, requests: issued * perSecond, failed: failed * perSecond, dropped: dropped * perSecond, active };
 }
 

@@ -90,6 +90,37 @@ describe('load reports', () => {
     expect(row?.total.requests).toBe(101);
   });
 
+  it('name so many localities, over all clusters', () => {
+    const loads = createLoads();
+    const zones = Array.from({ length: 64 }, (_, zone) => locality(`z${zone}`, { issued: 1 }));
+    const report = (first: number) => Array.from({ length: 500 }, (_, name) => cluster(`c${first + name}`, zones));
+    const rows = (): number => loads.report().reduce((count, { localities }) => count + localities.length, 0);
+    loads.take(1, report(0), everything);
+    expect(rows()).toBe(20_000);
+    loads.keep(() => false);
+    loads.take(1, report(1_000), everything);
+    expect(rows()).toBe(20_000);
+  });
+
+  it('are of one proxy, however often they name a cluster or a locality', () => {
+    const loads = createLoads();
+    const some = locality('a', { issued: 10, active: 1 });
+    loads.take(1, [cluster('cart', [some, some]), cluster('cart', [some])], everything);
+    const [cart] = loads.report();
+    expect(cart).toMatchObject({ proxies: 1, requestsPerSecond: 3, active: 3, total: { requests: 30 } });
+    expect(cart?.localities).toMatchObject([{ proxies: 1, requestsPerSecond: 3, active: 3 }]);
+  });
+
+  it('that claim absurd numbers spoil no rate of the others once they are gone', () => {
+    const loads = createLoads();
+    loads.take(1, [cluster('cart', [locality('a', { issued: 10, active: 1 })])], everything);
+    const most = locality('a', { issued: 2 ** 70, failed: 2 ** 70, active: 2 ** 70 });
+    const absurd = { cluster: 'cart', localities: Array.from({ length: 9 }, () => most), dropped: 2 ** 70 };
+    loads.take(2, [{ ...absurd, intervalMs: 1e-6 }], everything);
+    loads.end(2);
+    expect(loads.report()[0]).toMatchObject({ proxies: 1, requestsPerSecond: 1, droppedPerSecond: 0, active: 1 });
+  });
+
   it('of no length say no rate', () => {
     const loads = createLoads();
     loads.take(1, [{ ...cluster('cart', [locality('a', { issued: 5 })]), intervalMs: 0 }], everything);
