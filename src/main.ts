@@ -138,21 +138,27 @@ async function serve(config: Config, io: Io): Promise<number> {
     registries: (config.registries ?? []).map(({ kind }) => kind),
     objects: (config.objects ?? []).map(({ kind }) => kind),
   });
-  if (nodeIsOld())
+  // Only where client certificates are asked for: nobody else has anything to lose by it.
+  if (nodeIsOld() && config.xds.tls?.clientCa !== undefined)
     log.warn(
       `Node ${process.versions.node} is below ${patchedNode.join('.')}, which fixes CVE-2026-123872 (TLS sessions of expired client certificates are resumed); update Node`,
     );
   const plane = await startPlane(config, { logs, signal: io.signal });
   let ready = false;
   let streams = 0;
+  const firstWorld = (revision: number): void => {
+    if (ready) return;
+    ready = true;
+    log.info('ready: first sync done', { revision });
+    collectGarbage();
+  };
   plane.control.subscribe((event) => {
-    if (event.kind === 'world' && !ready) {
-      ready = true;
-      log.info('ready: first sync done', { revision: event.revision });
-      collectGarbage();
-    }
+    if (event.kind === 'world') firstWorld(event.revision);
     if (event.kind === 'proxy' && event.state === 'pending' && ++streams === fleetStreams) growYoungGeneration(true);
   });
+  // Files are read sooner than worker threads start: it may have come before anyone listened.
+  const { revision } = plane.control.status();
+  if (revision > 0) firstWorld(revision);
   await plane.done;
   log.info('chancery stopped');
   return 0;

@@ -18,6 +18,7 @@ describeWith(['envoy'], 'rejection by a real Envoy', () => {
       await using scene = await startScene({ rig: files, config: { xds: { workers } } });
       await scene.instance('web', 'web-1');
       await scene.settled('web');
+      await eventually(async () => scene.product.process().logs().includes('ready: first sync done'));
       // A port that another process holds: valid configuration that this Envoy cannot take.
       const squatter = createServer();
       await new Promise<void>((resolve) => squatter.listen(0, '127.0.0.1', resolve));

@@ -93,6 +93,9 @@ describeWithOpenssl('xDS over TLS', () => {
           refused(['--xds-ca', authority.ca], 'upstream_cx_destroy_remote'),
           refused([], 'upstream_cx_destroy_remote'),
         ]);
+        const logs = product.process().logs();
+        expect(logs).toContain('"reason":"peer did not return a certificate"');
+        expect(logs).not.toContain('openssl');
       });
     });
   }
