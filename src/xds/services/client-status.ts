@@ -86,13 +86,13 @@ export function createClientStatus(deps: ClientStatusDeps, unary: boolean): (sin
       }
     }
 
-    const permitted = isLoopback(sink.peer.address);
+    // At once: whoever is not to be answered is not to keep others waiting either.
+    if (!isLoopback(sink.peer.address)) end('permission-denied', 'client status is answered on this machine only');
     return {
       incoming(bytes) {
-        if (permitted) {
-          questions.push(bytes);
-          void work();
-        } else end('permission-denied', 'client status is answered on this machine only');
+        if (over) return;
+        questions.push(bytes);
+        void work();
       },
       halfClosed() {
         halfClosed = true;

@@ -1,6 +1,6 @@
 // The gRPC services beside discovery: client status (CSDS), load reports (LRS) and reflection.
 // It must not know what they do. Invariant: the code of a service is loaded when somebody first calls it.
-import type { Clock } from '../../util/clock.ts';
+import type { Clock, Timer } from '../../util/clock.ts';
 import type { Logger } from '../../util/log.ts';
 import type { ClientConfig, ViewProvider, XdsEvent } from '../contract.ts';
 import type { ServedMethod, Sink, StreamListener } from '../sink.ts';
@@ -25,10 +25,22 @@ export interface ServicesDeps {
 
 type Open = (sink: Sink) => StreamListener;
 
-/** Streams of these services together; one load report stream a proxy is the most that is meant. */
-const maxOpen = 50_000;
+interface Bounds {
+  /** Streams of one method. */
+  readonly max: number;
+  /** Of one request. */
+  readonly maxBytes: number;
+  /** Longest time between two requests. */
+  readonly silentMs: number | undefined;
+}
+
+/** One stream a proxy is the most that is meant; how often it reports is the service's to say. */
+const reporting: Bounds = { max: 50_000, maxBytes: Number.POSITIVE_INFINITY, silentMs: undefined };
+/** People's tools: answers to small questions are large, and lie here for as long as nobody takes them. */
+const asking: Bounds = { max: 32, maxBytes: 256 * 1024, silentMs: 300_000 };
 const firstMessageMs = 30_000;
 
+const loadPath = '/envoy.service.load_stats.v3.LoadReportingService/StreamLoadStats';
 const status = 'envoy.service.status.v3.ClientStatusDiscoveryService';
 
 export interface Services {
@@ -51,7 +63,7 @@ export function createServices(deps: ServicesDeps): Services {
     lazyMethod({ path: `/${status}/StreamClientStatus`, log, load: () => clientStatus(false) }),
     lazyMethod({ path: `/${status}/FetchClientStatus`, log, load: () => clientStatus(true) }),
     lazyMethod({
-      path: '/envoy.service.load_stats.v3.LoadReportingService/StreamLoadStats',
+      path: loadPath,
       log,
       load: async () =>
         (await import('./load-reporting.ts')).createLoadReporting({ ...deps, intervalMs: deps.loadIntervalMs }),
@@ -69,31 +81,42 @@ export function createServices(deps: ServicesDeps): Services {
   const open = new Set<Sink>();
   let stopped = false;
   const end = (sink: Sink): void => sink.end('unavailable', 'the server is stopping');
-  return {
-    methods: methods.map((method) => ({
-      path: method.path,
+
+  /** At most so many streams at a time, none of which is silent for ever. */
+  function bounded({ path, open: begin }: ServedMethod, { max, maxBytes, silentMs }: Bounds): ServedMethod {
+    let count = 0;
+    return {
+      path,
       open(sink) {
-        const listener = method.open(sink);
+        const listener = begin(sink);
         open.add(sink);
-        const silent = deps.clock.after(firstMessageMs, () =>
-          sink.end('deadline-exceeded', `no request came within ${firstMessageMs} ms`),
-        );
+        count++;
+        const endAfter = (ms: number): Timer =>
+          deps.clock.after(ms, () => sink.end('deadline-exceeded', `no request came within ${ms} ms`));
+        let silent: Timer | undefined = endAfter(firstMessageMs);
         if (stopped) end(sink);
-        else if (open.size > maxOpen) sink.end('resource-exhausted', 'too many streams of this kind are open');
+        else if (count > max) sink.end('resource-exhausted', 'too many streams of this kind are open');
         return {
           incoming(bytes) {
-            silent.cancel();
-            listener.incoming(bytes);
+            silent?.cancel();
+            silent = silentMs === undefined ? undefined : endAfter(silentMs);
+            if (bytes.length > maxBytes) sink.end('resource-exhausted', `a request has at most ${maxBytes} bytes`);
+            else listener.incoming(bytes);
           },
           halfClosed: () => listener.halfClosed(),
           closed(reason) {
-            silent.cancel();
+            silent?.cancel();
+            count--;
             open.delete(sink);
             listener.closed(reason);
           },
         };
       },
-    })),
+    };
+  }
+
+  return {
+    methods: methods.map((method) => bounded(method, method.path === loadPath ? reporting : asking)),
     stop() {
       stopped = true;
       for (const sink of [...open]) end(sink);

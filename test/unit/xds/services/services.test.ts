@@ -27,7 +27,8 @@ describe('a stream of a service', () => {
     const { clock, method } = fixture();
     const [silent, asking, gone] = [createFakeSink(), createFakeSink(), createFakeSink()];
     method.open(silent);
-    method.open(asking).incoming(Buffer.alloc(0));
+    const listener = method.open(asking);
+    listener.incoming(Buffer.alloc(0));
     method.open(gone).closed('gone');
     clock.advance(60_000);
     expect([silent.said.at(-1), asking.said.at(-1), gone.said.at(-1)]).toEqual([
@@ -35,7 +36,27 @@ describe('a stream of a service', () => {
       'pause',
       'pause',
     ]);
+    listener.closed('gone');
     expect(clock.pending()).toBe(0);
+  });
+
+  it('that asks is one of few, asks little at a time, and is not kept while it asks nothing', () => {
+    const { clock, services, method } = fixture();
+    const sinks = Array.from({ length: 33 }, () => createFakeSink());
+    const [first, ...others] = sinks.map((sink) => method.open(sink));
+    expect(sinks.map(({ said }) => said.at(-1))).toEqual([...Array(32).fill('pause'), 'end resource-exhausted']);
+    for (const one of others) one.closed('gone');
+    const another = createFakeSink();
+    method.open(another).incoming(Buffer.alloc(300_000));
+    expect(another.said.at(-1)).toBe('end resource-exhausted');
+    first?.incoming(Buffer.alloc(0));
+    clock.advance(301_000);
+    expect(sinks[0]?.said.at(-1)).toBe('end deadline-exceeded');
+    const report = services.methods.find(({ path }) => path.endsWith('StreamLoadStats'));
+    const reporting = Array.from({ length: 100 }, () => createFakeSink());
+    for (const sink of reporting) report?.open(sink).incoming(Buffer.alloc(300_000));
+    clock.advance(301_000);
+    expect(new Set(reporting.map(({ said }) => said.at(-1)))).toEqual(new Set(['pause']));
   });
 
   it('is ended when the server stops, and so is one that comes then', () => {
