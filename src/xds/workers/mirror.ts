@@ -12,17 +12,20 @@ export interface Mirror extends ViewProvider {
   take(message: ToWorker): void;
 }
 
+/** Names made on demand that one stream may ask for over its life; of further ones it is told that they do not exist. */
+const maxWanted = 2_000;
+
 type Content = ReadonlyMap<TypeUrl, ReadonlyMap<string, Resource>>;
 type OnChange = (changed: readonly ResourceRef[]) => void;
 
 interface MirroredView {
   readonly view: View;
   readonly content: Content;
-  /** Names made on demand that it was told of, or that nothing has. */
-  readonly wanted: Set<string>;
 }
 
 interface OpenStream {
+  /** Names made on demand that it asked for: the main thread keeps each for those who asked, no longer. */
+  readonly wanted: Set<string>;
   view: View;
   readonly onChange: OnChange;
 }
@@ -47,7 +50,7 @@ export function createMirror(say: (message: FromWorker) => void): Mirror {
       get: (type: TypeUrl, name: string) => of(type).get(name),
       names: (type: TypeUrl) => listed(of(type)),
     };
-    return { view, content, wanted: views.get(id)?.wanted ?? new Set() };
+    return { view, content };
   }
 
   function changeView({ view: id, set, removed, onDemand }: Extract<ToWorker, { kind: 'view' }>): void {
@@ -84,15 +87,15 @@ export function createMirror(say: (message: FromWorker) => void): Mirror {
     const request = opening.get(stream);
     opening.delete(stream);
     if (request === undefined) return;
-    const open: OpenStream = { view: viewOf(id), onChange: request.onChange };
+    const open: OpenStream = { wanted: new Set(), view: viewOf(id), onChange: request.onChange };
     streams.set(stream, open);
     request.resolve({
       view: () => open.view,
       prepare(type, names) {
         if (type !== open.view.onDemand) return undefined;
-        const known = views.get(open.view.id)?.wanted;
-        const fresh = names.filter((name) => known?.has(name) !== true);
+        const fresh = names.filter((name) => !open.wanted.has(name)).slice(0, maxWanted - open.wanted.size);
         if (fresh.length === 0) return undefined;
+        for (const name of fresh) open.wanted.add(name);
         say({ kind: 'want', stream, names: fresh });
         return new Promise((resolve) => waiting.set(stream, resolve));
       },
@@ -124,8 +127,6 @@ export function createMirror(say: (message: FromWorker) => void): Mirror {
         case 'wanted': {
           const stream = streams.get(message.stream);
           if (stream === undefined) return;
-          const known = views.get(stream.view.id);
-          for (const name of message.names) known?.wanted.add(name);
           stream.view = viewOf(stream.view.id);
           waiting.get(message.stream)?.();
           waiting.delete(message.stream);

@@ -42,6 +42,8 @@ export interface Publisher {
 interface OpenStream {
   readonly client: ClientInfo;
   readonly subscription: ViewSubscription;
+  /** Names made on demand that it asked for. */
+  readonly wanted: Set<string>;
   /** As the worker knows it. */
   view: View;
   /** List with which the last change was told. */
@@ -69,14 +71,14 @@ export function createPublisher({ log, provider, bytes, outbox, onDue, onFault }
     if (stream === undefined) return;
     const before = stream.view;
     const after = stream.subscription.view();
-    views.follow(before, { after, refs });
+    views.follow(before, { after, refs, wanted: stream.wanted });
     stream.view = after;
     stream.changedWith = outbox.list();
     const last = outbox.last();
     if (last?.kind === 'changed' && last.view === after.id && last.refs === refs)
       (last.streams as number[]).push(streamId);
     else outbox.push({ kind: 'changed', view: after.id, refs, streams: [streamId] });
-    if (before.id !== after.id) views.leave(before.id);
+    if (before.id !== after.id) views.leave(before.id, stream.wanted);
     onDue(streamId);
   }
 
@@ -93,7 +95,7 @@ export function createPublisher({ log, provider, bytes, outbox, onDue, onFault }
     const view = opened.view();
     endpoints.use(view);
     views.enter(view);
-    streams.set(streamId, { client, subscription: opened, view, changedWith: 0 });
+    streams.set(streamId, { client, subscription: opened, wanted: new Set(), view, changedWith: 0 });
     outbox.push({ kind: 'opened', stream: streamId, view: view.id });
   }
 
@@ -122,14 +124,16 @@ export function createPublisher({ log, provider, bytes, outbox, onDue, onFault }
       if (stream === undefined) return;
       streams.delete(streamId);
       stream.subscription.close();
-      views.leave(stream.view.id);
+      views.leave(stream.view.id, stream.wanted);
       if (streams.size === 0) endpoints.rest();
     },
     want(streamId, names) {
       const stream = streams.get(streamId);
       if (stream === undefined) return;
-      views.want(stream.view.id, names);
-      outbox.push({ kind: 'wanted', stream: streamId, names });
+      const fresh = names.filter((name) => !stream.wanted.has(name));
+      for (const name of fresh) stream.wanted.add(name);
+      views.want(stream.view.id, fresh);
+      outbox.push({ kind: 'wanted', stream: streamId });
     },
     endpoints(names) {
       const [any] = streams.values();

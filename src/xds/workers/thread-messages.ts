@@ -44,8 +44,8 @@ export type ToWorker =
       /** The type of which the main thread knows more names (`want`). */
       readonly onDemand?: TypeUrl;
     }
-  /** The stream's view holds these names now, or nothing has them; it is told of changes of theirs. */
-  | { readonly kind: 'wanted'; readonly stream: number; readonly names: readonly string[] }
+  /** The stream's view holds the names it wanted now, or nothing has them; it is told of changes of theirs. */
+  | { readonly kind: 'wanted'; readonly stream: number }
   | { readonly kind: 'drop'; readonly view: string }
   | { readonly kind: 'forget'; readonly ids: readonly number[] }
   | { readonly kind: 'endpoints'; readonly set: readonly SharedResource[]; readonly removed: readonly string[] }

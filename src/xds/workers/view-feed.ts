@@ -18,19 +18,25 @@ export interface ViewFeed {
   enter(view: View): void;
   /**
    * A stream has `after` in place of `before`. `refs`: all that differs, where both are states of one view. The caller
-   * tells the stream, and then calls `leave` for a view that it does not use any more.
+   * tells the stream, and then calls `leave` for a view that it does not use any more. `wanted`: all that the stream wants.
    */
-  follow(before: View, change: { readonly after: View; readonly refs: readonly ResourceRef[] }): void;
-  /** One stream less uses the view. */
-  leave(id: string): void;
-  /** A stream of the view is about to ask for these names, which are made on demand. */
-  want(id: string, names: readonly string[]): void;
+  follow(before: View, change: Follow): void;
+  /** One stream less uses the view, and wants these names in it no more. */
+  leave(id: string, wanted: Iterable<string>): void;
+  /** A stream of the view is about to ask for these names, which are made on demand, and wants them until it leaves. */
+  want(id: string, names: Iterable<string>): void;
+}
+
+export interface Follow {
+  readonly after: View;
+  readonly refs: readonly ResourceRef[];
+  readonly wanted: Iterable<string>;
 }
 
 interface MirroredView {
   view: View;
-  /** Names made on demand that the worker asked for. */
-  readonly wanted: Set<string>;
+  /** Names made on demand that are asked for, and by how many streams: one that nobody asks for any more is let go. */
+  readonly wanted: Map<string, number>;
   streams: number;
 }
 
@@ -42,9 +48,6 @@ interface Change {
 }
 
 const mirroredTypes = typeTable.filter((type) => type !== typeUrls.endpoints);
-
-/** Names one view's streams may have asked for over time; whoever asks for more is told that they do not exist. */
-const maxWanted = 100_000;
 
 function wantedRefs(view: View, names: Iterable<string>): readonly ResourceRef[] {
   const type = view.onDemand;
@@ -106,7 +109,7 @@ export function createViewFeed({ bytes, outbox }: FeedDeps): ViewFeed {
     const { view: before } = known;
     if (before === after) return;
     known.view = after;
-    const wanted = wantedRefs(after, known.wanted);
+    const wanted = wantedRefs(after, known.wanted.keys());
     const all =
       refs === undefined
         ? [...contentOf(after), ...contentOf(before), ...wanted]
@@ -118,13 +121,26 @@ export function createViewFeed({ bytes, outbox }: FeedDeps): ViewFeed {
   function widen(known: MirroredView, names: Iterable<string>): void {
     const fresh: string[] = [];
     for (const name of names) {
-      if (known.wanted.has(name) || known.wanted.size >= maxWanted) continue;
-      known.wanted.add(name);
-      fresh.push(name);
+      const streams = known.wanted.get(name) ?? 0;
+      known.wanted.set(name, streams + 1);
+      if (streams === 0) fresh.push(name);
     }
     const { view } = known;
     const refs = wantedRefs(view, fresh);
     if (refs.length > 0) tellView(view.id, { before: undefined, after: view, refs });
+  }
+
+  /** One stream less wants the names: the worker's copy lets go of those that were its alone. */
+  function narrow(known: MirroredView, names: Iterable<string>): void {
+    const gone: string[] = [];
+    for (const name of names) {
+      const streams = (known.wanted.get(name) ?? 0) - 1;
+      if (streams > 0) known.wanted.set(name, streams);
+      else if (known.wanted.delete(name)) gone.push(name);
+    }
+    const { view } = known;
+    const refs = wantedRefs(view, gone);
+    if (refs.length > 0) tellView(view.id, { before: view, after: { ...view, get: () => undefined }, refs });
   }
 
   /** `wanted`: names that a stream brings along from another view. */
@@ -136,26 +152,30 @@ export function createViewFeed({ bytes, outbox }: FeedDeps): ViewFeed {
       widen(known, wanted);
       return;
     }
-    const made = { view, streams: 1, wanted: new Set<string>() };
+    const made = { view, streams: 1, wanted: new Map<string, number>() };
     views.set(view.id, made);
     tellView(view.id, { before: undefined, after: view, refs: contentOf(view) });
     widen(made, wanted);
   }
 
-  function leave(id: string): void {
+  function leave(id: string, wanted: Iterable<string>): void {
     const known = views.get(id);
-    if (known === undefined || --known.streams > 0) return;
+    if (known === undefined) return;
+    if (--known.streams > 0) {
+      narrow(known, wanted);
+      return;
+    }
     views.delete(id);
-    const refs = [...contentOf(known.view), ...wantedRefs(known.view, known.wanted)];
+    const refs = [...contentOf(known.view), ...wantedRefs(known.view, known.wanted.keys())];
     tellView(id, { before: known.view, after: undefined, refs });
   }
 
   return {
     enter,
     leave,
-    follow(before, { after, refs }) {
+    follow(before, { after, refs, wanted }) {
       const known = views.get(after.id);
-      if (before.id !== after.id || known === undefined) enter(after, views.get(before.id)?.wanted);
+      if (before.id !== after.id || known === undefined) enter(after, wanted);
       // What the stream is told differs from the state that it had; the worker may know another one by now.
       else update(known, after, known.view === before ? refs : undefined);
     },

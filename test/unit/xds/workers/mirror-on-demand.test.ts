@@ -115,4 +115,33 @@ describe('names made on demand, mirrored', () => {
     const forgotten = channel.said.flatMap((message) => (message.kind === 'forget' ? message.ids : []));
     expect(forgotten.sort()).toEqual(added.map(({ id }) => id).sort());
   });
+
+  it('stay as long as a stream wants them, and go with the last', async () => {
+    const maker = createMaker();
+    const channel = createSimulatedChannel(maker);
+    const [one, two] = [channel.open('v'), channel.open('v')];
+    await settle(channel);
+    await prepared(channel, one, ['cart', 'web']);
+    await prepared(channel, two, ['cart']);
+    channel.close(one);
+    await settle(channel);
+    maker.publish('2');
+    await settle(channel);
+    expect([content(two, 'cart'), content(two, 'web')]).toEqual(['cart:2', undefined]);
+    await prepared(channel, two, ['web']);
+    expect(content(two, 'web')).toBe('web:2');
+  });
+
+  it('that one client asks for without end cost the others nothing', async () => {
+    const channel = createSimulatedChannel(createMaker());
+    const [greedy, other] = [channel.open('v'), channel.open('v')];
+    await settle(channel);
+    const many = (round: number): string[] => Array.from({ length: 70_000 }, (_, index) => `junk-${round}-${index}`);
+    await prepared(channel, greedy, many(1));
+    expect(greedy.subscription?.prepare?.(listener, many(2))).toBeUndefined();
+    await prepared(channel, other, ['cart']);
+    expect(content(other, 'cart')).toBe('cart:1');
+    const told = channel.said.reduce((sum, message) => sum + (message.kind === 'view' ? message.set.length : 0), 0);
+    expect(told).toBeLessThanOrEqual(2_001);
+  });
 });
