@@ -5,7 +5,7 @@
 import type { Clock } from '../util/clock.ts';
 import type { Logger } from '../util/log.ts';
 import type { Gauge } from '../util/metrics.ts';
-import type { Sink, StreamListener } from './sink.ts';
+import { nobody, type Sink, type StreamListener } from './sink.ts';
 
 export interface AdmissionOptions {
   /** Streams let in a second when they come for longer than a burst. */
@@ -84,7 +84,7 @@ export function createAdmission({ clock, log, ...deps }: AdmissionDeps, options:
     log.warn('a stream was refused', { peer: sink.peer.name, reason: details });
     deps.onRefused();
     sink.end('resource-exhausted', details);
-    return { incoming() {}, halfClosed() {}, closed() {} };
+    return nobody;
   }
 
   function hold(sink: Sink, open: () => StreamListener, release: () => void): StreamListener {

@@ -3,20 +3,18 @@
 // connections would go with it.
 import { errorText } from '../util/errors.ts';
 import type { Logger } from '../util/log.ts';
-import type { ServedMethod, StreamListener } from './sink.ts';
+import { nobody, type ServedMethod } from './sink.ts';
 
 export interface FenceDeps {
   readonly log: Logger;
   readonly onFault: () => void;
 }
 
-const nothing: StreamListener = { incoming() {}, halfClosed() {}, closed() {} };
-
 export function fenced({ log, onFault }: FenceDeps, { path, open }: ServedMethod): ServedMethod {
   return {
     path,
     open(sink) {
-      let listener = nothing;
+      let listener = nobody;
       const attempt = (action: () => void): void => {
         try {
           action();

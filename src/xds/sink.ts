@@ -54,6 +54,9 @@ export interface StreamListener {
   closed(reason: string): void;
 }
 
+/** Listens to a stream that was refused: nothing of it is taken. */
+export const nobody: StreamListener = { incoming() {}, halfClosed() {}, closed() {} };
+
 /** One served method. `open` is called when a client begins a stream of it; nothing was read then. */
 export interface ServedMethod {
   /** `/package.Service/Method`. */

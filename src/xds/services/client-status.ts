@@ -2,15 +2,14 @@
 // It must not know streams. Invariants: a secret's content is never shown; only a client on this machine is answered, as the
 // answer holds the configuration of every proxy; one answer is made at a time and is bounded.
 import { typeUrls } from '../../resources/type-urls.ts';
-import { errorText } from '../../util/errors.ts';
 import type { Logger } from '../../util/log.ts';
 import type { ClientConfig, ResourceConfig } from '../contract.ts';
 import { maxDescribed } from '../description.ts';
-import { frameOf } from '../frame.ts';
-import type { Sink, StatusName, StreamListener } from '../sink.ts';
-import { eachField, WireError } from '../wire.ts';
+import { nobody, type Sink, type StreamListener } from '../sink.ts';
+import { eachField } from '../wire.ts';
 import { field, jsonStruct, number, text } from '../wire-writer.ts';
 import { decodeNodeMatcher, type NodeMatcher } from './node-matcher.ts';
+import { takeTurns } from './turn-taking.ts';
 
 export interface ClientStatusDeps {
   readonly log: Logger;
@@ -37,72 +36,21 @@ interface Question {
 }
 
 /** The handler of both methods; `unary` answers one request and ends. */
-export function createClientStatus(deps: ClientStatusDeps, unary: boolean): (sink: Sink) => StreamListener {
+export function createClientStatus({ log, clients }: ClientStatusDeps, unary: boolean): (sink: Sink) => StreamListener {
   return (sink) => {
-    const questions: Buffer[] = [];
-    let busy = false;
-    let halfClosed = false;
-    let over = false;
-    /** Called when the transport has taken the answer, or never will. */
-    let release = (): void => {};
-
-    function end(status: StatusName, details: string): void {
-      if (over) return;
-      over = true;
-      sink.end(status, details);
-    }
-
-    async function work(): Promise<void> {
-      if (busy) return;
-      busy = true;
-      sink.pause();
-      for (let bytes = questions.shift(); bytes !== undefined && !over; bytes = questions.shift()) await answer(bytes);
-      busy = false;
-      if (over) return;
-      sink.resume();
-      if (halfClosed) end('ok', '');
-    }
-
-    async function answer(bytes: Buffer): Promise<void> {
-      try {
-        const { matchers, withoutContents } = decodeQuestion(bytes);
-        const message = encodeClients(await deps.clients(matchers), withoutContents);
-        if (over) return;
-        if (message === undefined) {
-          end('resource-exhausted', tooLarge);
-          return;
-        }
-        await new Promise<void>((resolve) => {
-          release = resolve;
-          sink.write(frameOf(message), resolve);
-        });
-        if (unary) end('ok', '');
-      } catch (error) {
-        if (error instanceof WireError) end('invalid-argument', `not a client status request: ${error.message}`);
-        else {
-          deps.log.error('client status failed', { error: errorText(error) });
-          end('internal', 'internal error');
-        }
-      }
-    }
-
     // At once: whoever is not to be answered is not to keep others waiting either.
-    if (!isLoopback(sink.peer.address)) end('permission-denied', 'client status is answered on this machine only');
-    return {
-      incoming(bytes) {
-        if (over) return;
-        questions.push(bytes);
-        void work();
+    if (!isLoopback(sink.peer.address)) {
+      sink.end('permission-denied', 'client status is answered on this machine only');
+      return nobody;
+    }
+    return takeTurns(sink, {
+      ...{ name: 'client status', log, unary },
+      async answer(request) {
+        const { matchers, withoutContents } = decodeQuestion(request);
+        const message = encodeClients(await clients(matchers), withoutContents);
+        return message ?? { denied: 'resource-exhausted', details: tooLarge };
       },
-      halfClosed() {
-        halfClosed = true;
-        if (!busy) end('ok', '');
-      },
-      closed() {
-        over = true;
-        release();
-      },
-    };
+    });
   };
 }
 

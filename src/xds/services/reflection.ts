@@ -1,13 +1,12 @@
 // grpc.reflection.v1 and v1alpha ServerReflection: tools such as grpcurl learn from it what is served, and the messages.
 // It must not know services. Invariants: descriptors are read when somebody asks and let go with the last stream; a stream is
 // sent each file once; one request is answered at a time.
-import { errorText } from '../../util/errors.ts';
 import type { Logger } from '../../util/log.ts';
-import { frameOf } from '../frame.ts';
 import { grpcStatus, type Sink, type StreamListener } from '../sink.ts';
-import { eachField, WireError } from '../wire.ts';
+import { eachField } from '../wire.ts';
 import { field, number as numberField, text } from '../wire-writer.ts';
 import { type DescriptorIndex, indexDescriptors } from './descriptor-index.ts';
+import { takeTurns } from './turn-taking.ts';
 
 export interface ReflectionDeps {
   readonly log: Logger;
@@ -22,61 +21,27 @@ export function createReflection(deps: ReflectionDeps): (sink: Sink) => StreamLi
   let loading: Promise<DescriptorIndex> | undefined;
   let streams = 0;
 
+  async function index(): Promise<DescriptorIndex> {
+    loading ??= deps.descriptors().then(indexDescriptors);
+    try {
+      return await loading;
+    } catch (error) {
+      loading = undefined;
+      throw error;
+    }
+  }
+
   return (sink) => {
-    const requests: Buffer[] = [];
     const sent = new Set<string>();
-    let busy = false;
-    let halfClosed = false;
-    let over = false;
-    let release = (): void => {};
     streams++;
-
-    async function work(): Promise<void> {
-      if (busy) return;
-      busy = true;
-      sink.pause();
-      try {
-        for (let bytes = requests.shift(); bytes !== undefined && !over; bytes = requests.shift()) {
-          loading ??= deps.descriptors().then(indexDescriptors);
-          const answer = reflect(await loading, { bytes, sent, services: deps.services });
-          if (over) return;
-          await new Promise<void>((resolve) => {
-            release = resolve;
-            sink.write(frameOf(answer), resolve);
-          });
-        }
-      } catch (error) {
-        fail(error);
-      }
-      busy = false;
-      if (over) return;
-      sink.resume();
-      if (halfClosed) sink.end('ok', '');
-    }
-
-    function fail(error: unknown): void {
-      if (over) return;
-      over = true;
-      if (error instanceof WireError) sink.end('invalid-argument', `not a reflection request: ${error.message}`);
-      else {
-        loading = undefined;
-        deps.log.error('reflection failed', { error: errorText(error) });
-        sink.end('internal', 'internal error');
-      }
-    }
-
+    const listener = takeTurns(sink, {
+      ...{ name: 'reflection', log: deps.log },
+      answer: async (bytes) => reflect(await index(), { bytes, sent, services: deps.services }),
+    });
     return {
-      incoming(bytes) {
-        requests.push(bytes);
-        void work();
-      },
-      halfClosed() {
-        halfClosed = true;
-        if (!busy && !over) sink.end('ok', '');
-      },
-      closed() {
-        over = true;
-        release();
+      ...listener,
+      closed(reason) {
+        listener.closed(reason);
         if (--streams === 0) loading = undefined;
       },
     };
