@@ -16,6 +16,9 @@ import type { Connection, Transport, TransportOptions } from './transport.ts';
 
 const { NGHTTP2_NO_ERROR, NGHTTP2_CANCEL } = constants;
 
+/** A stream that we ended, and whose client takes neither what was written nor the status, is reset after so long. */
+const lingerMs = 60_000;
+
 interface Origin {
   readonly connection: Connection;
   /** The other end gave a sign of life. */
@@ -147,6 +150,9 @@ function carry(
     trailers = statusHeaders(status, details);
     if (!stream.headersSent) endWithoutMessage({ clock, stream }, status, details);
     else stream.end();
+    const reset = clock.after(lingerMs, () => stream.close(NGHTTP2_CANCEL));
+    stream.once('close', () => reset.cancel());
+    if (stream.destroyed) reset.cancel();
     // What the client still sends is read and dropped, else the stream never closes.
     stream.resume();
     queueMicrotask(() => finish('we ended the stream'));
