@@ -1,8 +1,9 @@
 // Lists of names as clients send them: a SotW client repeats its whole subscription with every ACK, and a fleet asks for the
 // same ones. Equal bytes give the same list, so that an unchanged one is told by identity, is read once, and is in memory once.
 // It must not know what the names are for. Invariant: a list is never changed; bytes of a request are not kept, copies are.
+import { varintSize } from '../resources/wire.ts';
 import { canonicalName } from './resource-names.ts';
-import { eachField, varintSize, WireError, type WireField } from './wire.ts';
+import { eachField, WireError, type WireField } from './wire.ts';
 
 export interface NameList {
   /** The encoded fields, tags included, as they stood in the request. */

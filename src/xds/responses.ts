@@ -3,10 +3,11 @@
 // Invariant: a message is never changed after assembly; two messages never have the same nonce.
 import type { Resource, View } from '../resources/resource.ts';
 import { type TypeUrl, typeUrls } from '../resources/type-urls.ts';
+import { putVarint, varintSize } from '../resources/wire.ts';
 import { contentHash } from '../util/hash.ts';
 import { allocateFrame, type Frame } from './frame.ts';
 import { createFullSets, type FullSet, setVersion } from './full-set.ts';
-import { textField, varintSize, writeVarint } from './wire.ts';
+import { field, fieldHead, number } from './wire-writer.ts';
 
 export interface Message extends Frame {
   readonly type: TypeUrl;
@@ -50,7 +51,7 @@ const maxSharedBytes = 32 * 1024 * 1024;
  * it holds no '-'.
  */
 export function createMessages(identifier: string, epoch: string): Messages {
-  const controlPlane = textField(1, identifier);
+  const controlPlane = field(1, identifier);
   const shared = new Map<string, Message>();
   const ids = new WeakMap<Resource, number>();
   const heads: ResourceHeads = new WeakMap();
@@ -132,7 +133,7 @@ function nameKey(names: readonly string[]): string {
 
 /** A ClusterLoadAssignment that has a name and no endpoints (R40). */
 export function emptyAssignment(name: string): Resource {
-  const bytes = textField(1, name);
+  const bytes = field(1, name);
   return { type: typeUrls.endpoints, name, version: contentHash(bytes), bytes, deps: [], provenance: [] };
 }
 
@@ -161,21 +162,21 @@ function anySize(typeField: Buffer, bytes: Uint8Array): number {
 function writeAny(target: Buffer, at: number, [typeField, bytes]: readonly [Buffer, Uint8Array]): number {
   let position = at + typeField.copy(target, at);
   target[position++] = 2 * 8 + 2;
-  position = writeVarint(target, position, bytes.length);
+  position = putVarint(target, position, bytes.length);
   target.set(bytes, position);
   return position + bytes.length;
 }
 
 /** DiscoveryResponse { 1 version_info, 2 resources, 4 type_url, 5 nonce, 6 control_plane, 7 resource_errors }. */
 function encodeSotw({ type, resources, missing = [] }: MessageContent, head: Head): Frame {
-  const anyType = textField(1, type);
-  const before = [textField(1, head.version)];
+  const anyType = field(1, type);
+  const before = [field(1, head.version)];
   const after = [
-    textField(4, type),
-    textField(5, head.nonce),
-    lengthOf(6, head.controlPlane.length),
+    field(4, type),
+    field(5, head.nonce),
+    fieldHead(6, head.controlPlane.length),
     head.controlPlane,
-    ...missing.flatMap(notFound),
+    ...missing.map(notFound),
   ];
   const sizes = resources.map(({ bytes }) => anySize(anyType, bytes));
   const total = sizes.reduce((sum, size) => sum + 1 + varintSize(size) + size, byteSum(before) + byteSum(after));
@@ -184,7 +185,7 @@ function encodeSotw({ type, resources, missing = [] }: MessageContent, head: Hea
   let at = put(target, 0, before);
   resources.forEach(({ bytes }, index) => {
     target[at++] = 2 * 8 + 2;
-    at = writeVarint(target, at, sizes[index] ?? 0);
+    at = putVarint(target, at, sizes[index] ?? 0);
     at = writeAny(target, at, [anyType, bytes]);
   });
   put(target, at, after);
@@ -195,11 +196,9 @@ function encodeSotw({ type, resources, missing = [] }: MessageContent, head: Hea
  * ResourceError { 1 resource_name { 1 name }, 2 error_detail { 1 code, 2 message } }, newer than the protos we build from:
  * cncf/xds, proposal TP3.
  */
-function notFound(name: string): Buffer[] {
-  const resourceName = textField(1, name);
-  const status = [Buffer.from([0x08, 5]), textField(2, 'there is no resource of this name')];
-  const body = [lengthOf(1, resourceName.length), resourceName, lengthOf(2, byteSum(status)), ...status];
-  return [lengthOf(7, byteSum(body)), ...body];
+function notFound(name: string): Buffer {
+  const status = field(2, [number(1, 5), field(2, 'there is no resource of this name')]);
+  return field(7, [field(1, [field(1, name)]), status]);
 }
 
 /** What stands before the bytes of a resource in a delta response: the same in every message that has it. */
@@ -208,21 +207,21 @@ type ResourceHeads = WeakMap<Resource, Buffer>;
 /** Resource { 1 version, 3 name, 4 aliases, 2 resource: Any { 1 type_url, 2 value } }, up to the value's bytes. */
 function encodeResourceHead(resource: Resource): Buffer {
   const { type, name, version, bytes, aliases = [] } = resource;
-  const parts = [textField(1, version), textField(3, name), ...aliases.map((alias) => textField(4, alias))];
+  const parts = [field(1, version), field(3, name), ...aliases.map((alias) => field(4, alias))];
   if (!isUnresolved(resource)) {
-    const anyType = textField(1, type);
-    parts.push(lengthOf(2, anySize(anyType, bytes)), anyType, lengthOf(2, bytes.length));
+    const anyType = field(1, type);
+    parts.push(fieldHead(2, anySize(anyType, bytes)), anyType, fieldHead(2, bytes.length));
   }
-  return Buffer.concat([lengthOf(2, byteSum(parts) + bytes.length), ...parts]);
+  return Buffer.concat([fieldHead(2, byteSum(parts) + bytes.length), ...parts]);
 }
 
 /** DeltaDiscoveryResponse { 2 resources, 4 type_url, 5 nonce, 6 removed, 7 control_plane }. */
 function encodeDelta({ type, resources, removed }: MessageContent, head: Head, heads: ResourceHeads): Frame {
   const after = [
-    textField(4, type),
-    textField(5, head.nonce),
-    ...removed.map((name) => textField(6, name)),
-    lengthOf(7, head.controlPlane.length),
+    field(4, type),
+    field(5, head.nonce),
+    ...removed.map((name) => field(6, name)),
+    fieldHead(7, head.controlPlane.length),
     head.controlPlane,
   ];
   let total = byteSum(after);
@@ -247,14 +246,6 @@ function encodeDelta({ type, resources, removed }: MessageContent, head: Head, h
   }
   put(target, at, after);
   return frame;
-}
-
-/** Tag and length of a field whose body follows. */
-function lengthOf(number: number, size: number): Buffer {
-  const target = Buffer.allocUnsafe(1 + varintSize(size));
-  target[0] = number * 8 + 2;
-  writeVarint(target, 1, size);
-  return target;
 }
 
 function byteSum(parts: readonly Buffer[]): number {

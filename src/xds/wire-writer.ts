@@ -1,15 +1,29 @@
-// Encodes protobuf fields, as much of it as the services beside discovery need to answer with.
-// It must not know any message. Invariant: what is zero or empty is left out, as proto3 has it.
-import { varintSize, writeVarint } from './wire.ts';
+// Writes protobuf fields, as much of the wire format as the answers of the xDS port need.
+// It must not know any message. Invariant: but for `field`, what is zero or empty is left out, as proto3 has it.
+import { putVarint, varintSize } from '../resources/wire.ts';
 
-/** An encoded length-delimited field: a text, bytes, or a message given as its fields. Empty messages are written. */
-export function field(number: number, body: string | Uint8Array | readonly Uint8Array[]): Buffer {
-  const content =
-    typeof body === 'string' ? Buffer.from(body) : body instanceof Uint8Array ? body : Buffer.concat(body);
+/** Tag and length of a length-delimited field whose body of `size` bytes follows. */
+export function fieldHead(number: number, size: number): Buffer {
   const tag = number * 8 + 2;
-  const head = Buffer.allocUnsafe(varintSize(tag) + varintSize(content.length));
-  writeVarint(head, writeVarint(head, 0, tag), content.length);
-  return Buffer.concat([head, content]);
+  const target = Buffer.allocUnsafe(varintSize(tag) + varintSize(size));
+  putVarint(target, putVarint(target, 0, tag), size);
+  return target;
+}
+
+/** An encoded length-delimited field: a text, bytes, or a message given as its fields. Empty ones are written. */
+export function field(number: number, body: string | Uint8Array | readonly Uint8Array[]): Buffer {
+  if (typeof body === 'string') return textField(number, body);
+  const content = body instanceof Uint8Array ? body : Buffer.concat(body);
+  return Buffer.concat([fieldHead(number, content.length), content]);
+}
+
+/** In one piece: each response has dozens. */
+function textField(number: number, body: string): Buffer {
+  const tag = number * 8 + 2;
+  const size = Buffer.byteLength(body);
+  const target = Buffer.allocUnsafe(varintSize(tag) + varintSize(size) + size);
+  target.write(body, putVarint(target, putVarint(target, 0, tag), size));
+  return target;
 }
 
 /** A text field, nothing where the text is empty. */
@@ -22,7 +36,7 @@ export function number(numberOfField: number, value: number): Buffer {
   if (value === 0) return Buffer.alloc(0);
   const tag = numberOfField * 8;
   const target = Buffer.allocUnsafe(varintSize(tag) + varintSize(value));
-  writeVarint(target, writeVarint(target, 0, tag), value);
+  putVarint(target, putVarint(target, 0, tag), value);
   return target;
 }
 

@@ -1,4 +1,4 @@
-// The protobuf wire format, as much of it as discovery messages need: varints, length-delimited fields, skipping.
+// Reads the protobuf wire format, as much of it as discovery messages need: varints, length-delimited fields, skipping.
 // It must not know any message. Invariant: reading never leaves the buffer; bad bytes throw WireError, nothing else.
 
 /** The bytes are not a protobuf message. */
@@ -58,32 +58,4 @@ export function eachField(
     visit(field);
     at = field.next;
   }
-}
-
-/** Bytes a varint of `value` (at least 0) takes. */
-export function varintSize(value: number): number {
-  let size = 1;
-  for (let rest = value; rest >= 128; rest = Math.floor(rest / 128)) size++;
-  return size;
-}
-
-/** Writes a varint at `at`; returns the position after it. */
-export function writeVarint(target: Buffer, at: number, value: number): number {
-  let rest = value;
-  let position = at;
-  while (rest >= 128) {
-    target[position++] = (rest % 128) | 0x80;
-    rest = Math.floor(rest / 128);
-  }
-  target[position++] = rest;
-  return position;
-}
-
-/** An encoded length-delimited field, numbers up to 15. */
-export function textField(number: number, text: string): Buffer {
-  const size = Buffer.byteLength(text);
-  const target = Buffer.allocUnsafe(1 + varintSize(size) + size);
-  target[0] = number * 8 + 2;
-  target.write(text, writeVarint(target, 1, size));
-  return target;
 }

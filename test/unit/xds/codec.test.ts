@@ -10,7 +10,8 @@ import { createNameLists, type NameList } from '../../../src/xds/name-lists.ts';
 import { decodeNode } from '../../../src/xds/node.ts';
 import { decodeDelta, decodeSotw } from '../../../src/xds/requests.ts';
 import { createMessages } from '../../../src/xds/responses.ts';
-import { textField, WireError } from '../../../src/xds/wire.ts';
+import { WireError } from '../../../src/xds/wire.ts';
+import { field as textField } from '../../../src/xds/wire-writer.ts';
 import { propertyRuns } from '../../support/property-runs.ts';
 import { resource } from '../../support/static-views.ts';
 

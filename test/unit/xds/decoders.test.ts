@@ -2,13 +2,14 @@
 // error, with what is kept bounded. TEST_RUNS multiplies the cases.
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import { putVarint } from '../../../src/resources/wire.ts';
 import { createNameLists, type NameList, type NameMemory } from '../../../src/xds/name-lists.ts';
 import { decodeNode } from '../../../src/xds/node.ts';
 import { decodeDelta, decodeSotw } from '../../../src/xds/requests.ts';
 import { RestRequestError, readRequest } from '../../../src/xds/rest/rest-request.ts';
 import { decodeLoadRequest } from '../../../src/xds/services/load-report.ts';
 import { decodeNodeMatcher } from '../../../src/xds/services/node-matcher.ts';
-import { eachField, WireError, writeVarint } from '../../../src/xds/wire.ts';
+import { eachField, WireError } from '../../../src/xds/wire.ts';
 import { field } from '../../../src/xds/wire-writer.ts';
 import { propertyParameters } from '../../support/property-runs.ts';
 import { testProtos } from '../../support/protos.ts';
@@ -149,7 +150,7 @@ const seeds: readonly Buffer[] = [
 
 const varint = fc.oneof(fc.nat(300), fc.maxSafeNat(), fc.constantFrom(2 ** 31, 2 ** 32, 2 ** 53 - 1)).map((value) => {
   const target = Buffer.alloc(10);
-  return target.subarray(0, writeVarint(target, 0, value));
+  return target.subarray(0, putVarint(target, 0, value));
 });
 const endless = fc.integer({ min: 1, max: 12 }).map((size) => Buffer.alloc(size, 0xff));
 /** Fields with any number, wire type and length, true or not: what a mutation of a valid message seldom reaches. */
@@ -237,7 +238,7 @@ function nested(levels: number): Buffer {
   const wrap = (number: number): void => {
     const head = Buffer.alloc(11);
     head[0] = number * 8 + 2;
-    const length = writeVarint(head, 1, size);
+    const length = putVarint(head, 1, size);
     pieces.push(head.subarray(0, length));
     size += length;
   };
