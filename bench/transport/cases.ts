@@ -15,7 +15,13 @@ const fanOut: Case = {
   warmUpPushes: 3000,
   changes: 15,
 };
-const storm: Case = { ...fanOut, changes: 0, storm: { open: 16, durationMs: 5000, stalled: 0 } };
+/** Each change is seen by a tenth, so that what limits is changes as much as pushes. */
+const storm = {
+  ...fanOut,
+  choice: 'spread',
+  changes: 0,
+  storm: { floodPerSecond: 400, open: 16, durationMs: 5000, stalled: 0 },
+} as const satisfies Case;
 const idle: Case = { ...fanOut, proxies: 5000, each: 1, changes: 0 };
 
 export const cases = {
@@ -26,7 +32,7 @@ export const cases = {
   share: { ...fanOut, choice: 'spread' },
   clusters: { ...fanOut, type: 'cluster', variant: 'sotw', each: 0 },
   storm,
-  stalled: { ...storm, storm: { open: 16, durationMs: 5000, stalled: 100 } },
+  stalled: { ...storm, storm: { ...storm.storm, stalled: 100 } },
   idle,
   idleTls: { ...idle, tls: true },
   connectTls2: { ...fanOut, tls: true, workers: 2, changes: 0 },
@@ -46,6 +52,8 @@ export function small(of: Case): Case {
     each: shrink(of.each, 10),
     warmUpPushes: 0,
     changes: Math.min(of.changes, 2),
-    ...(of.storm === undefined ? {} : { storm: { open: 2, durationMs: 500, stalled: shrink(of.storm.stalled, 50) } }),
+    ...(of.storm === undefined
+      ? {}
+      : { storm: { ...of.storm, open: 2, durationMs: 500, stalled: Math.min(of.storm.stalled, 10) } }),
   };
 }

@@ -57,6 +57,19 @@ export interface Commands {
     };
     readonly answer: StormResult;
   };
+  /** Changes one name after the other at this rate, or as fast as the server takes them, whoever has received what. */
+  flood: {
+    readonly ask: {
+      readonly url: string;
+      readonly names: number;
+      readonly firstSeq: number;
+      readonly perSecond: number;
+      readonly durationMs: number;
+      readonly proxies: number;
+    };
+    /** `seconds`: until the last proxy had the last change. */
+    readonly answer: { readonly changes: number; readonly seconds: number; readonly lost: number };
+  };
   stall: { readonly ask: { readonly count: number }; readonly answer: null };
   differences: {
     readonly ask: { readonly store: Readonly<Record<string, number>> };

@@ -70,6 +70,26 @@ async function storm(ask: Commands['storm']['ask']): Promise<StormResult> {
   };
 }
 
+async function flood(ask: Commands['flood']['ask']): Promise<Commands['flood']['answer']> {
+  const { receipts } = theFleet();
+  const waiting: Promise<{ readonly latencies: readonly number[]; readonly expected: number }>[] = [];
+  const start = performance.now();
+  for (let seq = ask.firstSeq; performance.now() - start < ask.durationMs; seq++) {
+    const k = seq % ask.names;
+    if (receipts.awaits(k)) continue;
+    waiting.push(receipts.expect(k, { proxies: ask.proxies, deadlineMs: 60_000 }).done);
+    await call(`${ask.url}&k=${k}&seq=${seq}`);
+    const early = start + (waiting.length * 1000) / ask.perSecond - performance.now();
+    if (early > 1) await new Promise((resolve) => setTimeout(resolve, early));
+  }
+  const all = await Promise.all(waiting);
+  return {
+    changes: all.length,
+    seconds: (performance.now() - start) / 1000,
+    lost: all.filter(({ latencies, expected }) => latencies.length < expected).length,
+  };
+}
+
 const handlers: { [N in CommandName]: (ask: Commands[N]['ask']) => Promise<Commands[N]['answer']> } = {
   async connect(ask) {
     fleet = createFleet(ask.fleet);
@@ -84,6 +104,7 @@ const handlers: { [N in CommandName]: (ask: Commands[N]['ask']) => Promise<Comma
     return done;
   },
   storm,
+  flood,
   async stall({ count }) {
     theFleet().stall(count);
     return null;

@@ -25,7 +25,13 @@ export interface Case {
   readonly warmUpPushes: number;
   /** Changes one after another. */
   readonly changes: number;
-  readonly storm?: { readonly open: number; readonly durationMs: number; readonly stalled: number };
+  /** `floodPerSecond`: changes offered, whatever was received of the others; then, never more than `open` under way. */
+  readonly storm?: {
+    readonly floodPerSecond: number;
+    readonly open: number;
+    readonly durationMs: number;
+    readonly stalled: number;
+  };
 }
 
 /** Undefined members: not part of the case. */
@@ -49,6 +55,9 @@ export interface Lap {
   readonly merged?: number;
   /** Size of a push on the wire, gRPC and HTTP/2 framing not counted. */
   readonly pushBytes?: number;
+  /** Offered more than it can take: changes a second until all had everything. */
+  readonly floodPerSecond?: number;
+  /** Never more than some under way: changes a second that reached all. */
   readonly changesPerSecond?: number;
   readonly stormP99Ms?: number;
   readonly stormCpuPerPushUs?: number;
@@ -169,23 +178,34 @@ async function changes(of: Case, parts: LapParts): Promise<Partial<Lap>> {
 
 async function storm(
   of: Case,
-  { open, durationMs, stalled }: NonNullable<Case['storm']>,
+  { floodPerSecond, open, durationMs, stalled }: NonNullable<Case['storm']>,
   parts: LapParts,
 ): Promise<Partial<Lap>> {
   const { server, client } = parts;
-  const ask = { url: server.url(`/update?type=${of.type}`), names: of.each, open, proxies: of.proxies - stalled };
+  const all = receivers(of);
+  // Those that stall are the last of the fleet, as many in every group.
+  const proxies = all - (stalled * all) / of.proxies;
+  const names = of.choice === 'spread' ? of.services : of.each;
+  const ask = { url: server.url(`/update?type=${of.type}`), names, proxies };
   // Both are warm, and the connections of the driver open, when the clock starts.
-  await client.ask('storm', { ...ask, proxies: of.proxies, firstSeq: 100, durationMs: 1000 });
+  await client.ask('storm', { ...ask, open, proxies: all, firstSeq: 100, durationMs: 2000 });
+  const flood = { ...ask, proxies: all, perSecond: floodPerSecond, durationMs, firstSeq: 20_000 };
+  const flooded = await client.ask('flood', flood);
+  if (flooded.lost > 0) throw new Error(`${flooded.lost} changes of the flood did not reach every proxy`);
+  await server.settled();
   const liveBefore = await server.liveKb();
   await client.ask('stall', { count: stalled });
   const cpuBefore = server.cpuMs();
-  const result = await profiled('storm', parts, () => client.ask('storm', { ...ask, firstSeq: 10_000, durationMs }));
+  const result = await profiled('storm', parts, () =>
+    client.ask('storm', { ...ask, open, firstSeq: 10_000, durationMs }),
+  );
   const cpu = server.cpuMs() - cpuBefore;
   if (result.lost > 0) throw new Error(`${result.lost} changes did not reach every proxy`);
   const liveAfter = await server.liveKb();
   await client.ask('stall', { count: 0 });
   await server.settled(500);
   return {
+    floodPerSecond: flooded.changes / flooded.seconds,
     changesPerSecond: result.changes / result.seconds,
     stormP99Ms: result.p99,
     stormCpuPerPushUs: (cpu * 1000) / result.resources,

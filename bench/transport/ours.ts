@@ -164,6 +164,8 @@ const control = createServer((incoming, response) => {
     response.writeHead(500).end(String(error));
   });
 });
+// A kept connection must not end just as the next request takes it.
+control.keepAliveTimeout = lifetimeMs;
 await new Promise<void>((resolve) => control.listen(0, '127.0.0.1', resolve));
 
 const stopping = new AbortController();
