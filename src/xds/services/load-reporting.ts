@@ -6,7 +6,7 @@ import type { Clock } from '../../util/clock.ts';
 import { errorText } from '../../util/errors.ts';
 import type { Logger } from '../../util/log.ts';
 import type { ClientInfo, Opened, ViewProvider, ViewSubscription, XdsEvent } from '../contract.ts';
-import { frameOf } from '../frame.ts';
+import { type Frame, frameOf } from '../frame.ts';
 import { decodeNode, type NodeClaims } from '../node.ts';
 import type { Sink, StatusName, StreamListener } from '../sink.ts';
 import { WireError } from '../wire.ts';
@@ -27,8 +27,30 @@ const sendAllFeature = 'envoy.lrs.supports_send_all_clusters';
 const maxHasty = 20;
 const maxNodeName = 512;
 
+interface Asked {
+  /** The names as one text. */
+  readonly text: string;
+  readonly frame: Frame;
+}
+
+/** Clients of one view are asked alike, and may be slow to take it: they share the message. */
+const maxShared = 16;
+
 /** The handler of StreamLoadStats. */
 export function createLoadReporting(deps: LoadReportingDeps): (sink: Sink) => StreamListener {
+  const shared = new Map<string, Asked>();
+
+  function askFor(names: readonly string[] | undefined): Asked {
+    const text = names?.join('\n') ?? '*';
+    const known = shared.get(text);
+    if (known !== undefined) return known;
+    const made = { text, frame: frameOf(encodeLoadResponse(names, deps.intervalMs)) };
+    shared.set(text, made);
+    const [oldest] = shared.keys();
+    if (shared.size > maxShared && oldest !== undefined) shared.delete(oldest);
+    return made;
+  }
+
   return (sink) => {
     const streamId = deps.nextStreamId();
     let subscription: ViewSubscription | undefined;
@@ -37,8 +59,8 @@ export function createLoadReporting(deps: LoadReportingDeps): (sink: Sink) => St
     let over = false;
     let lastReport = Number.NEGATIVE_INFINITY;
     let hasty = 0;
-    /** The names last asked for, as one text. */
-    let asked: string | undefined;
+    /** What was asked for last. */
+    let asked: Asked | undefined;
     let writing = false;
 
     function close(): void {
@@ -77,11 +99,11 @@ export function createLoadReporting(deps: LoadReportingDeps): (sink: Sink) => St
     function ask(): void {
       if (writing || over || subscription === undefined) return;
       const names = sendAll ? undefined : [...subscription.view().names(typeUrls.cluster)].sort();
-      const text = names?.join('\n') ?? '*';
-      if (text === asked) return;
-      asked = text;
+      const wanted = askFor(names);
+      if (wanted.text === asked?.text) return;
+      asked = wanted;
       writing = true;
-      sink.write(frameOf(encodeLoadResponse(names, deps.intervalMs)), () => {
+      sink.write(wanted.frame, () => {
         writing = false;
         fenced(ask);
       });

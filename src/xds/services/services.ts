@@ -54,6 +54,12 @@ export function createServices(deps: ServicesDeps): Services {
   const clientStatus = async (unary: boolean): Promise<Open> =>
     (await import('./client-status.ts')).createClientStatus(deps, unary);
   let reflection: Open | undefined;
+  let loadReporting: Open | undefined;
+  const reportLoad = async (): Promise<Open> => {
+    const { createLoadReporting } = await import('./load-reporting.ts');
+    loadReporting ??= createLoadReporting({ ...deps, intervalMs: deps.loadIntervalMs });
+    return loadReporting;
+  };
   const reflect = async (read: () => Promise<Uint8Array>): Promise<Open> => {
     const { createReflection } = await import('./reflection.ts');
     reflection ??= createReflection({ log, services: deps.names(), descriptors: read });
@@ -65,8 +71,7 @@ export function createServices(deps: ServicesDeps): Services {
     lazyMethod({
       path: loadPath,
       log,
-      load: async () =>
-        (await import('./load-reporting.ts')).createLoadReporting({ ...deps, intervalMs: deps.loadIntervalMs }),
+      load: reportLoad,
     }),
     ...(descriptors === undefined
       ? []

@@ -7,6 +7,7 @@ import { maxDescribed } from '../../../../src/xds/description.ts';
 import { createClientStatus, isLoopback } from '../../../../src/xds/services/client-status.ts';
 import { createServices } from '../../../../src/xds/services/services.ts';
 import { createFakeClock } from '../../../support/fake-clock.ts';
+import { field } from '../../../support/hostile/frames.ts';
 import { createStaticViews } from '../../../support/static-views.ts';
 import { testClient } from '../../../support/worlds.ts';
 import { createFakeSink } from './fake-sink.ts';
@@ -67,6 +68,15 @@ describe('a stream of a service', () => {
     method.open(late);
     expect([open.said.at(-1), late.said.at(-1)]).toEqual(['end unavailable', 'end unavailable']);
   });
+});
+
+it('clients whose clusters are the same are asked for their load by one message', async () => {
+  const { services } = fixture();
+  const report = services.methods.find(({ path }) => path.endsWith('StreamLoadStats'));
+  const sinks = [createFakeSink(), createFakeSink()];
+  for (const sink of sinks) report?.open(sink).incoming(field(1, field(1, 'node')));
+  await expect.poll(() => sinks.map(({ messages }) => messages.length)).toEqual([1, 1]);
+  expect(sinks[0]?.messages[0]).toBe(sinks[1]?.messages[0]);
 });
 
 describe('client status', () => {
