@@ -21,18 +21,34 @@ export interface Watchers<Change> {
 const bitsPerWord = 32;
 
 interface Bits {
+  /** Slots of the first word and those after it: a name that one late stream watches takes one word, not one a stream. */
   words: Uint32Array;
+  /** Index of the first word among those of all slots; no matter while nothing is set. */
+  first: number;
   count: number;
 }
 
+const createBits = (): Bits => ({ words: new Uint32Array(1), first: 0, count: 0 });
+
+/** Makes room for the word of this index. */
+function reach(bits: Bits, index: number): void {
+  const { words, first, count } = bits;
+  if (count === 0) bits.first = index - (index % words.length);
+  if (index >= bits.first && index < bits.first + words.length) return;
+  // Twice as many at least, to either side.
+  const from = index < first ? Math.max(0, Math.min(index, first - words.length)) : first;
+  const end = index < first ? first + words.length : Math.max(index + 1, first + words.length * 2);
+  const wider = new Uint32Array(end - from);
+  wider.set(words, first - from);
+  bits.words = wider;
+  bits.first = from;
+}
+
 function set({ bits, slot, on }: { readonly bits: Bits; readonly slot: number; readonly on: boolean }): void {
-  const index = Math.floor(slot / bitsPerWord);
-  if (index >= bits.words.length) {
-    if (!on) return;
-    const wider = new Uint32Array(Math.max(index + 1, bits.words.length * 2));
-    wider.set(bits.words);
-    bits.words = wider;
-  }
+  const word = Math.floor(slot / bitsPerWord);
+  if (on) reach(bits, word);
+  const index = word - bits.first;
+  if (index < 0 || index >= bits.words.length) return;
   const before = bits.words[index] ?? 0;
   const mask = 1 << (slot % bitsPerWord);
   const after = on ? before | mask : before & ~mask;
@@ -43,7 +59,7 @@ function set({ bits, slot, on }: { readonly bits: Bits; readonly slot: number; r
 
 export function createWatchers<Change>(): Watchers<Change> {
   const byName = new Map<string, Bits>();
-  const everything: Bits = { words: new Uint32Array(1), count: 0 };
+  const everything = createBits();
   const tells: (((change: Change) => void) | undefined)[] = [];
   const freeSlots: number[] = [];
 
@@ -51,8 +67,8 @@ export function createWatchers<Change>(): Watchers<Change> {
   function union(names: readonly string[]): Uint32Array {
     const words = new Uint32Array(Math.ceil(tells.length / bitsPerWord));
     const add = (bits: Bits): void => {
-      for (let index = 0; index < bits.words.length && index < words.length; index++)
-        words[index] = (words[index] ?? 0) | (bits.words[index] ?? 0);
+      for (let index = 0; index < bits.words.length && bits.first + index < words.length; index++)
+        words[bits.first + index] = (words[bits.first + index] ?? 0) | (bits.words[index] ?? 0);
     };
     if (everything.count > 0) add(everything);
     for (const name of names) {
@@ -79,7 +95,7 @@ export function createWatchers<Change>(): Watchers<Change> {
           for (const name of names) {
             let bits = byName.get(name);
             if (bits === undefined) {
-              bits = { words: new Uint32Array(1), count: 0 };
+              bits = createBits();
               byName.set(name, bits);
             }
             set({ bits, slot, on: true });

@@ -11,6 +11,26 @@ const command = fc.record({
 });
 
 describe('watchers', () => {
+  it('are told whichever came first, however far apart they are', () => {
+    for (const order of [
+      [0, 9_999],
+      [9_999, 0],
+      [5_000, 9_999, 0],
+      [4_000, 3_990, 64, 9_000],
+    ]) {
+      const told: number[] = [];
+      const watchers = createWatchers<string>();
+      const joined = Array.from({ length: 10_000 }, (_, index) => watchers.join(() => told.push(index)));
+      for (const index of order) joined[index]?.watch(['a']);
+      watchers.changed(['a'], 'change');
+      expect(told).toEqual([...order].sort((one, other) => one - other));
+      for (const index of order) joined[index]?.unwatch(['a']);
+      joined[7_000]?.watch(['a']);
+      watchers.changed(['a'], 'change');
+      expect(told.slice(order.length)).toEqual([7_000]);
+    }
+  });
+
   it('tells those who watch a name, once, and nobody else, whoever came and went', () => {
     fc.assert(
       fc.property(fc.array(command, { maxLength: 200 }), (commands) => {
@@ -47,5 +67,13 @@ describe('watchers', () => {
       }),
       { numRuns: propertyRuns(200) },
     );
+  });
+
+  it('takes little for a name that one late stream watches, however many came before', () => {
+    const watchers = createWatchers<string>();
+    const joined = Array.from({ length: 10_000 }, () => watchers.join(() => {}));
+    const before = process.memoryUsage().arrayBuffers;
+    joined.at(-1)?.watch(Array.from({ length: 20_000 }, (_, index) => `junk-${index}`));
+    expect(process.memoryUsage().arrayBuffers - before).toBeLessThan(4_000_000);
   });
 });
