@@ -8,6 +8,7 @@ import type { ClientInfo, Opened, ViewProvider, XdsEvent } from '../xds/contract
 export interface TypeStatus {
   /** `none`: not subscribed. `pending`: sent, no answer yet. */
   readonly state: 'none' | 'pending' | 'acked' | 'rejected';
+  /** Names it is subscribed to; a wildcard names none. */
   readonly resources: number;
   readonly pushes: number;
   readonly rejections: number;
