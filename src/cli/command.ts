@@ -28,11 +28,3 @@ export function withServer(target: Command): Command {
     .option('--server <url>', 'HTTP address of the server (CHANCERY_SERVER; default http://127.0.0.1:18080)')
     .option('--token-file <file>', 'its bearer token (CHANCERY_TOKEN_FILE, CHANCERY_TOKEN; default ./.chancery/token)');
 }
-
-/** `HOST:PORT`, `[::1]:PORT` or `PORT`; undefined for anything else. */
-export function hostPort(text: string): { readonly address: string; readonly port: number } | undefined {
-  const at = text.lastIndexOf(':');
-  const port = Number(text.slice(at + 1));
-  if (!/^\d+$/.test(text.slice(at + 1)) || port < 1 || port > 65_535) return undefined;
-  return { address: at < 0 ? '127.0.0.1' : text.slice(0, at).replace(/^\[|\]$/g, ''), port };
-}

@@ -6,6 +6,7 @@ import { defaultNamespace, type ServiceId, serviceId } from '../model/names.ts';
 import type { DeclaredUpstream } from '../model/snapshot.ts';
 import type { World } from '../model/world.ts';
 import type { Binding, InboundBinding, ProxyProfile, UpstreamBinding } from '../translate/profile.ts';
+import { hostPort } from '../util/host-port.ts';
 import type { ClientInfo } from '../xds/contract.ts';
 
 /** `node.metadata.chancery` as `chancery bootstrap` writes it; every member optional, nothing else is read. */
@@ -32,13 +33,7 @@ function text(value: unknown): string | undefined {
 
 /** `HOST:PORT` or `{address, port}`; undefined for anything else. */
 function binding(value: unknown): Binding | undefined {
-  if (typeof value === 'string') {
-    const at = value.lastIndexOf(':');
-    const port = Number(value.slice(at + 1));
-    return at > 0 && Number.isInteger(port) && port > 0 && port < 65536
-      ? { address: value.slice(0, at).replace(/^\[|\]$/g, ''), port }
-      : undefined;
-  }
+  if (typeof value === 'string') return hostPort(value);
   const { address, port } = record(value);
   return typeof address === 'string' && typeof port === 'number' ? { address, port } : undefined;
 }

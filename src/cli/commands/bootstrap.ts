@@ -3,7 +3,8 @@
 // Invariant: it needs no server, and no secret is inside what it prints.
 import type { Command } from 'commander';
 import { AppError } from '../../util/errors.ts';
-import { type CommandContext, command, formatOption, hostPort } from '../command.ts';
+import { type HostPort, hostPort } from '../../util/host-port.ts';
+import { type CommandContext, command, formatOption } from '../command.ts';
 import { exitCodes } from '../exit.ts';
 import { asText } from '../print.ts';
 
@@ -78,8 +79,8 @@ export function bootstrapCommand(context: CommandContext): Command {
     );
 }
 
-function binding(option: string, text: string): { readonly address: string; readonly port: number } {
-  const bound = hostPort(text);
+function binding(option: string, text: string): HostPort {
+  const bound = hostPort(text, '127.0.0.1');
   if (bound === undefined) throw new AppError('CH1601', `${option} "${text}" is not HOST:PORT`);
   return bound;
 }

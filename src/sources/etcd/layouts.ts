@@ -2,7 +2,7 @@
 // It must not do I/O. Invariant: total; a value that cannot be read is a fault in words, never a throw.
 import type { Instance } from '../../model/instance.ts';
 import { instanceOfRecord, instanceRecordSchema, recordFaults } from '../../model/instance-record.ts';
-import { hostPort } from './host-port.ts';
+import { type HostPort, hostPort } from '../../util/host-port.ts';
 
 export type EtcdLayout = 'chancery' | 'naming' | 'registrator' | 'go-micro';
 
@@ -61,7 +61,7 @@ function readNaming({ source, prefix, key, value }: KeyText): KeyMeaning {
   const json = members(value);
   if (json === undefined) return { kind: 'fault', service, reason: 'it is not a JSON object' };
   if (json['Op'] === 1) return { kind: 'none' };
-  const place = hostPort(json['Addr']);
+  const place = placeOf(json['Addr']);
   if (place === undefined) return { kind: 'fault', service, reason: '"Addr" is no HOST:PORT' };
   const instance = plainInstance(`${source}/${service}`, id, { ...place, metadata: labels(json['Metadata']) });
   return { kind: 'instances', service, instances: [instance] };
@@ -73,7 +73,7 @@ function readRegistrator({ source, prefix, key, value }: KeyText): KeyMeaning {
   if (service === '' || id === '') return { kind: 'other' };
   // Registrator marks UDP ports this way; they are no place for HTTP or TCP.
   if (id.endsWith(':udp')) return { kind: 'none' };
-  const place = hostPort(value.trim());
+  const place = placeOf(value.trim());
   if (place === undefined) return { kind: 'fault', service, reason: 'it is no HOST:PORT' };
   const instance = plainInstance(`${source}/${service}`, id, { ...place, metadata: {} });
   return { kind: 'instances', service, instances: [instance] };
@@ -92,7 +92,7 @@ function readGoMicro({ source, prefix, key, value }: KeyText): KeyMeaning {
   const instances: Instance[] = [];
   for (const [index, node] of nodes.entries()) {
     const entry: Record<string, unknown> = isObject(node) ? node : {};
-    const place = hostPort(entry['address'], entry['port']);
+    const place = placeOf(entry['address'], entry['port']);
     if (place === undefined) return { kind: 'fault', service, reason: `"nodes[${index}].address" is no HOST:PORT` };
     const id = typeof entry['id'] === 'string' && entry['id'] !== '' ? entry['id'] : `${named.id}/${index}`;
     const metadata = { ...version, ...labels(json['metadata']), ...labels(entry['metadata']) };
@@ -114,6 +114,13 @@ function serviceAndId(prefix: string, key: string): { readonly service: string; 
   const slash = key.lastIndexOf('/');
   if (slash >= 0) return { service: key.slice(0, slash).replace(/^\/+/, ''), id: key.slice(slash + 1) };
   return { service: prefix.split('/').findLast((part) => part !== '') ?? '', id: key };
+}
+
+/** Also `scheme://HOST:PORT/`, and a host alone when `port` is given beside it. */
+function placeOf(text: unknown, port?: unknown): HostPort | undefined {
+  if (typeof text !== 'string') return undefined;
+  const bare = text.replace(/^[a-z][a-z0-9+.-]*:\/\//i, '').replace(/\/$/, '');
+  return hostPort(bare) ?? (typeof port === 'number' ? hostPort(`${bare}:${port}`) : undefined);
 }
 
 function isObject(value: unknown): value is Record<string, unknown> {

@@ -2,7 +2,6 @@ import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { parse } from 'yaml';
 import { createKeyReader } from '../../../../src/sources/etcd/etcd-registry.ts';
-import { hostPort } from '../../../../src/sources/etcd/host-port.ts';
 import type { KeyValue } from '../../../../src/sources/etcd/key-range.ts';
 import { type EtcdLayout, readKey } from '../../../../src/sources/etcd/layouts.ts';
 
@@ -122,17 +121,18 @@ describe('a layout', () => {
   });
 });
 
-describe('host and port', () => {
+describe('an address', () => {
+  const read = (value: unknown) =>
+    readKey('naming', { source: 'etcd', prefix: '/services/', key: 'web/a', value: JSON.stringify({ Addr: value }) });
   it.each([
-    ['10.0.0.1:80', '10.0.0.1', 80],
-    ['[fd00::1]:80', 'fd00::1', 80],
-    ['web-1.internal:8080', 'web-1.internal', 8080],
-    ['http://10.0.0.1:80/', '10.0.0.1', 80],
-  ])('%s', (text, address, port) => {
-    expect(hostPort(text)).toEqual({ address, port });
+    ['10.0.0.1:80', '10.0.0.1'],
+    ['http://10.0.0.1:80/', '10.0.0.1'],
+    ['grpc+tls://[fd00::1]:80', 'fd00::1'],
+  ])('%s', (text, address) => {
+    expect(read(text)).toMatchObject({ kind: 'instances', instances: [{ address, port: 80 }] });
   });
-  it.each(['', ':80', '10.0.0.1:0', '10.0.0.1:x', 'a b:80', 'fd00::1:80', undefined, 7])('%s is none', (text) => {
-    expect(hostPort(text)).toBeUndefined();
+  it.each(['', ':80', 'http://10.0.0.1', undefined, 7])('%s is none', (text) => {
+    expect(read(text)).toMatchObject({ kind: 'fault' });
   });
 });
 
