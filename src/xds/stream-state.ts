@@ -56,6 +56,8 @@ export interface StreamLimits {
   readonly ackMs: number;
   /** Names one stream may be subscribed to, over all types. */
   readonly maxNames: number;
+  /** Characters of those names together. */
+  readonly maxNameCharacters: number;
 }
 
 export const defaultLimits: StreamLimits = {
@@ -64,6 +66,7 @@ export const defaultLimits: StreamLimits = {
   separateBreakMs: 3_000,
   ackMs: 30_000,
   maxNames: 200_000,
+  maxNameCharacters: 32 * 1024 * 1024,
 };
 
 export interface StreamOptions {

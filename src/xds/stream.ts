@@ -54,8 +54,9 @@ export function step(stream: StreamState, event: StreamEvent): readonly Effect[]
       receive(stream, event.request.typeUrl, event.request);
       if (stream.inOrder.length < stream.types.size)
         stream.inOrder = sendOrder.flatMap((type) => stream.types.get(type) ?? []);
-      if (subscribedNames(stream) > stream.options.limits.maxNames) {
-        const message = `more than ${stream.options.limits.maxNames} names are subscribed on one stream`;
+      if (isOverLimit(stream)) {
+        const { maxNames, maxNameCharacters } = stream.options.limits;
+        const message = `more than ${maxNames} names, or ${maxNameCharacters} characters of them, are subscribed on one stream`;
         stream.effects = [{ kind: 'end', code: 'resource-exhausted', message }];
         return stream.effects;
       }
@@ -118,10 +119,14 @@ export function isIdle({ inOrder }: StreamState): boolean {
   return true;
 }
 
-function subscribedNames({ inOrder }: StreamState): number {
+function isOverLimit({ inOrder, options }: StreamState): boolean {
   let names = 0;
-  for (const { subscription } of inOrder) names += subscription.names.size;
-  return names;
+  let characters = 0;
+  for (const { subscription } of inOrder) {
+    names += subscription.names.size;
+    characters += subscription.characters;
+  }
+  return names > options.limits.maxNames || characters > options.limits.maxNameCharacters;
 }
 
 function timeout(stream: StreamState, timer: TimerKey): void {

@@ -5,6 +5,8 @@ import type { NameList } from './name-lists.ts';
 export interface Subscription {
   /** Explicit names, without "*". It may be shared with other streams: replaced, or copied before it is changed. */
   names: ReadonlySet<string>;
+  /** Of all names together. */
+  characters: number;
   wildcard: boolean;
   /** An explicit name or "*" was sent before: an empty list then means nothing, not everything. */
   named: boolean;
@@ -27,7 +29,7 @@ export interface SubscriptionChange {
 const noNames: ReadonlySet<string> = new Set();
 
 export function createSubscription(): Subscription {
-  return { names: noNames, wildcard: false, named: false, list: undefined, own: undefined };
+  return { names: noNames, characters: 0, wildcard: false, named: false, list: undefined, own: undefined };
 }
 
 /** True if nothing is wanted: such a type is never sent to (R16). */
@@ -36,6 +38,12 @@ export function isEmpty(subscription: Subscription): boolean {
 }
 
 const noChange: SubscriptionChange = { answer: [], dropped: [], wildcardAsked: false, wildcardDropped: false };
+
+function charactersOf(names: Iterable<string>): number {
+  let sum = 0;
+  for (const name of names) sum += name.length;
+  return sum;
+}
 
 /** Names a client sent, and where they are known, the set of them that all streams share. */
 export interface SentNames {
@@ -65,6 +73,7 @@ export function applySotw(
   const answer = [...wanted].filter((name) => !subscription.names.has(name));
   const dropped = [...subscription.names].filter((name) => !wanted.has(name));
   subscription.names = wanted;
+  subscription.characters += charactersOf(answer) - charactersOf(dropped);
   subscription.wildcard = wildcard;
   return { answer, dropped, wildcardAsked: wildcard && !before, wildcardDropped: before && !wildcard };
 }
@@ -101,6 +110,7 @@ export function applyDelta(
     if (name === '*') subscription.wildcard = false;
     else if (subscription.names.has(name)) {
       ownNames(subscription).delete(name);
+      subscription.characters -= name.length;
       dropped.push(name);
     }
   }
@@ -108,6 +118,7 @@ export function applyDelta(
   if (shared !== undefined && !shared.has('*')) {
     subscription.named = true;
     subscription.names = shared;
+    subscription.characters = charactersOf(shared);
     subscription.own = undefined;
     const answer =
       dropped.length > 0 && subscription.wildcard ? [...new Set([...dropped, ...shared])] : change.subscribe;
@@ -119,7 +130,10 @@ export function applyDelta(
       subscription.wildcard = true;
       asked = true;
     } else {
-      if (!subscription.names.has(name)) ownNames(subscription).add(name);
+      if (!subscription.names.has(name)) {
+        ownNames(subscription).add(name);
+        subscription.characters += name.length;
+      }
       answer.add(name);
     }
   }

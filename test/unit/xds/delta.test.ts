@@ -32,6 +32,20 @@ describe('subscriptions', () => {
     expect(driver.delta(EDS, { subscribe: ['e'] })).toEqual([]);
     expect(driver.effects.at(-1)).toMatchObject({ kind: 'end', code: 'resource-exhausted' });
   });
+  it('F11: a stream that subscribes to names without end is ended, however few they are', () => {
+    for (const variant of ['delta', 'sotw'] as const) {
+      const driver = drive({ variant, limits: { maxNameCharacters: 10 } });
+      const ask = (type: typeof EDS | typeof RDS, subscribe: readonly string[], unsubscribe: readonly string[]): void =>
+        void (variant === 'delta' ? driver.delta(type, { subscribe, unsubscribe }) : driver.sotw(type, subscribe));
+      const ended = (): boolean => driver.effects.some(({ kind }) => kind === 'end');
+      ask(EDS, ['aaaa', 'bb'], []);
+      ask(RDS, ['cccc'], []);
+      ask(EDS, ['dddd', 'bb'], ['aaaa']);
+      expect(ended()).toBe(false);
+      ask(EDS, ['dddd', 'bb', 'e'], []);
+      expect(driver.effects.at(-1)).toMatchObject({ kind: 'end', code: 'resource-exhausted' });
+    }
+  });
   it('R30: superfluous unsubscribes are ignored, a pure unsubscribe is not answered', () => {
     const driver = delta([assignment('a')]);
     driver.delta(EDS, { subscribe: ['a'] });
