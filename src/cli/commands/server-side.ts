@@ -58,7 +58,8 @@ export function problemsCommand(context: CommandContext): Command {
         const problems = (await createClient(io, options).get('/api/v1/problems')) as readonly Problem[];
         if (options.output === 'text')
           io.out(
-            problems.map((problem) => `${problem.severity} ${problemText(problem)}\n`).join('') || 'no problems\n',
+            problems.map((problem) => `${problem.severity} ${problemText(problem)}\n`).join('') ||
+              'no problems in objects and registries; what a proxy refuses stands in `chancery status`\n',
           );
         else io.out(asText(problems, options.output));
         return problems.some(({ severity }) => severity === 'error') ? exitCodes.failed : exitCodes.fine;

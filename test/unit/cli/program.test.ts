@@ -197,6 +197,12 @@ describe('the server side', () => {
     expect((await run('status --resources', { server, environment })).code).toBe(64);
   });
 
+  it('says of what there are no problems, and where refusals stand', async () => {
+    const { code, out } = await run('problems', { server, environment });
+    expect(code).toBe(0);
+    expect(out).toBe('no problems in objects and registries; what a proxy refuses stands in `chancery status`\n');
+  });
+
   it('names a proxy that never connected, and prints nothing else of it', async () => {
     const nobody = { status: 404, body: { code: 'CH1703', detail: 'no', hint: 'x' } };
     const asked: FakeServer = ({ path }) => (path.endsWith('/state') ? nobody : { body: status });
