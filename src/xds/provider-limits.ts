@@ -1,35 +1,28 @@
-// Limits in front of a ViewProvider: streams per identity, and views that are being opened at the same time.
+// Limits in front of a ViewProvider: streams of one node, and views that are being opened at the same time.
 // It must not know views. Invariant: every stream that was counted is counted off once, however it ends.
-import type { ClientInfo, Opened, ViewProvider } from './contract.ts';
+import type { Opened, ViewProvider } from './contract.ts';
 
-export interface IdentityLimit {
-  /** 0: any number. */
-  readonly max: number;
-  /** Whose streams are counted together: today the node a client says it is. */
-  readonly identityOf: (client: ClientInfo) => string;
-}
-
-/** Refuses streams of an identity beyond the limit, with RESOURCE_EXHAUSTED. */
-export function limitPerIdentity(provider: ViewProvider, { max, identityOf }: IdentityLimit): ViewProvider {
+/** Refuses streams of a node (as clients claim it) beyond `max`, with RESOURCE_EXHAUSTED; 0: any number. */
+export function limitPerNode(provider: ViewProvider, max: number): ViewProvider {
   if (max === 0) return provider;
   const counts = new Map<string, number>();
   return {
     ...provider,
     open(client, onChange) {
-      const identity = identityOf(client);
-      const count = counts.get(identity) ?? 0;
+      const { nodeId } = client;
+      const count = counts.get(nodeId) ?? 0;
       if (count >= max) {
-        const message = `"${identity}" has ${count} streams open, which is the limit for one node`;
+        const message = `"${nodeId}" has ${count} streams open, which is the limit for one node`;
         return { refused: 'resource-exhausted', message };
       }
-      counts.set(identity, count + 1);
+      counts.set(nodeId, count + 1);
       let counted = true;
       const release = (): void => {
         if (!counted) return;
         counted = false;
-        const left = (counts.get(identity) ?? 1) - 1;
-        if (left === 0) counts.delete(identity);
-        else counts.set(identity, left);
+        const left = (counts.get(nodeId) ?? 1) - 1;
+        if (left === 0) counts.delete(nodeId);
+        else counts.set(nodeId, left);
       };
       const settle = (opened: Opened): Opened => {
         if ('refused' in opened) {

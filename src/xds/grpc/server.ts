@@ -1,6 +1,5 @@
 // The xDS server: a listener of our own, a transport behind it, and over it the discovery services and gRPC health.
 // It must not know views' content. Invariant: a stop drains: no new streams, GOAWAY, then force after the limit.
-import type { Socket } from 'node:net';
 import type { Resource, ResourceRef } from '../../resources/resource.ts';
 import { typeUrls } from '../../resources/type-urls.ts';
 import type { Clock } from '../../util/clock.ts';
@@ -9,12 +8,12 @@ import { limitLog } from '../../util/log-budget.ts';
 import type { Metrics } from '../../util/metrics.ts';
 import type { Random } from '../../util/random.ts';
 import { type AdmissionOptions, createAdmission } from '../admission.ts';
-import type { ClientConfig, ClientInfo, ViewProvider, XdsEvent } from '../contract.ts';
+import type { ClientConfig, ViewProvider, XdsEvent } from '../contract.ts';
 import { maxDescribed } from '../description.ts';
 import { fenced } from '../fence.ts';
 import { methodPath, type StreamMethod, streamMethods } from '../methods.ts';
 import { createNameLists } from '../name-lists.ts';
-import { limitOpening, limitPerIdentity } from '../provider-limits.ts';
+import { limitOpening, limitPerNode } from '../provider-limits.ts';
 import { createPump } from '../pump.ts';
 import { createMessages } from '../responses.ts';
 import { createLazyRest } from '../rest/lazy-rest.ts';
@@ -45,14 +44,10 @@ export interface XdsServerDeps {
   readonly descriptors?: () => Promise<Uint8Array>;
   /** Clients of other threads too, for client status; those of this server if absent. */
   readonly everyClient?: (matchers: readonly NodeMatcher[]) => Promise<readonly ClientConfig[]>;
-  /** Whose streams `maxStreamsPerNode` counts together; default the node a client says it is. */
-  readonly identityOf?: (client: ClientInfo) => string;
   /** Served beside discovery and health, on every connection. */
   readonly methods?: readonly ServedMethod[];
-  /** A resource's message as proto3 JSON text, for REST; without it there is no REST. */
+  /** A resource's message as proto3 JSON text, for REST; without it connections that speak HTTP/1.1 are closed. */
   readonly json?: (resource: Resource) => Promise<string>;
-  /** Takes over connections that speak HTTP/1.1 in place of REST; with neither they are closed. */
-  readonly http1?: (socket: Socket) => void;
 }
 
 /** What speaks gRPC: see docs/decisions. */
@@ -75,8 +70,6 @@ export interface XdsServerOptions {
   readonly maxStreamsPerConnection?: number;
   /** Streams of one node; 0: any number. */
   readonly maxStreamsPerNode?: number;
-  /** Views that may be being opened at the same time, where they come from another thread. */
-  readonly maxOpening?: number;
   readonly admission?: Partial<AdmissionOptions>;
   /** Mean age at which a connection is ended; 0: never. */
   readonly maxConnectionAgeMs?: number;
@@ -108,6 +101,8 @@ export interface XdsServer {
 }
 
 const defaultTransport: XdsTransport = 'http2';
+/** Views that may be being opened at the same time, where they come from another thread. */
+const maxOpening = 64;
 
 /** An inert server; `run` listens. */
 export function createXdsServer(deps: XdsServerDeps, options: XdsServerOptions): XdsServer {
@@ -130,10 +125,8 @@ export function createXdsServer(deps: XdsServerDeps, options: XdsServerOptions):
     },
     { ...defaultAdmission, ...options.admission },
   );
-  const provider = limitPerIdentity(limitOpening(deps.provider, options.maxOpening ?? 64), {
-    max: options.maxStreamsPerNode ?? defaultMaxStreamsPerNode,
-    identityOf: deps.identityOf ?? (({ nodeId }) => nodeId),
-  });
+  const maxPerNode = options.maxStreamsPerNode ?? defaultMaxStreamsPerNode;
+  const provider = limitPerNode(limitOpening(deps.provider, maxOpening), maxPerNode);
   let stopping = false;
   const { first, step } = options.streams ?? { first: 1, step: 1 };
   let nextStream = first - step;
@@ -248,7 +241,7 @@ export function createXdsServer(deps: XdsServerDeps, options: XdsServerOptions):
       age.watch(connection);
     };
     const listener = createListener(
-      { clock, log, metrics: deps.metrics, onConnection, http1: deps.http1 ?? rest?.serve },
+      { clock, log, metrics: deps.metrics, onConnection, http1: rest?.serve },
       {
         ...options,
         maxConnections: options.maxConnections ?? defaultMaxConnections,

@@ -9,7 +9,7 @@ import { type Backoff, createBackoff } from '../../util/backoff.ts';
 import type { ClientConfig } from '../contract.ts';
 import type { XdsServer, XdsServerDeps, XdsServerOptions } from '../grpc/server.ts';
 import { defaultMaxStreamsPerNode } from '../grpc/server-limits.ts';
-import { limitPerIdentity } from '../provider-limits.ts';
+import { limitPerNode } from '../provider-limits.ts';
 import type { NodeMatcher } from '../services/node-matcher.ts';
 import { createByteSegments } from './byte-segments.ts';
 import { share } from './limit-share.ts';
@@ -17,7 +17,7 @@ import { createMetricsHub } from './metrics-relay.ts';
 import { claimPort } from './port-claim.ts';
 import { startWorkerThread, type WorkerThread } from './worker-thread.ts';
 
-export type XdsPoolDeps = Omit<XdsServerDeps, 'methods' | 'http1' | 'everyClient'>;
+export type XdsPoolDeps = Omit<XdsServerDeps, 'methods' | 'everyClient'>;
 
 export interface XdsPoolOptions extends XdsServerOptions {
   /** At least 2; more than the machine has cores are not started. */
@@ -40,10 +40,7 @@ const stopGraceMs = 3_000;
 /** An inert server with the face of `createXdsServer`; `run` starts the threads. */
 export function createXdsPool(deps: XdsPoolDeps, options: XdsPoolOptions): XdsServer {
   const { clock, random } = deps;
-  const provider = limitPerIdentity(deps.provider, {
-    max: options.maxStreamsPerNode ?? defaultMaxStreamsPerNode,
-    identityOf: ({ nodeId }) => nodeId,
-  });
+  const provider = limitPerNode(deps.provider, options.maxStreamsPerNode ?? defaultMaxStreamsPerNode);
   const log = deps.log.child('xds');
   const { workers: asked, ...serverOptions } = options;
   const workers = Math.max(2, Math.min(asked, availableParallelism()));

@@ -1,7 +1,7 @@
 // Limits in front of a provider of views count every stream once, in and out.
 import { describe, expect, it } from 'vitest';
 import type { ClientInfo, Opened, ViewProvider } from '../../../src/xds/contract.ts';
-import { limitOpening, limitPerIdentity } from '../../../src/xds/provider-limits.ts';
+import { limitOpening, limitPerNode } from '../../../src/xds/provider-limits.ts';
 import { viewOf } from '../../support/static-views.ts';
 
 const client = (nodeId: string): ClientInfo => ({
@@ -15,11 +15,9 @@ const close = (opened: Opened | Promise<Opened>): void => {
   opened.close();
 };
 
-describe('streams of one identity', () => {
-  const limit = { max: 2, identityOf: ({ nodeId }: ClientInfo) => nodeId };
-
+describe('streams of one node', () => {
   it('are refused beyond the limit, until one closes', () => {
-    const provider = limitPerIdentity(providing(subscription), limit);
+    const provider = limitPerNode(providing(subscription), 2);
     const open = (id: string) => provider.open(client(id), () => {});
     const first = open('a');
     void open('a');
@@ -42,9 +40,9 @@ describe('streams of one identity', () => {
       subscription,
       () => Promise.resolve(subscription()),
     ];
-    const provider = limitPerIdentity(
+    const provider = limitPerNode(
       providing(() => answers.shift()?.() ?? subscription()),
-      limit,
+      2,
     );
     const open = async () => await provider.open(client('a'), () => {});
     expect(await open()).toHaveProperty('refused', 'unavailable');
