@@ -26,7 +26,7 @@ import type { DiscoveryRequest } from './requests.ts';
 import type { Messages } from './responses.ts';
 import type { Sink, StatusName, StreamListener } from './sink.ts';
 import type { Stalls } from './stalls.ts';
-import { createStream, isIdle, step, waits } from './stream.ts';
+import { concern, createStream, isIdle, step } from './stream.ts';
 import type { Effect, StreamEvent, StreamLimits, StreamState, TimerKey } from './stream-state.ts';
 import type { Watcher, Watchers } from './watchers.ts';
 import { WireError } from './wire.ts';
@@ -105,6 +105,8 @@ export function createSession(deps: SessionDeps, sink: Sink, { id, method, onEnd
   let halfClosed = false;
   /** Changes that the reducer has not been told of: it is told of all at once when it is next asked for anything. */
   let pending: (readonly ResourceRef[])[] = [];
+  /** One of them concerns the stream, and control was told so. */
+  let due = false;
   const openTimer = deps.clock.after(deps.openMs, () =>
     fail('deadline-exceeded', { details: `no request came within ${deps.openMs} ms`, cause: 'silent' }),
   );
@@ -224,14 +226,15 @@ export function createSession(deps: SessionDeps, sink: Sink, { id, method, onEnd
   function changed(refs: readonly ResourceRef[]): void {
     if (stream === undefined || subscription === undefined) return;
     pending.push(refs);
-    if (pending.length > 1) {
-      // Marks are bounded by what is subscribed, changes are not.
-      if (pending.length > maxPending) fenced(() => stream !== undefined && mark(stream));
-      return;
-    }
     fenced(() => {
-      deps.onEvent({ kind: 'due', streamId: id });
-      if (stream !== undefined && !waits(stream, refs)) deps.pump.add(pumped);
+      if (stream === undefined) return;
+      const when = concern(stream, refs);
+      // Marks are bounded by what is subscribed, changes are not.
+      if (pending.length > maxPending) mark(stream);
+      if (when === 'never') return;
+      if (!due) deps.onEvent({ kind: 'due', streamId: id });
+      due = true;
+      if (when === 'now') deps.pump.add(pumped);
     });
   }
 
@@ -241,6 +244,7 @@ export function createSession(deps: SessionDeps, sink: Sink, { id, method, onEnd
     if (first === undefined || subscription === undefined) return;
     const refs = pending.length === 1 ? first : pending.flat();
     pending = [];
+    due = false;
     step(of, { kind: 'changed', view: subscription.view(), changed: refs });
   }
 

@@ -101,16 +101,18 @@ function relinkHosts({ types, view }: StreamState, changed: readonly ResourceRef
 }
 
 /**
- * True if a change of these resources can cause nothing now: the transport is to take a message first, or the client to
- * answer one, and that has its time limit.
+ * When a change of these resources can cause anything: never where none of their types is asked for; later where the
+ * transport is to take a message first, or the client to answer one of that type, which has its time limit; else now.
  */
-export function waits({ paused, types }: StreamState, changed: readonly ResourceRef[]): boolean {
-  if (paused) return true;
+export function concern({ paused, types }: StreamState, changed: readonly ResourceRef[]): 'never' | 'later' | 'now' {
+  let when: 'never' | 'later' = 'never';
   for (const { type } of changed) {
     const state = types.get(type);
-    if (state !== undefined && (state.flight === undefined || !state.ackTimer)) return false;
+    if (state === undefined) continue;
+    if (!paused && (state.flight === undefined || !state.ackTimer)) return 'now';
+    when = 'later';
   }
-  return true;
+  return when;
 }
 
 /** True if nothing waits to be sent, for a gate or for the transport, and nothing waits for its answer. */
