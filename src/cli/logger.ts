@@ -2,6 +2,7 @@
 // Invariant: one pino logger a component, however often it is asked for.
 import { type Logger as PinoLogger, pino } from 'pino';
 import type { LogFields, Logger, LogLevel } from '../util/log.ts';
+import { plainText } from './plain-text.ts';
 
 export interface LoggerOptions {
   readonly level: LogLevel;
@@ -25,10 +26,10 @@ export function prettyLine(json: string, colour: boolean): string {
   const name = (levelNames[Number(level)] ?? String(level)).padEnd(5);
   const mark = colour ? `${colours[Number(level)] ?? ''}${name}\x1b[0m` : name;
   const shown = Object.entries(fields)
-    .map(([key, value]) => `${key}=${typeof value === 'string' ? value : JSON.stringify(value)}`)
+    .map(([key, value]) => `${key}=${plainText(typeof value === 'string' ? value : JSON.stringify(value))}`)
     .join(' ');
   const at = new Date(Number(time)).toISOString().slice(11, 23);
-  return `${[at, mark, String(component ?? '').padEnd(8), String(msg ?? ''), shown].join(' ').trimEnd()}\n`;
+  return `${[at, mark, String(component ?? '').padEnd(8), plainText(String(msg ?? '')), shown].join(' ').trimEnd()}\n`;
 }
 
 export function createLogger(options: LoggerOptions): LoggerHandle {

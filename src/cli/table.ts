@@ -1,8 +1,10 @@
 // Plain tables for terminals: columns as wide as their widest cell, two spaces between. It knows nothing of what is in them.
-import { stripVTControlCharacters } from 'node:util';
+// Invariant: a cell is text only; what a proxy calls itself can neither forge a row nor speak to the terminal.
+import { plainText } from './plain-text.ts';
 
-export function table(header: readonly string[], rows: readonly (readonly string[])[]): string {
-  const width = (cell: string): number => stripVTControlCharacters(cell).length;
+export function table(header: readonly string[], lines: readonly (readonly string[])[]): string {
+  const rows = lines.map((cells) => cells.map(plainText));
+  const width = (cell: string): number => cell.length;
   const widths = header.map((title, column) => Math.max(width(title), ...rows.map((row) => width(row[column] ?? ''))));
   const line = (cells: readonly string[]): string =>
     cells

@@ -7,6 +7,7 @@ import { AppError } from '../../util/errors.ts';
 import { createClient } from '../client.ts';
 import { type CommandContext, command, formatOption, withServer } from '../command.ts';
 import { exitCodes } from '../exit.ts';
+import { plainText } from '../plain-text.ts';
 import { asText } from '../print.ts';
 
 interface Options {
@@ -21,11 +22,11 @@ export function eventText(event: ControlEvent): string {
     case 'world':
       return `world ${event.revision}: ${event.changes.join('; ') || 'no visible change'}`;
     case 'acked':
-      return `${event.node} acknowledged ${event.revision} after ${event.afterMs.toFixed(1)} ms`;
+      return `${plainText(event.node)} acknowledged ${event.revision} after ${event.afterMs.toFixed(1)} ms`;
     case 'rejected':
-      return `${event.rejection.node} REFUSED ${event.rejection.type}: ${event.rejection.message}`;
+      return `${plainText(event.rejection.node)} REFUSED ${event.rejection.type}: ${plainText(event.rejection.message)}`;
     case 'proxy':
-      return `${event.node} is ${event.state}`;
+      return `${plainText(event.node)} is ${event.state}`;
     case 'source':
       return `source ${event.state.name} at ${event.state.revision}${event.state.degraded === undefined ? '' : `: ${event.state.degraded.reason}`}`;
     case 'problem':

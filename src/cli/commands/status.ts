@@ -6,6 +6,7 @@ import { AppError } from '../../util/errors.ts';
 import { createClient } from '../client.ts';
 import { type CommandContext, command, type Format, formatOption, withServer } from '../command.ts';
 import { exitCodes } from '../exit.ts';
+import { plainText } from '../plain-text.ts';
 import { asText } from '../print.ts';
 import { ago, counted, durationMs, table } from '../table.ts';
 import { neverConnected, showResources } from './resource-states.ts';
@@ -96,8 +97,9 @@ function refusalText(
 ): string {
   const from = provenance.map(({ object, file, line, column }) => `${object} (${file}:${line}:${column})`);
   const who = [...nodes, ...(proxies > nodes.length ? [`${proxies - nodes.length} more`] : [])].join(', ');
-  const words = message.trim().replace(/\s*\n\s*/g, ' ');
-  return `refused for ${ago(nowMs - sinceMs)}: ${type} ${name}${from.length === 0 ? '' : ` from ${[...new Set(from)].join(', ')}`} by ${counted(proxies, 'proxy', 'proxies')} (${who})\n  ${words}\n`;
+  const words = plainText(message.trim().replace(/\s*\n\s*/g, ' '));
+  const what = plainText(name);
+  return `refused for ${ago(nowMs - sinceMs)}: ${type} ${what}${from.length === 0 ? '' : ` from ${[...new Set(from)].join(', ')}`} by ${counted(proxies, 'proxy', 'proxies')} (${plainText(who)})\n  ${words}\n`;
 }
 
 /** The table of proxies, a line that sums up, and what else stands in the way. */
