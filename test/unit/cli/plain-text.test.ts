@@ -18,7 +18,7 @@ describe('text that a client chose', () => {
     expect(table(['PROXY', 'STATE'], [[hostile, 'SYNCED']])).toBe(
       `PROXY${' '.repeat(harmless.length - 5)}  STATE\n${harmless}  SYNCED\n`,
     );
-    expect(eventText({ kind: 'proxy', node: hostile, state: 'synced' })).toBe(`${harmless} is synced`);
+    expect(eventText({ kind: 'proxy', node: hostile, state: 'synced', atMs: 0 })).toBe(`${harmless} is synced`);
     const line = JSON.stringify({ level: 30, time: 0, component: 'xds', msg: 'refused', node: hostile });
     expect(prettyLine(line, false)).toBe(`00:00:00.000 INFO  xds      refused node=${harmless}\n`);
   });
