@@ -8,6 +8,7 @@ import type { World } from '../model/world.ts';
 import type { Binding, InboundBinding, ProxyProfile, UpstreamBinding } from '../translate/profile.ts';
 import { hostPort } from '../util/host-port.ts';
 import type { ClientInfo } from '../xds/contract.ts';
+import { isGrpcLibrary } from '../xds/node.ts';
 
 /** `node.metadata.chancery` as `chancery bootstrap` writes it; every member optional, nothing else is read. */
 export interface Claims {
@@ -65,11 +66,6 @@ export function readClaims(client: ClientInfo): Claims {
   };
 }
 
-/** gRPC libraries call themselves `gRPC Go`, `gRPC Node Pure JS` or `grpc-...`; no Envoy does. */
-export function isProxyless({ userAgentName }: ClientInfo): boolean {
-  return /^grpc/i.test(userAgentName);
-}
-
 /** A service as claims or registrations name it: `cart`, `namespace/cart`, or an id such as `namespace|cart`. */
 function named(name: string, namespace: string): ServiceId {
   const [first = '', second] = name.split(/[/|]/, 2);
@@ -114,7 +110,7 @@ export function identify(client: ClientInfo, world: World): ProxyProfile {
   const role =
     claims.role ?? (!world.gateways.has(client.nodeCluster) && world.services.has(service) ? 'sidecar' : 'gateway');
   const zone = client.locality.zone === '' ? {} : { zone: client.locality.zone };
-  if (isProxyless(client)) {
+  if (isGrpcLibrary(client)) {
     const known = claims.service !== undefined || world.services.has(service);
     return { role: 'proxyless', ...(known ? { service } : {}), ...zone };
   }

@@ -5,8 +5,9 @@ import type { Problem } from '../model/problem.ts';
 import type { World } from '../model/world.ts';
 import type { Clock } from '../util/clock.ts';
 import type { ClientInfo } from '../xds/contract.ts';
+import { isGrpcLibrary } from '../xds/node.ts';
 import type { ControlStatus, ProxyStatus, Rejection, TypeStatus } from './contract.ts';
-import { type Claims, isProxyless, readClaims } from './identify.ts';
+import { type Claims, readClaims } from './identify.ts';
 import { type Ledger, refusals, revisionOf, type StreamRecord } from './ledger.ts';
 import type { Hold } from './pipeline.ts';
 import { groupRefusals } from './refusals.ts';
@@ -63,11 +64,11 @@ function noteOf({ refused, open, instance, world }: Noted): string {
 }
 
 function roleOf(client: ClientInfo, claims: Claims): ProxyStatus['role'] {
-  return isProxyless(client) ? 'proxyless' : (claims.role ?? 'gateway');
+  return isGrpcLibrary(client) ? 'proxyless' : (claims.role ?? 'gateway');
 }
 
 function userAgentOf(client: ClientInfo): Pick<ProxyStatus, 'userAgent'> {
-  return isProxyless(client) ? { userAgent: client.userAgentName } : {};
+  return isGrpcLibrary(client) ? { userAgent: client.userAgentName } : {};
 }
 
 /** The worse first. */

@@ -1,4 +1,5 @@
-// Decodes config.core.v3.Node of a stream's first message into plain claims. Everything in it is the client's word only.
+// Decodes config.core.v3.Node of a stream's first message into plain claims, and says what claims must be like to be served.
+// Everything in it is the client's word only.
 // It must not know views. Invariant: depth and size are bounded; metadata objects have no prototype.
 import type { ClientInfo } from './contract.ts';
 import { eachField, WireError } from './wire.ts';
@@ -8,10 +9,26 @@ export type NodeClaims = Omit<ClientInfo, 'streamId' | 'peer'>;
 type Json = unknown;
 type Range = readonly [number, number];
 
-const maxDepth = 32;
-const maxValues = 20_000;
+/** Nesting of the metadata, and all its values; of every form that a node comes in. */
+export const maxDepth = 32;
+export const maxValues = 20_000;
+/** Id and cluster stand in logs, status and discovery of targets. */
+const maxNameLength = 512;
 /** All texts of a node together: they are kept as long as the stream is, and some of them after it. */
 const maxTextBytes = 64 * 1024;
+
+/** What keeps a node from being served, in words. */
+export function nodeFault({ nodeId, nodeCluster }: NodeClaims): string | undefined {
+  if (nodeId === '') return 'node.id is empty';
+  return nodeId.length > maxNameLength || nodeCluster.length > maxNameLength
+    ? `node.id and node.cluster have at most ${maxNameLength} characters`
+    : undefined;
+}
+
+/** gRPC libraries call themselves `gRPC Go`, `gRPC Node Pure JS` or `grpc-...`; no Envoy does. */
+export function isGrpcLibrary({ userAgentName }: Pick<NodeClaims, 'userAgentName'>): boolean {
+  return /^grpc/i.test(userAgentName);
+}
 
 /** Reads a Node message. Throws WireError. */
 export function decodeNode(bytes: Buffer): NodeClaims {

@@ -1,6 +1,6 @@
 // Reads a DiscoveryRequest in proto3 JSON, in either spelling of its names. Everything of the node is the client's word only.
 // It must not know HTTP. Invariant: depth and size of what is kept are bounded; metadata objects have no prototype.
-import type { NodeClaims } from '../node.ts';
+import { maxDepth, maxValues, type NodeClaims, nodeFault } from '../node.ts';
 
 export interface RestRequest {
   readonly claims: NodeClaims;
@@ -21,9 +21,6 @@ export class RestRequestError extends Error {
 
 type Json = Readonly<Record<string, unknown>>;
 
-const maxDepth = 32;
-const maxValues = 20_000;
-const maxNodeName = 512;
 const maxNames = 20_000;
 const maxNameLength = 4096;
 const maxNodeText = 64 * 1024;
@@ -41,6 +38,8 @@ export function readRequest(body: string): RestRequest {
   const node = objectOf(member(request, 'node', 'node'), 'node');
   // Of what was read only, whose depth is bounded: an Envoy lists every extension it was built with, each time.
   const claims = readNode(node);
+  const fault = nodeFault(claims);
+  if (fault !== undefined) throw new RestRequestError(fault);
   const nodeText = JSON.stringify(claims);
   if (nodeText.length > maxNodeText) throw new RestRequestError(`node has more than ${maxNodeText} characters`);
   return {
@@ -54,17 +53,12 @@ export function readRequest(body: string): RestRequest {
 }
 
 function readNode(node: Json): NodeClaims {
-  const nodeId = textOf(node, 'id', 'id');
-  const nodeCluster = textOf(node, 'cluster', 'cluster');
-  if (nodeId === '') throw new RestRequestError('node.id is empty');
-  if (nodeId.length > maxNodeName || nodeCluster.length > maxNodeName)
-    throw new RestRequestError(`node.id and node.cluster have at most ${maxNodeName} characters`);
   const locality = objectOf(node['locality'] ?? {}, 'node.locality');
   const features = member(node, 'clientFeatures', 'client_features');
   const metadata = plain(objectOf(node['metadata'] ?? {}, 'node.metadata'), { left: maxValues, depth: 0 });
   return {
-    nodeId,
-    nodeCluster,
+    nodeId: textOf(node, 'id', 'id'),
+    nodeCluster: textOf(node, 'cluster', 'cluster'),
     metadata: metadata as Json,
     locality: {
       region: textOf(locality, 'region', 'region'),

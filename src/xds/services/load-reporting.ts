@@ -7,7 +7,7 @@ import { errorText } from '../../util/errors.ts';
 import type { Logger } from '../../util/log.ts';
 import type { ClientInfo, Opened, ViewProvider, ViewSubscription, XdsEvent } from '../contract.ts';
 import { type Frame, frameOf } from '../frame.ts';
-import { decodeNode, type NodeClaims } from '../node.ts';
+import { decodeNode, type NodeClaims, nodeFault } from '../node.ts';
 import type { Sink, StatusName, StreamListener } from '../sink.ts';
 import { WireError } from '../wire.ts';
 import { decodeLoadRequest, encodeLoadResponse, type LoadRequest } from './load-report.ts';
@@ -25,7 +25,6 @@ export interface LoadReportingDeps {
 const sendAllFeature = 'envoy.lrs.supports_send_all_clusters';
 /** Reports in a row that come sooner than half an interval after the one before. */
 const maxHasty = 20;
-const maxNodeName = 512;
 
 interface Asked {
   /** The names as one text. */
@@ -160,8 +159,7 @@ export function createLoadReporting(deps: LoadReportingDeps): (sink: Sink) => St
 function claimsOf({ node }: LoadRequest): NodeClaims {
   if (node === undefined) throw new WireError('the first message of a stream must have a node');
   const claims = decodeNode(node);
-  if (claims.nodeId === '') throw new WireError('node.id is empty');
-  if (claims.nodeId.length > maxNodeName || claims.nodeCluster.length > maxNodeName)
-    throw new WireError(`node.id and node.cluster have at most ${maxNodeName} characters`);
+  const fault = nodeFault(claims);
+  if (fault !== undefined) throw new WireError(fault);
   return claims;
 }
