@@ -32,7 +32,7 @@ export function createFullSets(): (view: View, type: TypeUrl) => FullSet {
 }
 
 /** `resources` sorted by name. */
-export function makeFullSet(resources: readonly Resource[]): FullSet {
+function makeFullSet(resources: readonly Resource[]): FullSet {
   const names = resources.map(({ name }) => name);
   const byName = new Map(resources.map((resource) => [resource.name, resource]));
   return { resources, byName, names, version: setVersion(resources) };

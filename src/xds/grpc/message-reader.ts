@@ -1,5 +1,6 @@
 // Cuts the bytes of one gRPC stream into messages. It must not know what they say.
 // Invariant: at most one message is held, no larger than the limit; a message of which all bytes came at once is not copied.
+import { framePrefixBytes } from '../frame.ts';
 import type { StatusName } from '../sink.ts';
 
 /** The client broke the framing, or went beyond a limit. */
@@ -19,8 +20,6 @@ export interface MessageReader {
   atBoundary(): boolean;
 }
 
-const prefixBytes = 5;
-
 /** Room for a message that comes in pieces is made as it comes: what a prefix promises may never follow. */
 const firstRoomBytes = 4096;
 
@@ -28,7 +27,7 @@ export function createMessageReader(maxBytes: number): MessageReader {
   /** What came of a message that is not whole yet; undefined between messages. Pieces may be single bytes: none is kept. */
   let held: Buffer | undefined;
   let have = 0;
-  let need = prefixBytes;
+  let need = framePrefixBytes;
 
   /** Bytes of the message that begins at `at`, with its prefix. */
   function sizeAt(bytes: Buffer, at: number): number {
@@ -38,7 +37,7 @@ export function createMessageReader(maxBytes: number): MessageReader {
     const length = bytes.readUInt32BE(at + 1);
     if (length > maxBytes)
       throw new FramingError('resource-exhausted', `a message of ${length} bytes is larger than ${maxBytes}`);
-    return prefixBytes + length;
+    return framePrefixBytes + length;
   }
 
   /** Copies the next bytes of the message behind those held; returns how many there were. */
@@ -59,23 +58,23 @@ export function createMessageReader(maxBytes: number): MessageReader {
       while (at < chunk.length) {
         if (held === undefined) {
           const left = chunk.length - at;
-          const size = left < prefixBytes ? undefined : sizeAt(chunk, at);
+          const size = left < framePrefixBytes ? undefined : sizeAt(chunk, at);
           if (size !== undefined && left >= size) {
-            onMessage(chunk.subarray(at + prefixBytes, at + size));
+            onMessage(chunk.subarray(at + framePrefixBytes, at + size));
             at += size;
             continue;
           }
           held = Buffer.alloc(0);
           have = 0;
-          need = size ?? prefixBytes;
+          need = size ?? framePrefixBytes;
         }
         const next = hold(held, chunk, at);
         held = next.held;
         have += next.taken;
         at += next.taken;
-        if (have === prefixBytes && need === prefixBytes) need = sizeAt(held, 0);
+        if (have === framePrefixBytes && need === framePrefixBytes) need = sizeAt(held, 0);
         if (have < need) continue;
-        const whole = held.subarray(prefixBytes, need);
+        const whole = held.subarray(framePrefixBytes, need);
         held = undefined;
         onMessage(whole);
       }
