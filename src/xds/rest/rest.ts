@@ -233,6 +233,8 @@ export function createRest(deps: RestDeps): Rest {
     if (known !== undefined) return known;
     const text = deps.json(resource);
     texts.set(resource, text);
+    // A worker asks the main thread, which may have failed for a moment.
+    text.catch(() => texts.delete(resource));
     return text;
   }
 

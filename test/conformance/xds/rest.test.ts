@@ -210,6 +210,14 @@ describe('R58: polls', () => {
     expect((await post(server.port, { node })).status).toBe(200);
   });
 
+  it('are answered after a failure of ours as if there had been none', async () => {
+    let asked = 0;
+    const failing = (one: Resource) => (++asked === 1 ? Promise.reject(new Error('not now')) : json(one));
+    await using server = await runServer(createStaticViews([cluster('a')]), {}, { json: failing });
+    expect((await post(server.port, { node })).status).toBe(500);
+    expect((await post(server.port, { node })).status).toBe(200);
+  });
+
   it('of a page in a browser are not answered, whatever name led it here', async () => {
     await using server = await runServer(createStaticViews([cluster('a')]), {}, { json });
     for (const origin of ['http://rebound.example:18000', 'null']) {
