@@ -27,7 +27,7 @@ export interface ViewFeed {
   want(id: string, names: Iterable<string>): void;
 }
 
-export interface Follow {
+interface Follow {
   readonly after: View;
   readonly refs: readonly ResourceRef[];
   readonly wanted: Iterable<string>;
