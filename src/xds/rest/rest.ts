@@ -4,27 +4,17 @@
 // is refused as there; what it sends and how long it takes are bounded.
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
-import type { Resource } from '../../resources/resource.ts';
 import { type TypeUrl, typeUrls } from '../../resources/type-urls.ts';
 import type { Clock, Timer } from '../../util/clock.ts';
 import { errorText } from '../../util/errors.ts';
-import { contentHash } from '../../util/hash.ts';
-import type { Logger } from '../../util/log.ts';
-import type { ClientConfig, ClientInfo, Refusal, ViewProvider, XdsEvent } from '../contract.ts';
-import { createPollClient, type PollAnswer, type PollClient } from './poll-client.ts';
+import type { ClientConfig, ClientInfo } from '../contract.ts';
+import type { PollAnswer, PollClient } from './poll-client.ts';
+import { createPollClients, type PollClientsDeps } from './poll-clients.ts';
+import { Refused } from './refused.ts';
 import { type RestRequest, RestRequestError, readRequest } from './rest-request.ts';
+import { createResponseText, type ResponseSource } from './rest-response.ts';
 
-export interface RestDeps {
-  readonly clock: Clock;
-  readonly log: Logger;
-  readonly provider: ViewProvider;
-  readonly onEvent: (event: XdsEvent) => void;
-  readonly nextStreamId: () => number;
-  /** control_plane.identifier of every response. */
-  readonly identifier: string;
-  /** A resource's message as proto3 JSON text. */
-  readonly json: (resource: Resource) => Promise<string>;
-}
+export type RestDeps = PollClientsDeps & ResponseSource;
 
 export interface Rest {
   /** Serves HTTP/1.1 on the connection until it ends. */
@@ -47,23 +37,11 @@ const paths: Readonly<Record<string, TypeUrl>> = {
   '/v3/discovery:extension_configs': typeUrls.extension,
 };
 
-const refusalStatus: Readonly<Record<Refusal['refused'], number>> = {
-  unauthenticated: 401,
-  'permission-denied': 403,
-  unavailable: 503,
-  'resource-exhausted': 429,
-  'invalid-argument': 400,
-};
-
 const maxBodyBytes = 1024 * 1024;
 /** For a whole request to arrive. */
 const requestMs = 10_000;
 /** Between two requests on one connection. */
 const idleMs = 75_000;
-const silentMs = 60_000;
-const maxClients = 10_000;
-/** Characters of names that all clients ask for. */
-const maxNameCharacters = 128 * 1024 * 1024;
 /** Bytes of answers, on all connections, that are yet to be taken; whoever comes then is to come again. */
 const maxUnsentBytes = 256 * 1024 * 1024;
 /** A client that does not take its answer within so long is cut off. */
@@ -74,29 +52,14 @@ const maxPipelined = 32;
 const maxHoldMs = 30_000;
 const holdMs = 800;
 
-/** A request that cannot be answered, as a status and words. */
-class Refused extends Error {
-  readonly status: number;
-  constructor(status: number, message: string) {
-    super(message);
-    this.status = status;
-  }
-}
-
 export function createRest(deps: RestDeps): Rest {
-  const { clock, log, provider } = deps;
-  const clients = new Map<string, Promise<PollClient>>();
-  const open = new Set<PollClient>();
+  const { clock, log } = deps;
+  const clients = createPollClients(deps);
+  const bodyText = createResponseText(deps);
   const connections = new Map<Socket, Connection>();
   const waiting = new Set<() => void>();
-  const texts = new WeakMap<Resource, Promise<string>>();
-  const room = { left: maxNameCharacters };
   let unsent = 0;
   let stopped = false;
-  const ignoreEndpoints = provider.onEndpoints((list) => {
-    const names = new Set(list);
-    for (const client of open) client.changed(typeUrls.endpoints, names);
-  });
   // Neither side may keep a connection that says nothing: times are taken below, by our own clock.
   const server = createServer({ requestTimeout: 0, headersTimeout: 0, keepAliveTimeout: 0 }, (request, response) => {
     const { socket } = request;
@@ -124,7 +87,7 @@ export function createRest(deps: RestDeps): Rest {
     if (request.method !== 'POST') throw new Refused(405, 'a poll is a POST');
     const poll = readRequest(await bodyOf(request, clock));
     if (poll.typeUrl !== '' && poll.typeUrl !== type) throw new Refused(400, 'type_url is not the type of the path');
-    const client = await clientOf(poll, request.socket);
+    const client = await clients.of(poll, request.socket);
     const found = client.poll(type, poll) ?? (await change({ client, type, poll, request, response }));
     if (found === 'too-many') throw new Refused(429, 'it asks for too much at once');
     if (response.destroyed || response.writableEnded) return;
@@ -133,7 +96,7 @@ export function createRest(deps: RestDeps): Rest {
       return;
     }
     if (unsent > maxUnsentBytes) throw new Refused(503, 'too many answers are yet to be taken; try again later');
-    const body = await bodyText(found, { type, identifier: deps.identifier, textOf });
+    const body = await bodyText(type, found);
     const connection = connections.get(request.socket);
     if (connection === undefined || response.destroyed) return;
     const bytes = Buffer.byteLength(body);
@@ -161,51 +124,6 @@ export function createRest(deps: RestDeps): Rest {
     });
   }
 
-  /** The client of the node, as it describes itself now; polls that describe it alike share one view. */
-  function clientOf({ claims, nodeText }: RestRequest, socket: Socket): Promise<PollClient> {
-    const key = contentHash(`${socket.remoteAddress}\n`, nodeText);
-    const known = clients.get(key);
-    if (known !== undefined) return known;
-    if (clients.size >= maxClients) throw new Refused(503, 'too many clients poll');
-    const info: ClientInfo = {
-      ...claims,
-      streamId: deps.nextStreamId(),
-      peer: `${socket.remoteAddress}:${socket.remotePort}`,
-    };
-    const made = create(key, info);
-    clients.set(key, made);
-    made.catch(() => clients.delete(key));
-    return made;
-  }
-
-  async function create(key: string, info: ClientInfo): Promise<PollClient> {
-    let client: PollClient | undefined;
-    const opened = await provider.open(info, (changed) => {
-      for (const type of new Set(changed.map((ref) => ref.type))) client?.changed(type);
-    });
-    if ('refused' in opened) {
-      log.info('a poll was refused', { node: info.nodeId, reason: opened.refused, message: opened.message });
-      throw new Refused(refusalStatus[opened.refused], opened.message);
-    }
-    if (stopped) {
-      opened.close();
-      throw new Refused(503, 'the server is stopping');
-    }
-    const made = createPollClient(
-      {
-        ...{ clock, silentMs, room, onEvent: deps.onEvent },
-        onGone() {
-          clients.delete(key);
-          open.delete(made);
-        },
-      },
-      { client: info, subscription: opened },
-    );
-    client = made;
-    open.add(made);
-    return made;
-  }
-
   /** What is due within the time the client waits; undefined: nothing. */
   function change({ client, type, poll, request, response }: Held): Promise<PollAnswer | 'too-many' | undefined> {
     return new Promise((resolve) => {
@@ -226,16 +144,6 @@ export function createRest(deps: RestDeps): Rest {
       response.once('close', stop);
       if (stopped) stop();
     });
-  }
-
-  function textOf(resource: Resource): Promise<string> {
-    const known = texts.get(resource);
-    if (known !== undefined) return known;
-    const text = deps.json(resource);
-    texts.set(resource, text);
-    // A worker asks the main thread, which may have failed for a moment.
-    text.catch(() => texts.delete(resource));
-    return text;
   }
 
   function fail(response: ServerResponse, error: unknown): void {
@@ -277,12 +185,11 @@ export function createRest(deps: RestDeps): Rest {
       });
       server.emit('connection', socket);
     },
-    clients: (wanted) => [...open].filter(({ client }) => wanted(client)).map((one) => one.describe()),
+    clients: clients.describe,
     stop() {
       stopped = true;
-      ignoreEndpoints();
       for (const stop of [...waiting]) stop();
-      for (const client of [...open]) client.close('the server is stopping');
+      clients.stop();
       for (const [socket, { asked }] of connections) if (asked === 0) socket.end();
     },
   };
@@ -332,22 +239,4 @@ async function bodyOf(request: IncomingMessage, clock: Clock): Promise<string> {
     timer.cancel();
   }
   return Buffer.concat(parts).toString('utf8');
-}
-
-interface Encoding {
-  readonly type: TypeUrl;
-  readonly identifier: string;
-  readonly textOf: (resource: Resource) => Promise<string>;
-}
-
-/** A DiscoveryResponse in proto3 JSON. */
-async function bodyText({ version, resources }: PollAnswer, { type, identifier, textOf }: Encoding): Promise<string> {
-  const texts: string[] = [];
-  for (const resource of resources) {
-    const text = await textOf(resource);
-    const [first = ''] = text.slice(1).trimStart();
-    texts.push(`{"@type":${JSON.stringify(type)}${first === '}' ? '' : ','}${text.slice(1)}`);
-  }
-  const head = JSON.stringify({ versionInfo: version, typeUrl: type, controlPlane: { identifier } });
-  return `${head.slice(0, -1)},"resources":[${texts.join(',')}]}`;
 }

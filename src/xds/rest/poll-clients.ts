@@ -1,0 +1,109 @@
+// The clients that poll, each with a view of its own: who asks for the first time is opened with the provider.
+// It must not know HTTP. Invariant: polls that describe their node alike, from one address, are one client; what all clients
+// together make the server keep is bounded.
+import type { Socket } from 'node:net';
+import { typeUrls } from '../../resources/type-urls.ts';
+import type { Clock } from '../../util/clock.ts';
+import { contentHash } from '../../util/hash.ts';
+import type { Logger } from '../../util/log.ts';
+import type { ClientConfig, ClientInfo, Refusal, ViewProvider, XdsEvent } from '../contract.ts';
+import { createPollClient, type PollClient } from './poll-client.ts';
+import { Refused } from './refused.ts';
+import type { RestRequest } from './rest-request.ts';
+
+export interface PollClientsDeps {
+  readonly clock: Clock;
+  readonly log: Logger;
+  readonly provider: ViewProvider;
+  readonly onEvent: (event: XdsEvent) => void;
+  readonly nextStreamId: () => number;
+}
+
+export interface PollClients {
+  /** The client of the node, as it describes itself now. Throws or rejects with Refused. */
+  of(request: RestRequest, socket: Socket): Promise<PollClient>;
+  /** What each of the wanted clients asks for and has. */
+  describe(wanted: (client: ClientInfo) => boolean): readonly ClientConfig[];
+  /** Closes every client; none is opened any more. */
+  stop(): void;
+}
+
+const refusalStatus: Readonly<Record<Refusal['refused'], number>> = {
+  unauthenticated: 401,
+  'permission-denied': 403,
+  unavailable: 503,
+  'resource-exhausted': 429,
+  'invalid-argument': 400,
+};
+
+/** A client that does not poll for so long is gone. */
+const silentMs = 60_000;
+const maxClients = 10_000;
+/** Characters of names that all clients ask for. */
+const maxNameCharacters = 128 * 1024 * 1024;
+
+export function createPollClients(deps: PollClientsDeps): PollClients {
+  const { clock, log, provider } = deps;
+  const clients = new Map<string, Promise<PollClient>>();
+  const open = new Set<PollClient>();
+  const room = { left: maxNameCharacters };
+  let stopped = false;
+  const ignoreEndpoints = provider.onEndpoints((list) => {
+    const names = new Set(list);
+    for (const client of open) client.changed(typeUrls.endpoints, names);
+  });
+
+  function of({ claims, nodeText }: RestRequest, socket: Socket): Promise<PollClient> {
+    const key = contentHash(`${socket.remoteAddress}\n`, nodeText);
+    const known = clients.get(key);
+    if (known !== undefined) return known;
+    if (clients.size >= maxClients) throw new Refused(503, 'too many clients poll');
+    const info: ClientInfo = {
+      ...claims,
+      streamId: deps.nextStreamId(),
+      peer: `${socket.remoteAddress}:${socket.remotePort}`,
+    };
+    const made = create(key, info);
+    clients.set(key, made);
+    made.catch(() => clients.delete(key));
+    return made;
+  }
+
+  async function create(key: string, info: ClientInfo): Promise<PollClient> {
+    let client: PollClient | undefined;
+    const opened = await provider.open(info, (changed) => {
+      for (const type of new Set(changed.map((ref) => ref.type))) client?.changed(type);
+    });
+    if ('refused' in opened) {
+      log.info('a poll was refused', { node: info.nodeId, reason: opened.refused, message: opened.message });
+      throw new Refused(refusalStatus[opened.refused], opened.message);
+    }
+    if (stopped) {
+      opened.close();
+      throw new Refused(503, 'the server is stopping');
+    }
+    const made = createPollClient(
+      {
+        ...{ clock, silentMs, room, onEvent: deps.onEvent },
+        onGone() {
+          clients.delete(key);
+          open.delete(made);
+        },
+      },
+      { client: info, subscription: opened },
+    );
+    client = made;
+    open.add(made);
+    return made;
+  }
+
+  return {
+    of,
+    describe: (wanted) => [...open].filter(({ client }) => wanted(client)).map((one) => one.describe()),
+    stop() {
+      stopped = true;
+      ignoreEndpoints();
+      for (const client of [...open]) client.close('the server is stopping');
+    },
+  };
+}
