@@ -12,7 +12,7 @@ const fanOut: Case = {
   tls: false,
   workers: 0,
   ownViews: false,
-  warmUpPushes: 3000,
+  warmUpPushes: 20_000,
   changes: 15,
 };
 /** Each change is seen by a tenth, so that what limits is changes as much as pushes. */
