@@ -102,17 +102,20 @@ export function createPromMetrics(options: MetricsOptions): PromMetrics {
   };
 }
 
-/** prom-client hashes labels on each call; every push makes four. Label values are few, so the children are kept. */
+/**
+ * prom-client hashes labels on each call, and every push makes four. Label values are few, so the children are kept: found by
+ * the very object where the caller keeps its labels, else by what is in it.
+ */
 function createChildren<Child>(make: (labels: Labels) => Child): (labels: Labels) => Child {
+  const kept = new WeakMap<Labels, Child>();
   const children = new Map<string, Child>();
   return (labels) => {
-    let key = '';
-    for (const name in labels) key += `${name}=${labels[name]}\n`;
-    let child = children.get(key);
-    if (child === undefined) {
-      child = make(labels);
-      children.set(key, child);
-    }
+    const known = kept.get(labels);
+    if (known !== undefined) return known;
+    const key = JSON.stringify(labels);
+    const child = children.get(key) ?? make(labels);
+    children.set(key, child);
+    kept.set(labels, child);
     return child;
   };
 }

@@ -45,6 +45,7 @@ export interface ControlOptions {
   readonly holdMs: number;
 }
 
+const noLabels = {};
 const maxRejections = 200;
 /** Resources named with one rejection: where a proxy names none, all of the response are suspect. */
 const maxRejected = 20;
@@ -127,7 +128,7 @@ export function createControl(deps: ControlDeps, options: ControlOptions): Contr
   function settled(done: Settled | undefined): void {
     if (done === undefined) return;
     const { record, afterMs } = done;
-    measures.propagationSeconds.observe({}, afterMs / 1000);
+    measures.propagationSeconds.observe(noLabels, afterMs / 1000);
     tell({ kind: 'acked', node: record.client.nodeId, revision: record.revision, afterMs });
   }
 

@@ -1,6 +1,6 @@
 // The control plane's own metrics, fed by the events that pass through control. Names after docs; no node is ever a label.
-import { shortNames } from '../resources/type-urls.ts';
-import type { Histogram, Metrics } from '../util/metrics.ts';
+import { shortNames, type TypeUrl } from '../resources/type-urls.ts';
+import type { Histogram, Labels, Metrics } from '../util/metrics.ts';
 import type { LedgerEvent } from './ledger.ts';
 
 export interface Measures {
@@ -11,6 +11,8 @@ export interface Measures {
   world(): void;
 }
 
+type TypeLabels = Readonly<Record<'of' | 'subscribe' | 'ack' | 'nack', Labels>>;
+
 const seconds = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10];
 const bytes = [100, 1_000, 10_000, 100_000, 1_000_000, 4_000_000];
 
@@ -20,6 +22,18 @@ export function createMeasures(metrics: Metrics): Measures {
   const size = metrics.histogram('xds_response_size_bytes', 'Size of responses', bytes, ['type']);
   const streams = metrics.counter('xds_streams_opened_total', 'Streams opened by proxies', ['variant']);
   const worlds = metrics.counter('world_changes_total', 'Worlds built that differ from the one before');
+  /** The same objects for every push, so that its series need not be searched by their content. */
+  const kept = new Map<TypeUrl, TypeLabels>();
+  function labels(url: TypeUrl): TypeLabels {
+    let known = kept.get(url);
+    if (known === undefined) {
+      const type = shortNames[url];
+      const kind = (name: string): Labels => ({ type, kind: name });
+      known = { of: { type }, subscribe: kind('subscribe'), ack: kind('ack'), nack: kind('nack') };
+      kept.set(url, known);
+    }
+    return known;
+  }
   return {
     buildSeconds: metrics.histogram(
       'snapshot_build_seconds',
@@ -36,17 +50,15 @@ export function createMeasures(metrics: Metrics): Measures {
       switch (event.kind) {
         case 'open':
           return streams.add({ variant: event.variant });
-        case 'close':
-        case 'idle':
-          return undefined;
-        case 'subscribe':
-          return requests.add({ type: shortNames[event.type], kind: 'subscribe' });
         case 'sent':
-          responses.add({ type: shortNames[event.type] });
-          return size.observe({ type: shortNames[event.type] }, event.bytes);
+          responses.add(labels(event.type).of);
+          return size.observe(labels(event.type).of, event.bytes);
+        case 'subscribe':
         case 'ack':
         case 'nack':
-          return requests.add({ type: shortNames[event.type], kind: event.kind });
+          return requests.add(labels(event.type)[event.kind]);
+        default:
+          return undefined;
       }
     },
   };

@@ -20,9 +20,14 @@ export function evaluateDelta(stream: StreamState, state: TypeState): void {
     nextTrial(state);
   }
   if (state.unseen && emitFirst(stream, state)) return;
-  const all = state.unseen ? stream.view.names(state.type) : [];
+  emit(stream, state, { names: marked(stream, state), trial: false });
   state.unseen = false;
-  emit(stream, state, { names: new Set([...state.forced, ...state.dirty, ...all]), trial: false });
+}
+
+/** The names to look at, each once. */
+function marked({ view }: StreamState, { forced, dirty, unseen, type }: TypeState): Iterable<string> {
+  if (forced.size === 0 && !unseen) return [...dirty];
+  return new Set([...forced, ...dirty, ...(unseen ? view.names(type) : [])]);
 }
 
 /** The first answer to a wildcard of a client that has nothing: one message for all such streams. False if it is not. */

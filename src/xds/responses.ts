@@ -43,6 +43,12 @@ export interface Messages {
   sequenceOf(nonce: string): number;
 }
 
+/** The resource that was sent alone last, and the message. */
+interface Latest {
+  only: Resource | undefined;
+  message: Message | undefined;
+}
+
 const maxShared = 512;
 const maxSharedBytes = 32 * 1024 * 1024;
 
@@ -53,6 +59,7 @@ const maxSharedBytes = 32 * 1024 * 1024;
 export function createMessages(identifier: string, epoch: string): Messages {
   const controlPlane = field(1, identifier);
   const shared = new Map<string, Message>();
+  const ofType = new Map<string, Latest>();
   const ids = new WeakMap<Resource, number>();
   const heads: ResourceHeads = new WeakMap();
   let lastId = 0;
@@ -93,7 +100,36 @@ export function createMessages(identifier: string, epoch: string): Messages {
     return key;
   }
 
+  /** The usual change is of one resource: all streams that are told of it ask for the same message in a row. */
+  function latest(
+    variant: 'sotw' | 'delta',
+    { resources, removed, missing = [], set }: MessageContent,
+  ): Latest | undefined {
+    const [only] = resources;
+    if (only === undefined || only.aliases !== undefined || set !== undefined) return undefined;
+    if (resources.length + removed.length + missing.length > 1) return undefined;
+    let found = ofType.get(`${variant} ${only.type}`);
+    if (found === undefined) {
+      found = { only: undefined, message: undefined };
+      ofType.set(`${variant} ${only.type}`, found);
+    }
+    if (found.only !== only) {
+      found.only = only;
+      found.message = undefined;
+    }
+    return found;
+  }
+
   function obtain(variant: 'sotw' | 'delta', content: MessageContent, after: number): Message {
+    const last = latest(variant, content);
+    const known = last?.message;
+    if (known !== undefined && known.sequence > after) return known;
+    const message = find(variant, content, after);
+    if (last !== undefined) last.message = message;
+    return message;
+  }
+
+  function find(variant: 'sotw' | 'delta', content: MessageContent, after: number): Message {
     const { set, missing = [] } = content;
     const identity = set?.version ?? identify(content.resources);
     const key = [variant, content.type, identity, nameKey(content.removed), nameKey(missing)].join('\n');

@@ -84,6 +84,7 @@ const refusalCauses: Readonly<Partial<Record<Refusal['refused'], EndCause>>> = {
   'resource-exhausted': 'over-limit',
 };
 
+const drainEvent = { kind: 'drain' } as const;
 /** Changes kept for a stream before they become marks. */
 const maxPending = 64;
 /** Requests that may wait while a view is being opened. */
@@ -226,16 +227,18 @@ export function createSession(deps: SessionDeps, sink: Sink, { id, method, onEnd
   function changed(refs: readonly ResourceRef[]): void {
     if (stream === undefined || subscription === undefined) return;
     pending.push(refs);
-    fenced(() => {
-      if (stream === undefined) return;
-      const when = concern(stream, refs);
+    const when = concern(stream, refs);
+    if (when === 'never' && pending.length <= maxPending) return;
+    try {
       // Marks are bounded by what is subscribed, changes are not.
       if (pending.length > maxPending) mark(stream);
       if (when === 'never') return;
       if (!due) deps.onEvent({ kind: 'due', streamId: id });
       due = true;
       if (when === 'now') deps.pump.add(pumped);
-    });
+    } catch (error) {
+      broken(error);
+    }
   }
 
   /** Tells the reducer what changed since it was told last. */
@@ -250,11 +253,12 @@ export function createSession(deps: SessionDeps, sink: Sink, { id, method, onEnd
 
   const pumped = {
     drain(): number {
-      let written = 0;
-      fenced(() => {
-        written = take({ kind: 'drain' });
-      });
-      return written;
+      try {
+        return take(drainEvent);
+      } catch (error) {
+        broken(error);
+        return 0;
+      }
     },
   };
 
