@@ -1,5 +1,5 @@
 // From what a client says of itself to the profile its configuration is made for.
-// Until credentials are verified (the trust issue), the node's own claims are taken, on loopback or with --insecure only.
+// No credential says who a node is: its own claims are taken, from whoever may connect.
 // Invariant: pure; equal claims and equal World give an equal profile.
 import type { Instance } from '../model/instance.ts';
 import { defaultNamespace, type ServiceId, serviceId } from '../model/names.ts';

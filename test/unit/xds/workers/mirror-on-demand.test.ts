@@ -4,10 +4,9 @@ import type { ResourceRef, View } from '../../../../src/resources/resource.ts';
 import { typeUrls } from '../../../../src/resources/type-urls.ts';
 import type { ViewProvider } from '../../../../src/xds/contract.ts';
 import { resource } from '../../../support/static-views.ts';
-import { createSimulatedChannel, type WorkerStream } from './simulated-channel.ts';
+import { type Channel, createSimulatedChannel, settle, type WorkerStream } from './simulated-channel.ts';
 
 const { listener } = typeUrls;
-type Channel = ReturnType<typeof createSimulatedChannel>;
 
 /** One view, whose listeners are made for every name but those in `missing`. */
 function createMaker(): ViewProvider & { publish(content: string, missing?: readonly string[], id?: string): void } {
@@ -30,16 +29,6 @@ function createMaker(): ViewProvider & { publish(content: string, missing?: read
       return { view: () => current, close: () => void told.delete(client.streamId) };
     },
   };
-}
-
-async function settle(channel: Channel): Promise<void> {
-  do {
-    channel.endTurn();
-    channel.deliverToMain();
-    channel.deliverToWorker();
-    await Promise.resolve().then(() => {});
-  } while (!channel.quiet());
-  for (let turn = 0; turn < 5; turn++) await Promise.resolve();
 }
 
 async function prepared(channel: Channel, stream: WorkerStream, names: readonly string[]): Promise<void> {

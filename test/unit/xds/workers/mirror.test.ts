@@ -4,20 +4,14 @@ import { describe, expect, it } from 'vitest';
 import { typeUrls } from '../../../../src/resources/type-urls.ts';
 import { propertyRuns } from '../../../support/property-runs.ts';
 import { createStaticViews, resource } from '../../../support/static-views.ts';
-import { type Contents, createHandViews, createSimulatedChannel, seen } from './simulated-channel.ts';
-
-type Channel = ReturnType<typeof createSimulatedChannel>;
-
-/** Everything said arrives and is answered. */
-async function settle(channel: Channel): Promise<void> {
-  do {
-    channel.endTurn();
-    channel.deliverToMain();
-    channel.deliverToWorker();
-    await Promise.resolve().then(() => {});
-  } while (!channel.quiet());
-  for (let turn = 0; turn < 5; turn++) await Promise.resolve();
-}
+import {
+  type Channel,
+  type Contents,
+  createHandViews,
+  createSimulatedChannel,
+  seen,
+  settle,
+} from './simulated-channel.ts';
 
 const kinds = (channel: Channel): string[] => channel.said.map(({ kind }) => kind);
 

@@ -207,3 +207,16 @@ export function createSimulatedChannel(provider: ViewProvider) {
     },
   };
 }
+
+export type Channel = ReturnType<typeof createSimulatedChannel>;
+
+/** Everything said arrives and is answered. */
+export async function settle(channel: Channel): Promise<void> {
+  do {
+    channel.endTurn();
+    channel.deliverToMain();
+    channel.deliverToWorker();
+    await Promise.resolve().then(() => {});
+  } while (!channel.quiet());
+  for (let turn = 0; turn < 5; turn++) await Promise.resolve();
+}
