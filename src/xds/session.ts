@@ -18,7 +18,7 @@ import type {
 import { describe } from './description.ts';
 import type { StreamMethod } from './methods.ts';
 import type { NameLists } from './name-lists.ts';
-import { decodeNode } from './node.ts';
+import { decodeNode, isGrpcLibrary, nodeFault } from './node.ts';
 import { createOutlet } from './outlet.ts';
 import type { Pump } from './pump.ts';
 import { createRequestReader } from './request-reader.ts';
@@ -266,10 +266,8 @@ export function createSession(deps: SessionDeps, sink: Sink, { id, method, onEnd
   function open(request: DiscoveryRequest): boolean {
     if (request.node === undefined) return refuse('invalid-argument', 'the first message of a stream must have a node');
     const claims = decodeNode(request.node);
-    if (claims.nodeId === '') return refuse('invalid-argument', 'node.id is empty');
-    for (const name of [claims.nodeId, claims.nodeCluster])
-      if (name.length > maxNodeName)
-        return refuse('invalid-argument', `node.id and node.cluster have at most ${maxNodeName} characters`);
+    const fault = nodeFault(claims);
+    if (fault !== undefined) return refuse('invalid-argument', fault);
     const info: ClientInfo = { ...claims, streamId: id, peer: sink.peer.name };
     openTimer.cancel();
     const opened = deps.provider.open(info, changed);
@@ -331,8 +329,8 @@ export function createSession(deps: SessionDeps, sink: Sink, { id, method, onEnd
       variant: method.variant,
       aggregated: method.type === undefined,
       // For gRPC libraries an empty list is an empty list (R34); they can be told what does not exist (R57).
-      legacyWildcard: !isGrpc(info),
-      resourceErrors: isGrpc(info),
+      legacyWildcard: !isGrpcLibrary(info),
+      resourceErrors: isGrpcLibrary(info),
       view: opened.view(),
       messages: deps.messages,
       limits: deps.limits,
@@ -387,11 +385,4 @@ export function createSession(deps: SessionDeps, sink: Sink, { id, method, onEnd
   return session;
 }
 
-/** Both stand in logs, status and discovery of targets. */
-const maxNodeName = 512;
 const noType = 'type_url is required on an aggregated stream';
-
-/** gRPC libraries name themselves `gRPC ...` or `grpc-...`. */
-function isGrpc({ userAgentName }: ClientInfo): boolean {
-  return /^grpc/i.test(userAgentName);
-}

@@ -11,13 +11,16 @@ import {
 import type { Clock, Timer } from '../../util/clock.ts';
 import type { Logger } from '../../util/log.ts';
 import { grpcStatus, type ServedMethod, type Sink, type StatusName, type StreamListener } from '../sink.ts';
-import { createMessageReader, FramingError } from './message-reader.ts';
+import { createMessageReader, FramingError, type ReceiveRoom } from './message-reader.ts';
 import type { Connection, Transport, TransportOptions } from './transport.ts';
 
 const { NGHTTP2_NO_ERROR, NGHTTP2_CANCEL } = constants;
 
 /** A stream that we ended, and whose client takes neither what was written nor the status, is reset after so long. */
 const lingerMs = 60_000;
+
+/** Unfinished messages of all streams: a client that begins large ones and never ends them must not fill the memory. */
+const maxUnfinishedBytes = 256 * 1024 * 1024;
 
 interface Origin {
   readonly connection: Connection;
@@ -37,6 +40,7 @@ export function createHttp2Transport(
 ): Transport {
   const byPath = new Map(methods.map((method) => [method.path, method]));
   const sessions = new Map<Connection, ServerHttp2Session>();
+  const room: ReceiveRoom = { left: maxUnfinishedBytes };
 
   function accept(connection: Connection): void {
     const session = performServerHandshake(connection.socket, {
@@ -114,7 +118,7 @@ export function createHttp2Transport(
       endWithoutMessage({ clock, stream }, 'unimplemented', `there is no method ${path.slice(0, 200)}`);
       return;
     }
-    carry(stream, method, { ...from, clock, maxRequestBytes: options.maxRequestBytes });
+    carry(stream, method, { ...from, clock, maxRequestBytes: options.maxRequestBytes, room });
   }
 
   return {
@@ -129,19 +133,26 @@ export function createHttp2Transport(
   };
 }
 
+interface Carriage {
+  readonly clock: Clock;
+  readonly maxRequestBytes: number;
+  readonly room: ReceiveRoom;
+}
+
 /** Connects one stream with its listener. */
 function carry(
   stream: ServerHttp2Stream,
   method: ServedMethod,
-  { clock, connection, heard, maxRequestBytes }: Origin & { readonly clock: Clock; readonly maxRequestBytes: number },
+  { clock, connection, heard, maxRequestBytes, room }: Origin & Carriage,
 ): void {
-  const reader = createMessageReader(maxRequestBytes);
+  const reader = createMessageReader(maxRequestBytes, room);
   let trailers: Record<string, string> | undefined;
   let over = false;
 
   function finish(reason: string): void {
     if (over) return;
     over = true;
+    reader.close();
     listener.closed(reason);
   }
 

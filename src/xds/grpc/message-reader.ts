@@ -18,12 +18,19 @@ export interface MessageReader {
   take(chunk: Buffer, onMessage: (message: Buffer) => void): void;
   /** True between messages. */
   atBoundary(): boolean;
+  /** Gives up what is held. */
+  close(): void;
+}
+
+/** Bytes of unfinished messages that may be held, over all streams that share it. */
+export interface ReceiveRoom {
+  left: number;
 }
 
 /** Room for a message that comes in pieces is made as it comes: what a prefix promises may never follow. */
 const firstRoomBytes = 4096;
 
-export function createMessageReader(maxBytes: number): MessageReader {
+export function createMessageReader(maxBytes: number, room: ReceiveRoom): MessageReader {
   /** What came of a message that is not whole yet; undefined between messages. Pieces may be single bytes: none is kept. */
   let held: Buffer | undefined;
   let have = 0;
@@ -43,13 +50,22 @@ export function createMessageReader(maxBytes: number): MessageReader {
   /** Copies the next bytes of the message behind those held; returns how many there were. */
   function hold(before: Buffer, chunk: Buffer, at: number): { readonly held: Buffer; readonly taken: number } {
     const taken = Math.min(need - have, chunk.length - at);
-    let room = before;
+    let after = before;
     if (have + taken > before.length) {
-      room = Buffer.allocUnsafeSlow(Math.min(need, Math.max(have + taken, 2 * before.length, firstRoomBytes)));
-      before.copy(room, 0, 0, have);
+      const size = Math.min(need, Math.max(have + taken, 2 * before.length, firstRoomBytes));
+      if (size - before.length > room.left)
+        throw new FramingError('resource-exhausted', 'too many unfinished messages are held for other streams');
+      room.left -= size - before.length;
+      after = Buffer.allocUnsafeSlow(size);
+      before.copy(after, 0, 0, have);
     }
-    chunk.copy(room, have, at, at + taken);
-    return { held: room, taken };
+    chunk.copy(after, have, at, at + taken);
+    return { held: after, taken };
+  }
+
+  function release(): void {
+    room.left += held?.length ?? 0;
+    held = undefined;
   }
 
   return {
@@ -75,10 +91,11 @@ export function createMessageReader(maxBytes: number): MessageReader {
         if (have === framePrefixBytes && need === framePrefixBytes) need = sizeAt(held, 0);
         if (have < need) continue;
         const whole = held.subarray(framePrefixBytes, need);
-        held = undefined;
+        release();
         onMessage(whole);
       }
     },
     atBoundary: () => held === undefined,
+    close: release,
   };
 }
