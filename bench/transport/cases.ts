@@ -37,7 +37,8 @@ export const cases = {
   idleTls: { ...idle, tls: true },
   connectTls2: { ...fanOut, tls: true, workers: 2, changes: 0 },
   fourfold: { ...fanOut, proxies: 4000 },
-  ownViews: { ...fanOut, proxies: 200, ownViews: true },
+  // The peer takes seconds for each change.
+  ownViews: { ...fanOut, proxies: 200, ownViews: true, warmUpPushes: 1000, changes: 6 },
 } as const satisfies Readonly<Record<string, Case>>;
 
 export type CaseName = keyof typeof cases;

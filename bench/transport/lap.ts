@@ -155,7 +155,7 @@ async function changes(of: Case, parts: LapParts): Promise<Partial<Lap>> {
     await server.settled(restMs);
     return latencies;
   };
-  const warmUps = Math.min(200, Math.ceil(of.warmUpPushes / proxies));
+  const warmUps = Math.min(100, Math.ceil(of.warmUpPushes / proxies));
   for (let seq = 1; seq <= warmUps; seq++) await change(seq, 20);
   const all: number[][] = [];
   const before = server.cpuMs();
