@@ -104,10 +104,8 @@ export function createSession(deps: SessionDeps, sink: Sink, { id, method, onEnd
   let waitingBytes = 0;
   let ended = false;
   let halfClosed = false;
-  /** Changes that the reducer has not been told of: it is told of all at once when it is next asked for anything. */
+  /** What changed for the stream and the reducer has not been told: it is told all at once when next asked for anything. */
   let pending: (readonly ResourceRef[])[] = [];
-  /** One of them concerns the stream, and control was told so. */
-  let due = false;
   const openTimer = deps.clock.after(deps.openMs, () =>
     fail('deadline-exceeded', { details: `no request came within ${deps.openMs} ms`, cause: 'silent' }),
   );
@@ -226,15 +224,13 @@ export function createSession(deps: SessionDeps, sink: Sink, { id, method, onEnd
   /** A stream that waits for its client anyway costs one entry of a list; what it is to have is found when it is its turn. */
   function changed(refs: readonly ResourceRef[]): void {
     if (stream === undefined || subscription === undefined) return;
-    pending.push(refs);
     const when = concern(stream, refs);
-    if (when === 'never' && pending.length <= maxPending) return;
+    pending.push(refs);
     try {
-      // Marks are bounded by what is subscribed, changes are not.
-      if (pending.length > maxPending) mark(stream);
+      // What does not concern it only brings its view up to date; marks are bounded by what is subscribed, changes are not.
+      if (when === 'never' || pending.length > maxPending) mark(stream);
       if (when === 'never') return;
-      if (!due) deps.onEvent({ kind: 'due', streamId: id });
-      due = true;
+      if (pending.length === 1) deps.onEvent({ kind: 'due', streamId: id });
       if (when === 'now') deps.pump.add(pumped);
     } catch (error) {
       broken(error);
@@ -247,7 +243,6 @@ export function createSession(deps: SessionDeps, sink: Sink, { id, method, onEnd
     if (first === undefined || subscription === undefined) return;
     const refs = pending.length === 1 ? first : pending.flat();
     pending = [];
-    due = false;
     step(of, { kind: 'changed', view: subscription.view(), changed: refs });
   }
 
