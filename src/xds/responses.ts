@@ -59,7 +59,7 @@ const maxSharedBytes = 32 * 1024 * 1024;
 export function createMessages(identifier: string, epoch: string): Messages {
   const controlPlane = field(1, identifier);
   const shared = new Map<string, Message>();
-  const ofType = new Map<string, Latest>();
+  const ofType = { sotw: new Map<TypeUrl, Latest>(), delta: new Map<TypeUrl, Latest>() };
   const ids = new WeakMap<Resource, number>();
   const heads: ResourceHeads = new WeakMap();
   let lastId = 0;
@@ -108,10 +108,10 @@ export function createMessages(identifier: string, epoch: string): Messages {
     const [only] = resources;
     if (only === undefined || only.aliases !== undefined || set !== undefined) return undefined;
     if (resources.length + removed.length + missing.length > 1) return undefined;
-    let found = ofType.get(`${variant} ${only.type}`);
+    let found = ofType[variant].get(only.type);
     if (found === undefined) {
       found = { only: undefined, message: undefined };
-      ofType.set(`${variant} ${only.type}`, found);
+      ofType[variant].set(only.type, found);
     }
     if (found.only !== only) {
       found.only = only;
