@@ -4,7 +4,7 @@
 import type { Resource } from '../resources/resource.ts';
 import { typeUrls } from '../resources/type-urls.ts';
 import { held } from './holdings.ts';
-import { isKept, mayBreak, stays } from './removals.ts';
+import { isKept, isUnknownInUse, mayBreak, stays } from './removals.ts';
 import { unresolvedHost } from './responses.ts';
 import { type StreamState, send } from './stream-state.ts';
 import { isUngated, lastGood, ready } from './transition.ts';
@@ -94,9 +94,8 @@ function judge(stream: StreamState, state: TypeState, name: string): Resource | 
     if (forced && state.links !== undefined && !holds(state, name)) return unresolvedHost(name);
     // A route configuration brought along, in content we do not know, that a listener still names: not taken away early.
     if (state.type === typeUrls.routes && state.unsure.has(name) && !mayBreak(stream, state, name)) return 'wait';
-    // Refused, but brought along in a version that nobody knows: better silence than to take it from what warms.
     const warms = state.type === typeUrls.endpoints || state.type === typeUrls.secret;
-    if (warms && state.unsure.has(name) && seen(stream.view, state, name) !== undefined) return undefined;
+    if (warms && isUnknownInUse(stream, state, name)) return undefined;
     if (forced) return isKept(stream, state, name) ? held(state.holdings, name) : 'remove';
     // Rejected without a last good one is not gone.
     if (!holds(state, name) || seen(stream.view, state, name) !== undefined) return undefined;

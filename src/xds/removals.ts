@@ -6,7 +6,7 @@ import { type TypeUrl, typeUrls } from '../resources/type-urls.ts';
 import { gatedTypes, settle } from './gates.ts';
 import { held, heldResources } from './holdings.ts';
 import type { StreamState } from './stream-state.ts';
-import type { TypeState } from './type-state.ts';
+import { holds, type TypeState } from './type-state.ts';
 import { seen } from './wanted.ts';
 
 const parents: Readonly<Partial<Record<TypeUrl, readonly TypeUrl[]>>> = {
@@ -16,6 +16,9 @@ const parents: Readonly<Partial<Record<TypeUrl, readonly TypeUrl[]>>> = {
   [typeUrls.routes]: [typeUrls.listener, typeUrls.scopedRoutes],
   [typeUrls.extension]: [typeUrls.listener, typeUrls.routes],
 };
+
+/** What a listener waits for before it serves. */
+const warmsListeners: ReadonlySet<TypeUrl> = new Set([typeUrls.routes, typeUrls.secret, typeUrls.extension]);
 
 /** Gate B: true if nothing the client holds or is about to hold needs the name any more (R43, R45, R52). */
 export function mayBreak(stream: StreamState, state: TypeState, name: string): boolean {
@@ -55,6 +58,22 @@ export function isKept(stream: StreamState, state: TypeState, name: string): boo
   return !mayBreak(stream, state, name);
 }
 
+/**
+ * True if the client has the name in a version that nobody knows and is to keep it: its new one was refused, or it has gone
+ * while what the client brought along still needs it. Better silence than to take it from what serves or warms.
+ */
+export function isUnknownInUse(stream: StreamState, state: TypeState, name: string): boolean {
+  if (!state.unsure.has(name)) return false;
+  if (seen(stream.view, state, name) !== undefined) return true;
+  return state.resumed && (bringsClusters(stream) || !mayBreak(stream, state, name));
+}
+
+/** True if the client came with clusters that it has not told of yet: SotW, before it took the first set. */
+function bringsClusters({ types }: StreamState): boolean {
+  const clusters = types.get(typeUrls.cluster);
+  return clusters?.resumed === true && clusters.flight !== undefined && clusters.holdings.size === 0;
+}
+
 interface Target {
   readonly type: TypeUrl;
   readonly name: string;
@@ -76,14 +95,36 @@ function usedBy(stream: StreamState, users: readonly TypeUrl[], target: Target):
 }
 
 /** True if the client keeps content that we do not know, as its new one is rejected or stopped: it may name anything. */
-function hasUnknown({ view, gates }: StreamState, { type, pinned, unsure }: TypeState): boolean {
+function hasUnknown(stream: StreamState, { type, pinned, unsure, holdings }: TypeState): boolean {
+  const { view, gates } = stream;
+  if (type === typeUrls.listener && isRejecting(stream))
+    for (const listener of heldResources(holdings)) if (lacksRejected(stream, listener)) return true;
   for (const [name, rejected] of pinned)
     if (unsure.has(name) && view.get(type, name)?.version === rejected) return true;
+  // A route configuration brought along that only a rejected listener keeps.
+  if (type === typeUrls.routes)
+    for (const name of unsure)
+      if (view.get(type, name) === undefined && stoppedUser(stream, parents[type] ?? [], { type, name })) return true;
   for (const key of gates.stoppedBranches) {
     const [itsType, ...name] = key.split(' ');
     if (itsType === type && unsure.has(name.join(' '))) return true;
   }
   return false;
+}
+
+/** True if the content of something that listeners warm for is rejected. */
+function isRejecting({ types }: StreamState): boolean {
+  for (const type of warmsListeners) if ((types.get(type)?.pinned.size ?? 0) > 0) return true;
+  return false;
+}
+
+/** True if something it warms for was rejected, and the client has none of that name: it never warms, and its old one serves. */
+export function lacksRejected({ types, view }: StreamState, resource: Resource): boolean {
+  return resource.deps.some(({ type, name }) => {
+    const state = warmsListeners.has(type) ? types.get(type) : undefined;
+    const rejected = state?.pinned.get(name);
+    return rejected !== undefined && rejected === view.get(type, name)?.version && !holds(state as TypeState, name);
+  });
 }
 
 /** True if a user of the target is kept at an old version because its new one, or a cluster of it, was rejected. */
@@ -116,8 +157,6 @@ function isPending({ view, gates }: StreamState, { type, dirty, forced, respond,
     }
   return false;
 }
-
-const warmsListeners: ReadonlySet<TypeUrl> = new Set([typeUrls.routes, typeUrls.secret, typeUrls.extension]);
 
 /** What sends requests to clusters is acknowledged as the new view has it, so no old one is in use unseen. */
 function settled(stream: StreamState): boolean {

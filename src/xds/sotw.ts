@@ -4,7 +4,7 @@
 import type { Resource } from '../resources/resource.ts';
 import { typeUrls } from '../resources/type-urls.ts';
 import { held, heldResources } from './holdings.ts';
-import { isKept, mayBreak, stays } from './removals.ts';
+import { isKept, isUnknownInUse, mayBreak, stays } from './removals.ts';
 import { emptyAssignment } from './responses.ts';
 import { type StreamState, send } from './stream-state.ts';
 import { isEmpty } from './subscription.ts';
@@ -160,8 +160,7 @@ function part(stream: StreamState, state: TypeState, name: string): Resource | '
   const forced = state.forced.has(name);
   if (resource === undefined) {
     if (forced && isKept(stream, state, name)) return held(state.holdings, name);
-    // Refused, but brought along in a version that nobody knows: better silence than to empty it.
-    if (state.unsure.has(name) && seen(stream.view, state, name) !== undefined) return undefined;
+    if (isUnknownInUse(stream, state, name)) return undefined;
     // An EDS request left unanswered keeps its cluster from ever warming (R40).
     if (state.type !== typeUrls.endpoints) return undefined;
     return forced ? emptyAssignment(name) : withdrawn(stream, state, name);

@@ -6,6 +6,7 @@ import type { Resource } from '../resources/resource.ts';
 import { typeUrls } from '../resources/type-urls.ts';
 import { endLimit, gatedTypes, settle, settleAll, startLimit } from './gates.ts';
 import { held } from './holdings.ts';
+import { lacksRejected } from './removals.ts';
 import { emptyAssignment } from './responses.ts';
 import type { StreamState } from './stream-state.ts';
 import { covers, hasMarks, holds, isFullType, type TypeState } from './type-state.ts';
@@ -46,22 +47,11 @@ export function ready(stream: StreamState, state: TypeState, resource: Resource)
       stream.gates.awaitedClusters.waiting.add(clusterKey(stream, name));
     }
   }
-  if (had && lacksRoutes(stream, resource)) stopped = true;
+  if (had && lacksRejected(stream, resource)) stopped = true;
   if (stopped) stream.gates.stoppedBranches.add(key);
   else stream.gates.stoppedBranches.delete(key);
   if (waits) stream.gates.makeWaits = true;
   return !stopped && !waits;
-}
-
-/** True if a route configuration it names was rejected, and the client has none of that name. */
-function lacksRoutes(stream: StreamState, resource: Resource): boolean {
-  const routes = stream.types.get(typeUrls.routes);
-  if (routes === undefined) return false;
-  return resource.deps.some(({ type, name }) => {
-    if (type !== typeUrls.routes || holds(routes, name)) return false;
-    const rejected = routes.pinned.get(name);
-    return rejected !== undefined && rejected === stream.view.get(type, name)?.version;
-  });
 }
 
 /** Clusters a listener or route names, through its route configurations. */
@@ -86,7 +76,8 @@ function clusterCondition(stream: StreamState, name: string): 'there' | 'coming'
   }
   if (!covers(clusters, name)) return 'there';
   const has = held(clusters.holdings, name);
-  if (clusters.pinned.get(name) === wantedCluster.version) return has === undefined ? 'rejected' : 'there';
+  if (clusters.pinned.get(name) === wantedCluster.version)
+    return has === undefined || leaving(clusters, name) ? 'rejected' : 'there';
   const { awaitedClusters } = stream.gates;
   const same = has?.version === wantedCluster.version && !clusters.unsure.has(name) && !leaving(clusters, name);
   if (same && isBereft(stream, wantedCluster)) return 'rejected';

@@ -15,6 +15,7 @@ export function withdrawn(stream: StreamState, state: TypeState, name: string): 
   const empty = emptyAssignment(name);
   if (has === undefined || has.version === empty.version) return undefined;
   const clusters = stream.types.get(typeUrls.cluster);
+  let goes = false;
   let undecided = false;
   for (const cluster of clusters === undefined ? [] : heldResources(clusters.holdings)) {
     if (!names(cluster, typeUrls.endpoints, name)) continue;
@@ -24,12 +25,13 @@ export function withdrawn(stream: StreamState, state: TypeState, name: string): 
     if (now !== undefined) return 'wait';
     for (const route of routesTo(stream, cluster.name)) {
       const next = stream.view.get(typeUrls.routes, route.name);
-      const goes = next === undefined ? !movesOn(stream, route.name) : names(next, typeUrls.cluster, cluster.name);
-      if (goes) return empty;
-      undecided = true;
+      const stays = next === undefined ? !movesOn(stream, route.name) : names(next, typeUrls.cluster, cluster.name);
+      if (stays) goes = true;
+      else undecided = true;
     }
   }
-  return undecided ? 'wait' : undefined;
+  if (undecided) return 'wait';
+  return goes ? empty : undefined;
 }
 
 /** Routes that the client has, or is about to have, to the cluster. */
@@ -40,11 +42,12 @@ function routesTo(stream: StreamState, cluster: string): readonly Resource[] {
   return all.filter((route) => names(route, typeUrls.cluster, cluster));
 }
 
-/** True if a listener of the client that names the route configuration is to name another one. */
+/** True if a listener that the client has, or is about to have, and that names the route configuration is to name another one. */
 function movesOn({ types, view }: StreamState, routes: string): boolean {
   const listeners = types.get(typeUrls.listener);
   if (listeners === undefined) return false;
-  for (const listener of heldResources(listeners.holdings))
+  const sent = listeners.flight?.message.resources.values() ?? [];
+  for (const listener of [...heldResources(listeners.holdings), ...sent])
     if (names(listener, typeUrls.routes, routes) && view.get(typeUrls.listener, listener.name) !== undefined)
       return true;
   return false;

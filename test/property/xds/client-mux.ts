@@ -1,7 +1,7 @@
 // The subscription half of a client, as Envoy documents it, for both variants: what it asks for, what it says to a message,
 // what it brings to a new stream. Requests are made when they leave, so what waits merges.
 // It must not know what resources mean. Invariant: a nonce is answered once, and only the nonce of a message that came.
-import type { TypeUrl } from '../../../src/resources/type-urls.ts';
+import { type TypeUrl, typeUrls } from '../../../src/resources/type-urls.ts';
 import type { DiscoveryRequest, ErrorDetail } from '../../../src/xds/requests.ts';
 import type { Message } from '../../../src/xds/responses.ts';
 
@@ -219,10 +219,13 @@ export function createClientMux(variant: 'sotw' | 'delta', { explicit }: { reado
       waiting = [];
       const all = [...types.keys()];
       for (const state of types.values()) forget(state, keepNonce);
-      for (let index = 0; index < all.length; index++) {
-        const type = all[(index + rotate) % all.length];
-        if (type !== undefined) queue(type);
-      }
+      const turn = rotate % Math.max(1, all.length);
+      // Routes are asked for on behalf of a listener, so its type was subscribed before, and is never held back (R40).
+      const order = [...all.slice(turn), ...all.slice(0, turn)];
+      const known = order.indexOf(typeUrls.listener);
+      const early = order.indexOf(typeUrls.routes);
+      if (early !== -1 && early < known) order.splice(early, 0, ...order.splice(known, 1));
+      for (const type of order) queue(type);
     },
     next() {
       const at = waiting.findIndex(({ type }) => !obtain(type).paused);

@@ -84,12 +84,18 @@ export function createEnvoyClient(variant: 'sotw' | 'delta', habits: EnvoyHabits
   const secrets = new Map<string, string | undefined>();
   /** `type name` of what was refused without a last good one. */
   const refused = new Set<string>();
+  /** Clusters refused at some time: gone and wanted again with that content, they are not sent again. */
+  const everRefused = new Set<string>();
   /** `type name` of clusters and listeners refused and not accepted since. */
   const denied = new Set<string>();
   /** `route cluster` that a route had from its first content on though the cluster was refused. */
   const excused = new Set<string>();
   /** Names of assignments that came with endpoints, while they are watched. */
   const populated = new Set<string>();
+  /** Endpoints whose newest content was refused, while a good one serves. */
+  const outlived = new Set<string>();
+  /** Clusters that no server could know to be missing, and that warm. */
+  const revived = new Set<string>();
   /** `CDS a` as a refused response left it, with nothing accepted of it since. */
   const partial = new Set<string>();
   const orphans = new Set<string>();
@@ -135,6 +141,9 @@ export function createEnvoyClient(variant: 'sotw' | 'delta', habits: EnvoyHabits
       mux.restart(type);
       reopened.push(type);
     };
+    // With the last cluster that used them go the good endpoints that a refusal had left.
+    for (const name of outlived)
+      if (!isHeld(endpoints, name) && outlived.delete(name)) refused.add(`${endpoints} ${name}`);
     const all = [...made(clusters), ...made(listeners)];
     const ofEndpoints = names(made(clusters), ({ eds }) => eds);
     wanted(endpoints, ofEndpoints);
@@ -179,6 +188,7 @@ export function createEnvoyClient(variant: 'sotw' | 'delta', habits: EnvoyHabits
       if (body.content === bad) {
         wrong.push(name);
         denied.add(`${type} ${name}`);
+        if (type === cluster) everRefused.add(name);
         deniedOwn ||= own.has(`${type} ${name}`) || (own.size > 0 && habits.quotes !== 'bad');
         continue;
       }
@@ -210,6 +220,8 @@ export function createEnvoyClient(variant: 'sotw' | 'delta', habits: EnvoyHabits
     type: TypeUrl,
     { message, gone, whole }: { message: Message; gone: readonly string[]; whole: boolean },
   ): void {
+    for (const name of type === cluster && whole ? message.resources.keys() : [])
+      if (orphans.has(`${shortNames[type]} ${name}`) && clusters.get(name)?.active === undefined) revived.add(name);
     if (whole && variant === 'sotw')
       for (const set of [partial, orphans])
         for (const key of set) if (key.startsWith(shortNames[type])) set.delete(key);
@@ -221,7 +233,10 @@ export function createEnvoyClient(variant: 'sotw' | 'delta', habits: EnvoyHabits
   /** What is said of a name that is watched: undefined if it was refused, or does not exist. */
   function takeOne(type: TypeUrl, name: string, resource: { version: string; body: Body } | undefined): void {
     // An empty assignment says only that there are none to give.
-    if (resource !== undefined && resource.body.content !== empty) refused.delete(`${type} ${name}`);
+    if (resource !== undefined && resource.body.content !== empty) {
+      refused.delete(`${type} ${name}`);
+      if (type === endpoints) outlived.delete(name);
+    }
     if (resource !== undefined) own.delete(`${type} ${name}`);
     if (type === endpoints) {
       for (const one of made(clusters)) {
@@ -262,6 +277,7 @@ export function createEnvoyClient(variant: 'sotw' | 'delta', habits: EnvoyHabits
       if (wrong.includes(name)) {
         if (type !== routes && own.has(`${type} ${name}`)) deniedNeeds = true;
         if (!isHeld(type, name)) refused.add(`${type} ${name}`);
+        else if (type === endpoints) outlived.add(name);
         takeOne(type, name, undefined);
       } else if (wrong.length === 0 || habits.applies === 'good' || (habits.applies === 'before' && index < firstWrong))
         takeOne(type, name, { version, body });
@@ -282,7 +298,7 @@ export function createEnvoyClient(variant: 'sotw' | 'delta', habits: EnvoyHabits
   /** The cluster, or what it needs, was refused and there is no last good one. */
   function isRefused(name: string): boolean {
     const key = `${cluster} ${name}`;
-    if (refused.has(key) || (denied.has(key) && !clusters.has(name))) return true;
+    if (refused.has(key) || (everRefused.has(name) && !clusters.has(name))) return true;
     const { active, warming } = clusters.get(name) ?? {};
     return [active, warming].some(
       (one) =>
@@ -381,8 +397,9 @@ export function createEnvoyClient(variant: 'sotw' | 'delta', habits: EnvoyHabits
             : active.body.eds !== '' && active.endpoints === undefined
               ? 'no endpoints'
               : undefined;
+        if (active !== undefined) revived.delete(target);
         if (failed === undefined) excused.delete(key);
-        else if (orphans.has(`${shortNames[cluster]} ${target}`)) continue;
+        else if (revived.has(target) || orphans.has(`${shortNames[cluster]} ${target}`)) continue;
         else if (!excused.has(key) && !hopeless(active, exists, atRest)) found.push(`${path} -> ${target}: ${failed}`);
       }
       return found;
