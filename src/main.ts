@@ -6,8 +6,7 @@ import { readdirSync, readFileSync, statSync } from 'node:fs';
 import { enableCompileCache } from 'node:module';
 import { homedir } from 'node:os';
 import { join } from 'node:path';
-import { setFlagsFromString } from 'node:v8';
-import { runInNewContext } from 'node:vm';
+import { collectGarbage, growHeapWithFleet, keepHeapSmall } from './cli/heap.ts';
 import type { CliDeps, Io } from './cli/io.ts';
 import type { LoggerHandle } from './cli/logger.ts';
 import type { Control } from './control/contract.ts';
@@ -20,8 +19,6 @@ const random = Math.random;
 const { version } = JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8')) as {
   version: string;
 };
-/** Streams opened after which speed counts for more than memory. */
-const fleetStreams = 10;
 /** Earlier 24s resume TLS sessions of expired client certificates (CVE-2026-123872). */
 const patchedNode = [24, 22, 3] as const;
 
@@ -29,20 +26,6 @@ const patchedNode = [24, 22, 3] as const;
 function keepCompiledCode(): void {
   const { CHANCERY_CACHE, XDG_CACHE_HOME } = process.env;
   enableCompileCache(join(CHANCERY_CACHE ?? join(XDG_CACHE_HOME ?? join(homedir(), '.cache'), 'chancery'), 'compiled'));
-}
-
-/**
- * What is loaded at start stays, so growing the young generation for it only costs memory (about 15 MB). Held small until
- * a fleet is there: for ten proxies and more a fifth of the CPU of every event is worth those megabytes.
- */
-function growYoungGeneration(yes: boolean): void {
-  setFlagsFromString(`--semi-space-growth-factor=${yes ? 2 : 1}`);
-}
-
-/** What loading left behind (5 MB) would else stay: V8 collects its old space when that grows, and a small mesh's does not. */
-function collectGarbage(): void {
-  setFlagsFromString('--expose-gc');
-  (runInNewContext('gc') as () => void)();
 }
 
 function readText(path: string): string | undefined {
@@ -145,16 +128,15 @@ async function serve(config: Config, io: Io): Promise<number> {
     );
   const plane = await startPlane(config, { logs, signal: io.signal });
   let ready = false;
-  let streams = 0;
   const firstWorld = (revision: number): void => {
     if (ready) return;
     ready = true;
     log.info('ready: first sync done', { revision });
     collectGarbage();
   };
+  growHeapWithFleet(plane.control);
   plane.control.subscribe((event) => {
     if (event.kind === 'world') firstWorld(event.revision);
-    if (event.kind === 'proxy' && event.state === 'pending' && ++streams === fleetStreams) growYoungGeneration(true);
   });
   // Files are read sooner than worker threads start: it may have come before anyone listened.
   const { revision } = plane.control.status();
@@ -175,7 +157,7 @@ async function readStdin(): Promise<string> {
 }
 
 keepCompiledCode();
-growYoungGeneration(false);
+keepHeapSmall();
 
 const io: Io = {
   out: (text) => process.stdout.write(text),

@@ -6,6 +6,7 @@ import { openSync, readFileSync, writeSync } from 'node:fs';
 import { createServer, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { createPromMetrics } from '../../src/admin/metrics.ts';
+import { growHeapWithFleet, keepHeapSmall } from '../../src/cli/heap.ts';
 import { createLogger } from '../../src/cli/logger.ts';
 import { createPlane } from '../../src/cli/plane.ts';
 import { type Config, configSchema } from '../../src/model/config.ts';
@@ -30,6 +31,7 @@ export interface OursOptions {
   readonly xds?: Readonly<Record<string, unknown>>;
 }
 
+keepHeapSmall();
 const lifetimeMs = 30 * 60_000;
 const options = JSON.parse(process.argv[2] ?? '{}') as OursOptions;
 const clock = createSystemClock();
@@ -79,6 +81,7 @@ const plane = await createPlane(
   { ...deps, descriptorSet, held: { registries: [registry], stores: [objects] } },
   config,
 );
+growHeapWithFleet(plane.control);
 metrics.mirror(plane.control);
 // As `serve` has one, to see when it is ready.
 const ready = new Promise<void>((resolve) => {
