@@ -1,9 +1,10 @@
 // What the protocol machine needs from control, and what it tells it. It sees names, versions, bytes and dependencies,
 // never services or routes.
+import type { Caller, Credentials, Principal } from '../model/principal.ts';
 import type { Resource, ResourceRef, View } from '../resources/resource.ts';
 import type { TypeUrl } from '../resources/type-urls.ts';
 
-/** The claims of a client's first message, and how it came. Identity will come from the verified credential. */
+/** The claims of a client's first message, how it came, and who it proved to be. */
 export interface ClientInfo {
   readonly streamId: number;
   readonly nodeId: string;
@@ -17,6 +18,8 @@ export interface ClientInfo {
   readonly clientFeatures: readonly string[];
   /** `address:port`. */
   readonly peer: string;
+  /** Who it is; undefined where nobody is asked for a credential. */
+  readonly principal?: Principal;
 }
 
 export interface ViewSubscription {
@@ -38,6 +41,13 @@ export interface Refusal {
 export type Opened = ViewSubscription | Refusal;
 
 export interface ViewProvider {
+  /**
+   * Who a caller is, asked before anything of its stream is decoded. Absent: nobody is asked for a credential. The stream
+   * ends with the principal's time.
+   */
+  authenticate?(credentials: Credentials): Promise<Caller> | Caller;
+  /** Told which principals are to have no stream any more, by `credential.id`. Returns the way to stop. */
+  onRevoked?(listener: (credentialIds: ReadonlySet<string>) => void): () => void;
   /**
    * Opens the view of a client. `onChange` is called after the view changed, with every (type, name) that was added,
    * changed or removed, but for endpoints; synchronously after publication, never during this call. The name `*` stands
