@@ -41,6 +41,8 @@ export interface Unknown {
   /** For counters and the audit log. */
   readonly cause:
     | 'missing'
+    /** A secret was sent without TLS: whoever listened has it. */
+    | 'plaintext'
     | 'malformed'
     | 'expired'
     | 'not-yet-valid'
@@ -52,6 +54,8 @@ export interface Unknown {
     | 'foreign-trust-domain'
     | 'ambiguous'
     | 'not-entitled'
+    /** Too many failures from one address. */
+    | 'rate-limited'
     | 'unavailable';
 }
 
