@@ -9,6 +9,7 @@ const SECTIONS = [
   ['CH15', 'xDS'],
   ['CH16', 'Configuration and command line'],
   ['CH17', 'HTTP API'],
+  ['CH18', 'Authority, identity and store'],
 ];
 
 /** The page's text. `codes`: code -> { title, hint }. */

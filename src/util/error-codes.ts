@@ -1,7 +1,7 @@
 // The one table of error codes. Its page docs/errors.md is generated from it; a tidy test holds both together.
 // Ranges: CH10xx object syntax and shape, CH11xx meaning and references of objects, CH12xx routing,
 // CH13xx registries and object stores, CH14xx generated resources, CH15xx xDS, CH16xx configuration and CLI,
-// CH17xx HTTP API. `hint` says what to do next and is never empty.
+// CH17xx HTTP API, CH18xx authority, identity and store. `hint` says what to do next and is never empty.
 
 export interface ErrorCode {
   /** One plain sentence: what is wrong. */
@@ -360,6 +360,53 @@ export const errorCodes = {
     hint: 'Nothing changes by GET; see /api/v1/openapi.json for the methods of each path.',
   },
   CH1708: { title: 'The server failed', hint: 'Look at the log of the server at the time of the request.' },
+  // CH18xx: authority, identity and store
+  CH1801: {
+    title: 'The key of the root certificate is missing',
+    hint: 'Put it back from a backup, beside the certificate that is there; a new root is never made in its place.',
+  },
+  CH1802: {
+    title: 'Others can read or change the files of the root',
+    hint: 'Give them to the user that runs Chancery: mode 700 for folders, 600 for files.',
+  },
+  CH1803: {
+    title: 'The root that is kept cannot be used',
+    hint: 'Put back certificate and key from one backup; a new root is never made in their place.',
+  },
+  CH1804: {
+    title: 'The root certificate is not valid now',
+    hint: 'Check the clock; if the root has ended, move it away and give every proxy a new bootstrap.',
+  },
+  CH1805: {
+    title: 'The key-encryption key is missing or malformed',
+    hint: 'Give 32 random bytes as base64 or hex: `openssl rand -base64 32` makes one.',
+  },
+  CH1806: {
+    title: 'The key-encryption key is not the one that sealed the root',
+    hint: 'Give every replica the key that was in use when the root was made.',
+  },
+  CH1807: { title: 'The sealed key is damaged', hint: 'Put the value back in the store from a backup.' },
+  CH1808: {
+    title: 'The sealed key belongs elsewhere',
+    hint: 'It was copied from another key, trust domain or generation: put back the value that was sealed for this one.',
+  },
+  CH1809: {
+    title: 'The name cannot stand in a certificate',
+    hint: 'Use letters, digits, dot, dash and underscore, in names of the trust domain.',
+  },
+  CH1810: { title: 'The public key is not a P-256 key', hint: 'Make an ECDSA key on the curve P-256.' },
+  CH1811: {
+    title: 'The issuer cannot sign',
+    hint: 'Give the certificate of an authority with its P-256 key and a subject key identifier.',
+  },
+  CH1812: {
+    title: 'The certificate would never be valid',
+    hint: 'Check the clock and the life asked for: no certificate outlives its issuer.',
+  },
+  CH1813: {
+    title: 'The folder of the root cannot be used',
+    hint: 'Choose a folder that the user of Chancery can write.',
+  },
 } as const satisfies Record<string, ErrorCode>;
 
 export type ErrorCodeName = keyof typeof errorCodes;

@@ -9,7 +9,7 @@ describe('error codes', () => {
     const codes = Object.keys(errorCodes);
     expect(codes).toEqual([...codes].sort());
     for (const [code, { title, hint }] of Object.entries(errorCodes)) {
-      expect(code).toMatch(/^CH1[0-7]\d\d$/);
+      expect(code).toMatch(/^CH1[0-8]\d\d$/);
       expect(title.length, code).toBeGreaterThan(10);
       expect(hint, code).toMatch(/\.$/);
       expect(title, code).not.toMatch(/\.$/);
