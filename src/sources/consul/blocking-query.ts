@@ -5,9 +5,9 @@
 // Invariant: `run` ends only by its signal, or by a bug.
 import { type Backoff, createBackoff, createTokenBucket } from '../../util/backoff.ts';
 import type { Clock } from '../../util/clock.ts';
+import { type Answer, stepIndex } from '../../util/consul/answer.ts';
 import { AppError } from '../../util/errors.ts';
 import type { Random } from '../../util/random.ts';
-import { type Answer, stepIndex } from './answer.ts';
 
 /**
  * - `new`: never answered.

@@ -4,12 +4,12 @@
 import { isDeepStrictEqual } from 'node:util';
 import type { ObjectDocument, ObjectSnapshot } from '../../model/snapshot.ts';
 import type { ObjectStore } from '../../model/source.ts';
+import type { ConsulAccess } from '../../util/consul/access.ts';
+import { type Answer, unreadable } from '../../util/consul/answer.ts';
+import { createConsulClient } from '../../util/consul/client.ts';
 import { AppError } from '../../util/errors.ts';
 import type { SourceDeps } from '../source-deps.ts';
-import type { ConsulAccess } from './access.ts';
-import { type Answer, unreadable } from './answer.ts';
 import { type BlockingQuery, createBlockingQuery } from './blocking-query.ts';
-import { createConsulClient } from './client.ts';
 import { degradedBy } from './degraded.ts';
 import { ShapeError } from './json-reader.ts';
 import { parseEntries, sentinel } from './kv-entries.ts';

@@ -1,10 +1,10 @@
 // Reads through a bounded number of connections, counted. It must not know what is read.
 // Invariant: an agent that refuses a connection is asked with fewer from then on, and that is said plainly.
 import { createTokenBucket } from '../../util/backoff.ts';
+import type { Answer } from '../../util/consul/answer.ts';
+import type { ConsulClient, ReadOptions } from '../../util/consul/client.ts';
 import { AppError } from '../../util/errors.ts';
 import type { SourceDeps } from '../source-deps.ts';
-import type { Answer } from './answer.ts';
-import type { ConsulClient, ReadOptions } from './client.ts';
 import { createSlots } from './slots.ts';
 
 export interface ReaderRequest extends ReadOptions {

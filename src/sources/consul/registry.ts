@@ -4,11 +4,11 @@
 import { isDeepStrictEqual } from 'node:util';
 import type { RegistrySnapshot } from '../../model/snapshot.ts';
 import type { RegistrySource } from '../../model/source.ts';
+import type { ConsulAccess } from '../../util/consul/access.ts';
+import { type Answer, unreadable } from '../../util/consul/answer.ts';
+import { type Consistency, createConsulClient } from '../../util/consul/client.ts';
 import type { SourceDeps } from '../source-deps.ts';
-import type { ConsulAccess } from './access.ts';
-import { type Answer, unreadable } from './answer.ts';
 import { type BlockingQuery, createBlockingQuery } from './blocking-query.ts';
-import { type Consistency, createConsulClient } from './client.ts';
 import { degradedBy } from './degraded.ts';
 import { isRecord } from './json-reader.ts';
 import { createNames } from './names.ts';

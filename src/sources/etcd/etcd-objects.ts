@@ -3,9 +3,9 @@
 import type { ObjectDocument, ObjectSnapshot } from '../../model/snapshot.ts';
 import type { ObjectStore } from '../../model/source.ts';
 import { AppError } from '../../util/errors.ts';
+import { type EtcdAccess, openClient, plainReason } from '../../util/etcd/access.ts';
 import { createObjectEmitter } from '../emitter.ts';
 import type { SourceDeps } from '../source-deps.ts';
-import { type EtcdAccess, openClient, plainReason } from './access.ts';
 import { type KeyspaceOptions, type KeyspaceState, runKeyspace } from './keyspace.ts';
 
 export interface EtcdObjectsOptions extends EtcdAccess, Pick<KeyspaceOptions, 'confirmMs' | 'relistMs' | 'probeMs'> {

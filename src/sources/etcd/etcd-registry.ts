@@ -3,10 +3,10 @@
 import { createProblem, type Problem } from '../../model/problem.ts';
 import type { RegistrySnapshot } from '../../model/snapshot.ts';
 import type { RegistrySource } from '../../model/source.ts';
+import type { EtcdAccess } from '../../util/etcd/access.ts';
 import { createRegistryEmitter } from '../emitter.ts';
 import { createServiceTable } from '../service-table.ts';
 import type { SourceDeps } from '../source-deps.ts';
-import type { EtcdAccess } from './access.ts';
 import { type KeyspaceOptions, type KeyspaceState, runKeyspace } from './keyspace.ts';
 import { type EtcdLayout, readKey } from './layouts.ts';
 

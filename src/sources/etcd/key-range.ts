@@ -1,6 +1,7 @@
-// All keys under a prefix, read in pages at one revision, so that the pages together are one moment of the store.
+// The keys under a prefix with their values as text.
 // It must not know what the values mean. Invariant: a list is whole or it is an error.
 import type { Etcd3 } from 'etcd3';
+import { prefixRange, type RawKeyValue, readRange } from '../../util/etcd/key-range.ts';
 
 export interface KeyValue {
   /** Below the prefix. */
@@ -11,37 +12,9 @@ export interface KeyValue {
   readonly leased: boolean;
 }
 
-export interface KeyRange {
-  readonly start: Buffer;
-  /** First key that is not in it. */
-  readonly end: Buffer;
-}
-
 export interface KeyList {
   readonly revision: bigint;
   readonly values: ReadonlyMap<string, KeyValue>;
-}
-
-/** The raw form of a key and value, as etcd sends it. */
-export interface RawKeyValue {
-  readonly key: Buffer;
-  readonly value: Buffer;
-  readonly create_revision: string;
-  readonly mod_revision: string;
-  readonly lease: string;
-}
-
-/** The keys that start with `prefix`. (An `end` of one zero byte means: to the last key; etcd API, RangeRequest.) */
-export function prefixRange(prefix: string): KeyRange {
-  const start = Buffer.from(prefix);
-  const end = Buffer.from(prefix);
-  for (let at = end.length - 1; at >= 0; at--) {
-    const byte = end[at] ?? 0;
-    if (byte === 0xff) continue;
-    end[at] = byte + 1;
-    return { start, end: end.subarray(0, at + 1) };
-  }
-  return { start: start.length === 0 ? Buffer.of(0) : start, end: Buffer.of(0) };
 }
 
 export function keyValue(raw: RawKeyValue, prefix: string): KeyValue {
@@ -56,24 +29,7 @@ export function keyValue(raw: RawKeyValue, prefix: string): KeyValue {
 
 /** Linearizable. Rejects when a page fails, also when the revision was compacted between two pages. */
 export async function listKeys(client: Pick<Etcd3, 'kv'>, prefix: string, pageKeys = 1000): Promise<KeyList> {
-  const range = prefixRange(prefix);
-  const values = new Map<string, KeyValue>();
-  let key = range.start;
-  let revision: string | undefined;
-  for (;;) {
-    const page = await client.kv.range({
-      key,
-      range_end: range.end,
-      limit: pageKeys,
-      ...(revision === undefined ? {} : { revision }),
-    });
-    revision ??= page.header.revision;
-    for (const raw of page.kvs) {
-      const value = keyValue(raw, prefix);
-      values.set(value.key, value);
-    }
-    const last = page.kvs.at(-1);
-    if (!page.more || last === undefined) return { revision: BigInt(revision), values };
-    key = Buffer.concat([last.key, Buffer.of(0)]);
-  }
+  const { revision, entries } = await readRange(client, prefixRange(prefix), pageKeys);
+  const values = new Map(entries.map((raw) => keyValue(raw, prefix)).map((value) => [value.key, value]));
+  return { revision: BigInt(revision), values };
 }

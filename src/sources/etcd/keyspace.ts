@@ -6,10 +6,11 @@ import type { Etcd3 } from 'etcd3';
 import type { Degraded } from '../../model/snapshot.ts';
 import { createBackoff } from '../../util/backoff.ts';
 import { errorText } from '../../util/errors.ts';
+import { type EtcdAccess, openClient, plainReason } from '../../util/etcd/access.ts';
+import { prefixRange } from '../../util/etcd/key-range.ts';
 import { createBell } from '../bell.ts';
 import type { SourceDeps } from '../source-deps.ts';
-import { type EtcdAccess, openClient, plainReason } from './access.ts';
-import { type KeyList, type KeyValue, listKeys, prefixRange } from './key-range.ts';
+import { type KeyList, type KeyValue, listKeys } from './key-range.ts';
 import { type KeyEvent, openWatch, type WatchEnd } from './watch-stream.ts';
 
 export interface KeyspaceOptions {

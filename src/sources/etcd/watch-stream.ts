@@ -3,7 +3,8 @@
 // It must not know what the keys mean. Invariant: `onEnd` is called once, and nothing after it; no callback throws into the stream.
 import type { Etcd3, IWatchResponse } from 'etcd3';
 import { errorText } from '../../util/errors.ts';
-import { type KeyRange, type KeyValue, keyValue } from './key-range.ts';
+import type { KeyRange } from '../../util/etcd/key-range.ts';
+import { type KeyValue, keyValue } from './key-range.ts';
 
 export interface KeyEvent {
   readonly key: string;

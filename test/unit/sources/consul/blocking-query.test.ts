@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
-import type { Answer } from '../../../../src/sources/consul/answer.ts';
 import { createBlockingQuery, type QueryParams } from '../../../../src/sources/consul/blocking-query.ts';
 import { defaultTiming } from '../../../../src/sources/consul/timing.ts';
+import type { Answer } from '../../../../src/util/consul/answer.ts';
 import { AppError } from '../../../../src/util/errors.ts';
 import { createSeededRandom } from '../../../../src/util/random.ts';
 import { createFakeClock } from '../../../support/fake-clock.ts';

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
-import type { Answer } from '../../../../src/sources/consul/answer.ts';
-import type { ConsulClient, ReadOptions } from '../../../../src/sources/consul/client.ts';
 import { createReader } from '../../../../src/sources/consul/reader.ts';
+import type { Answer } from '../../../../src/util/consul/answer.ts';
+import type { ConsulClient, ReadOptions } from '../../../../src/util/consul/client.ts';
 import { AppError } from '../../../../src/util/errors.ts';
 import { silentLogger } from '../../../../src/util/log.ts';
 import { noMetrics } from '../../../../src/util/metrics.ts';

@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
-import { keyValue, prefixRange } from '../../../../src/sources/etcd/key-range.ts';
+import { keyValue } from '../../../../src/sources/etcd/key-range.ts';
 import { positionAfter } from '../../../../src/sources/etcd/watch-stream.ts';
+import { prefixRange } from '../../../../src/util/etcd/key-range.ts';
 
 const answer = (header: string, events: readonly string[] = [], created = false) => ({
   header: { revision: header },

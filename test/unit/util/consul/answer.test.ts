@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { readAnswer, statusFailure, stepIndex } from '../../../../src/sources/consul/answer.ts';
+import { readAnswer, statusFailure, stepIndex } from '../../../../src/util/consul/answer.ts';
 
 describe('index rules of blocking queries', () => {
   it.each([

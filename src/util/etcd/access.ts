@@ -3,9 +3,9 @@
 // It must not know keys. Invariant: importing this file loads no client; the first session does.
 import { readFile } from 'node:fs/promises';
 import type { Etcd3, IOptions } from 'etcd3';
-import type { Clock } from '../../util/clock.ts';
-import { errorText } from '../../util/errors.ts';
-import { withoutCredentials } from '../../util/public-url.ts';
+import type { Clock } from '../clock.ts';
+import { errorText } from '../errors.ts';
+import { withoutCredentials } from '../public-url.ts';
 
 /** As in `registries[]` and `objects[]` of chancery.yaml. */
 export interface EtcdAccess {

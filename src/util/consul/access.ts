@@ -3,7 +3,7 @@
 import { readFile } from 'node:fs/promises';
 import type { Agent as HttpAgent } from 'node:http';
 import type { Agent as HttpsAgent } from 'node:https';
-import { AppError } from '../../util/errors.ts';
+import { AppError } from '../errors.ts';
 
 /** Importing `node:http` by name also loads its WebSocket client, which costs 3 MB; this way it stays unloaded. */
 const http = process.getBuiltinModule('node:http');

@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest';
-import { plainReason } from '../../../../src/sources/etcd/access.ts';
+import { plainReason } from '../../../../src/util/etcd/access.ts';
 
 it.each([
   [

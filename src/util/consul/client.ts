@@ -4,9 +4,9 @@
 import { EventEmitter } from 'node:events';
 import type { ClientRequest, IncomingMessage, RequestOptions } from 'node:http';
 import Consul from 'consul';
-import type { Clock } from '../../util/clock.ts';
-import { AppError } from '../../util/errors.ts';
-import { withoutCredentials } from '../../util/public-url.ts';
+import type { Clock } from '../clock.ts';
+import { AppError } from '../errors.ts';
+import { withoutCredentials } from '../public-url.ts';
 import { baseUrl, type ConsulAccess, commonHeaders, createPool, currentToken } from './access.ts';
 import { type Answer, readAnswer, statusFailure, unreadable } from './answer.ts';
 
@@ -33,10 +33,13 @@ export interface WriteOptions {
   readonly params: Readonly<Record<string, string>>;
   readonly query?: Readonly<Record<string, string>>;
   readonly body?: string;
+  /** 409 is an answer (transactions). */
+  readonly conflict?: boolean;
 }
 
 export interface ConsulClient {
   read(options: ReadOptions, signal: AbortSignal): Promise<Answer>;
+  /** The body of the answer. */
   write(options: WriteOptions): Promise<unknown>;
   /** Closes all connections; the next request opens new ones. */
   close(): void;
@@ -129,6 +132,7 @@ export function createConsulClient(clock: Clock, access: ConsulAccess, maxSocket
       const failure = error as { readonly response?: Response; readonly isCodec?: boolean };
       if (failure.response !== undefined) {
         if (failure.response.statusCode === 404 && 'absent' in options && options.absent) return failure.response;
+        if (failure.response.statusCode === 409 && 'conflict' in options && options.conflict) return failure.response;
         throw statusFailure(what, failure.response.statusCode ?? 0, failure.response.body);
       }
       if (failure.isCodec) throw unreadable(what, 'the answer is not JSON');

@@ -1,7 +1,7 @@
 // One answer of Consul's HTTP API with the headers that say how far it can be trusted, and what a failed request means.
 // Pure. It must not know services or keys. Sources: Consul docs "Blocking queries", "Consistency modes", "ACL filtering".
 import type { IncomingHttpHeaders } from 'node:http';
-import { AppError } from '../../util/errors.ts';
+import { AppError } from '../errors.ts';
 
 export interface Answer {
   /** 200, or 404 where the caller said that absence is an answer. */
