@@ -25,6 +25,11 @@ export interface RootProvider {
    * is needed and missing or wrong: it never makes another root then.
    */
   open(): Promise<Roots>;
+  /**
+   * The roots as they are kept now, the one that signs first; asked about once a minute. Never makes one. Left out where roots
+   * cannot change.
+   */
+  reload?(): Promise<Roots>;
   /** A certificate of an intermediate for this public key (SPKI DER), and what stands between it and the root. */
   signIntermediate(request: { readonly publicKey: Uint8Array; readonly lifeMs: number }): Promise<{
     readonly certificate: Uint8Array;
@@ -70,7 +75,10 @@ export interface ServerCertificate {
 export interface Authority {
   /** The trusted roots. Throws before `open` has resolved. */
   roots(): Roots;
-  /** Told after the set of roots changed. */
+  /**
+   * Told after the set of roots changed, or another of them signs: leaves whose `root` is not the first of `roots` are then
+   * to be replaced.
+   */
   onRoots(listener: (roots: Roots) => void): () => void;
   /** Loads or makes the root and this replica's intermediate. */
   open(): Promise<void>;
@@ -82,7 +90,10 @@ export interface Authority {
     readonly ips: readonly string[];
     readonly uri: string;
   }): Promise<ServerCertificate>;
-  /** Signs for a public key that the caller keeps the private half of (a node's client certificate). SPKI DER. */
+  /**
+   * Signs for a public key that the caller keeps the private half of (a node's client certificate). SPKI DER. Ends with the
+   * intermediate at the latest, whatever was asked for: `notAfterMs` says when, `renewAtMs` when to come back.
+   */
   certify(request: {
     readonly spiffeId: string;
     readonly publicKey: Uint8Array;
