@@ -91,8 +91,8 @@ export function meaningProblems(config: Config, layers: Layers, file: ConfigTree
     problems.push(createProblem('CH1605', nowhere, 'no registry is configured', { hint: missingHint }));
   for (const section of ['xds', 'http'] as const) {
     const { address, insecure } = config[section];
-    const secure = section === 'xds' && config.xds.tls !== undefined;
-    const instead = section === 'xds' ? 'Set xds.tls.cert and xds.tls.key, use' : 'Use';
+    const secure = section === 'xds' && (config.xds.tls !== undefined || config.trust !== undefined);
+    const instead = section === 'xds' ? 'Set xds.tls.cert and xds.tls.key, or trust, use' : 'Use';
     if (!insecure && !secure && !isLoopback(address))
       problems.push(
         createProblem(

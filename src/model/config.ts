@@ -2,38 +2,13 @@
 // the environment names and the published JSON Schema are all made from this one table.
 // It must not read files or the environment. Invariant: a key that is not here is an error, never ignored.
 import { z } from 'zod';
+import { consulAccess, etcdAccess } from './config-access.ts';
+import { trustSchema } from './config-trust.ts';
 
 const port = z.int().min(0).max(65535);
 const count = z.int().min(0);
 const text = z.string().min(1);
 const path = text;
-
-/** How Consul is reached, as registry or as object store. */
-const consulAccess = {
-  address: z
-    .url({ protocol: /^https?$/ })
-    .default('http://127.0.0.1:8500')
-    .describe('URL of the Consul agent'),
-  token: text.optional().describe('ACL token; better as tokenFile'),
-  tokenFile: path.optional().describe('file holding the ACL token, read again when it changes'),
-  datacenter: text.optional(),
-  namespace: text.optional().describe('Consul Enterprise namespace'),
-  partition: text.optional().describe('Consul Enterprise admin partition'),
-  caFile: path.optional().describe('PEM of the authority that signed the server certificate'),
-  certFile: path.optional(),
-  keyFile: path.optional(),
-};
-
-/** How etcd is reached. */
-const etcdAccess = {
-  endpoints: z.array(text).min(1).default(['http://127.0.0.1:2379']).describe('URLs of the members'),
-  username: text.optional(),
-  password: text.optional().describe('better as passwordFile'),
-  passwordFile: path.optional(),
-  caFile: path.optional(),
-  certFile: path.optional(),
-  keyFile: path.optional(),
-};
 
 const name = z
   .string()
@@ -148,6 +123,7 @@ export const configSchema = z.strictObject({
       format: z.enum(['auto', 'json', 'pretty']).default('auto').describe('auto: pretty on a terminal'),
     })
     .prefault({}),
+  trust: trustSchema,
   guard: z
     .strictObject({
       holdSeconds: z.number().min(0).default(30).describe('how long a suspicious registry answer is held back'),
@@ -195,14 +171,35 @@ interface SchemaNode {
   readonly default?: unknown;
   readonly description?: string;
   readonly properties?: Readonly<Record<string, SchemaNode>>;
+  readonly const?: string;
+  readonly oneOf?: readonly SchemaNode[];
+  readonly anyOf?: readonly SchemaNode[];
+}
+
+/** The keys of an object; of one of several kinds: those of all kinds, where `kind` says which. */
+function propertiesOf(node: SchemaNode): Readonly<Record<string, SchemaNode>> | undefined {
+  const kinds = node.oneOf ?? node.anyOf;
+  if (kinds === undefined || kinds.some(({ properties }) => properties === undefined))
+    return node.type === 'object' ? (node.properties ?? {}) : undefined;
+  const merged: Record<string, SchemaNode> = {};
+  for (const [key, child] of kinds.flatMap((kind) => Object.entries(kind.properties ?? {}))) {
+    const { default: fallback, ...before } = merged[key] ?? child;
+    const names = [...new Set([...(before.enum ?? []), ...(child.const === undefined ? [] : [child.const])])];
+    merged[key] = {
+      ...before,
+      ...(fallback === undefined || fallback !== child.default ? {} : { default: fallback }),
+      ...(child.const === undefined ? {} : { enum: names }),
+    };
+  }
+  return merged;
 }
 
 /** Every key that a flag or an environment variable can set, from the schema. */
 export function configKeys(): readonly ConfigKey[] {
   const walk = (node: SchemaNode, at: readonly string[]): ConfigKey[] =>
-    Object.entries(node.properties ?? {}).flatMap(([key, child]) => {
+    Object.entries(propertiesOf(node) ?? {}).flatMap(([key, child]) => {
       const inner = [...at, key];
-      if (child.type === 'object') return walk(child, inner);
+      if (propertiesOf(child) !== undefined) return walk(child, inner);
       const type =
         child.type === 'array'
           ? 'list'

@@ -7,20 +7,13 @@ import type { ClusterJson } from '../gen/envoy/config/cluster/v3/cluster_pb.js';
 import type { AddressJson } from '../gen/envoy/config/core/v3/address_pb.js';
 import type { ListenerJson } from '../gen/envoy/config/listener/v3/listener_pb.js';
 import type { HttpConnectionManagerJson } from '../gen/envoy/extensions/filters/network/http_connection_manager/v3/http_connection_manager_pb.js';
-import type { UpstreamTlsContextJson } from '../gen/envoy/extensions/transport_sockets/tls/v3/tls_pb.js';
 import type { HttpProtocolOptionsJson } from '../gen/envoy/extensions/upstreams/http/v3/http_protocol_options_pb.js';
+import { AppError } from '../util/errors.ts';
 import { bootstrapClusters } from './cluster-names.ts';
 import { httpFilters } from './filters/index.ts';
 import type { Binding } from './profile.ts';
 import { restSource } from './rest-sources.ts';
-
-export interface XdsTls {
-  /** PEM file on the proxy's machine; Envoy reads it again when it is replaced by rename. */
-  readonly caFile: string;
-  readonly name?: string;
-  /** PEM files of the proxy's own certificate, where Chancery asks for one. */
-  readonly certificate?: { readonly certFile: string; readonly keyFile: string };
-}
+import { tlsSocket, tokenFilters, type XdsSecrets, type XdsTls } from './xds-credentials.ts';
 
 export interface BootstrapOptions {
   /** Unique among all proxies. */
@@ -40,6 +33,10 @@ export interface BootstrapOptions {
   readonly xds: Binding;
   /** TLS to it: the authority to trust, and the one name its certificate must have; default the host of `xds`. */
   readonly xdsTls?: XdsTls;
+  /** The same by files that are replaced while Envoy runs. Not beside `xdsTls`. */
+  readonly xdsSecrets?: XdsSecrets;
+  /** The token it proves itself with: only to whom the authority and the name are pinned. */
+  readonly xdsToken?: { readonly tokenFile: string };
   /** Default 127.0.0.1:9901. */
   readonly admin?: Binding;
   /** Default 127.0.0.1:9902; false: none. */
@@ -76,12 +73,16 @@ function staticCluster(name: string, to: Binding): ClusterJson {
 }
 
 /** HTTP/2 with keepalive, so that a control plane that vanished without a word is noticed and dialled again. */
-function controlPlane({ xds: to, xdsTls: tls, variant }: BootstrapOptions): ClusterJson {
+function controlPlane({ xds: to, variant, ...credentials }: BootstrapOptions): ClusterJson {
+  const tls = credentials.xdsSecrets ?? credentials.xdsTls;
+  if (credentials.xdsToken !== undefined && tls === undefined)
+    throw new AppError('CH1231', 'a token is sent only to a control plane whose authority and name are pinned');
   const options: HttpProtocolOptionsJson = {
     explicitHttpConfig:
       variant === 'rest'
         ? { httpProtocolOptions: {} }
         : { http2ProtocolOptions: { connectionKeepalive: { interval: '30s', timeout: '5s' } } },
+    ...(credentials.xdsToken === undefined ? {} : { httpFilters: [...tokenFilters(credentials.xdsToken.tokenFile)] }),
   };
   return {
     ...staticCluster(xdsCluster, to),
@@ -90,46 +91,6 @@ function controlPlane({ xds: to, xdsTls: tls, variant }: BootstrapOptions): Clus
       ? {}
       : { transportSocket: tlsSocket(tls, to.address, variant === 'rest' ? 'http/1.1' : 'h2') }),
     typedExtensionProtocolOptions: { [httpOptions]: { '@type': `type.googleapis.com/${httpOptions}`, ...options } },
-  };
-}
-
-/**
- * TLS 1.3 with one authority and one exact name, and never a session of an earlier connection. Source: Envoy's
- * CertificateValidationContext and UpstreamTlsContext.
- */
-function tlsSocket(
-  { caFile, name, certificate }: XdsTls,
-  host: string,
-  alpn: 'h2' | 'http/1.1',
-): NonNullable<ClusterJson['transportSocket']> {
-  const expected = name ?? host;
-  const byAddress = isIP(expected) !== 0;
-  const context: UpstreamTlsContextJson = {
-    commonTlsContext: {
-      tlsParams: { tlsMinimumProtocolVersion: 'TLSv1_3', tlsMaximumProtocolVersion: 'TLSv1_3' },
-      alpnProtocols: [alpn],
-      ...(certificate === undefined
-        ? {}
-        : {
-            tlsCertificates: [
-              {
-                certificateChain: { filename: certificate.certFile },
-                privateKey: { filename: certificate.keyFile },
-              },
-            ],
-          }),
-      validationContext: {
-        trustedCa: { filename: caFile },
-        matchTypedSubjectAltNames: [{ sanType: byAddress ? 'IP_ADDRESS' : 'DNS', matcher: { exact: expected } }],
-      },
-    },
-    ...(byAddress ? {} : { sni: expected }),
-    maxSessionKeys: 0,
-  };
-  const type = 'envoy.extensions.transport_sockets.tls.v3.UpstreamTlsContext';
-  return {
-    name: 'envoy.transport_sockets.tls',
-    typedConfig: { '@type': `type.googleapis.com/${type}`, ...context },
   };
 }
 
@@ -215,7 +176,7 @@ function dynamicResources(variant: BootstrapOptions['variant']): NonNullable<Boo
   };
 }
 
-/** A complete bootstrap. Source: Envoy docs, configuration/overview/bootstrap and xds_api. */
+/** A complete bootstrap. Throws CH1231 where a token would go to whoever answers. Source: Envoy docs, configuration/overview/bootstrap and xds_api. */
 export function bootstrap(options: BootstrapOptions): BootstrapJson {
   const { locality, stats = defaultStats, admin = defaultAdmin } = options;
   return {

@@ -146,6 +146,46 @@ export const errorCodes = {
     title: 'Two rules of one Route have one name',
     hint: 'Give each rule a name of its own: statistics and logs count their requests together.',
   },
+  CH1235: {
+    title: 'Mutual TLS is asked for, and no certificates are issued',
+    hint: 'Switch the authority on with `trust` in chancery.yaml, or write `off` (a Service: `none`) if plaintext is meant.',
+  },
+  CH1236: {
+    title: 'Instances without a sidecar are withheld',
+    hint: 'Register a sidecar before each, or set `tls: permissive` in the Service (`none` if it shall never have one); until then they get no requests.',
+  },
+  CH1237: {
+    title: 'The service cannot have a certificate',
+    hint: 'Name it, its namespace and the trust domain with letters, digits, dots, dashes and underscores, or set `tls: none`; until then it answers 503.',
+  },
+  CH1238: {
+    title: 'gRPC clients without a proxy cannot call the service',
+    hint: 'They speak plaintext: set `tls: permissive` in the Service, or put an Envoy beside the client.',
+  },
+  CH1241: {
+    title: 'The service of an Authorization is not known',
+    hint: 'Correct its name, register it, or write a Service for it; until then the rules protect nothing.',
+  },
+  CH1242: {
+    title: 'A caller that an Authorization names is not known',
+    hint: 'Correct its name; until somebody bears it, it matches nobody.',
+  },
+  CH1243: {
+    title: 'An Authorization needs mTLS',
+    hint: 'Switch mutual TLS on for the service: until then nothing of it is enforced and everybody is let in, since no rule that names its callers could be met.',
+  },
+  CH1244: {
+    title: 'The rule asks what a TCP service does not have',
+    hint: 'Remove `to`: on connections an allow rule with it lets nobody in, and a deny rule with it refuses its callers altogether.',
+  },
+  CH1245: {
+    title: 'The deny rule can be passed by in plaintext',
+    hint: 'Add an allow rule, so that who shows no certificate is refused, or take mutual TLS only (`strict`).',
+  },
+  CH1231: {
+    title: 'The bootstrap would send a secret to whoever answers',
+    hint: 'Name the authority and the name of the control plane too: --xds-ca and --xds-name, or --credentials.',
+  },
   // CH13xx: registries and object stores
   CH1301: {
     title: 'The registry cannot be reached',
@@ -406,6 +446,82 @@ export const errorCodes = {
   CH1813: {
     title: 'The folder of the root cannot be used',
     hint: 'Choose a folder that the user of Chancery can write.',
+  },
+  CH1815: {
+    title: 'The authority does not sign now',
+    hint: 'Try again in a moment: it signs once the server has started, and until it stops.',
+  },
+  CH1816: {
+    title: 'The intermediate certificate cannot be had or used',
+    hint: 'See why the keeper of the root does not give one; certificates that were issued stay valid until they end.',
+  },
+  CH1817: {
+    title: 'Too many certificates wait to be signed',
+    hint: 'Wait until they are done; give the authority more threads if it happens again.',
+  },
+  CH1818: {
+    title: 'The certificate could not be signed',
+    hint: 'Look in the log for why the signing thread ended.',
+  },
+  CH1831: {
+    title: 'The key that signs node tokens cannot be opened',
+    hint: 'Give the key-encryption key that sealed it, or put it back in the store from a backup; it is never replaced by itself.',
+  },
+  CH1832: {
+    title: 'The node token cannot be issued',
+    hint: 'Name one to 64 services or gateways, the id of one of them, and a life of 1 s to 366 days.',
+  },
+  CH1833: {
+    title: 'The join token cannot be made',
+    hint: 'Name one to 64 services or gateways that have usable names, and a time to live of 1 s to 24 h.',
+  },
+  CH1834: {
+    title: 'The credential cannot be revoked',
+    hint: 'Give the id that the log names it by: letters, digits, dots, dashes and underscores.',
+  },
+  CH1835: {
+    title: 'Consul cannot be asked about a token',
+    hint: 'Check its address and that it runs; until it answers, nobody new is let in by a token of Consul.',
+  },
+  CH1836: {
+    title: 'The keys of a token issuer cannot be used',
+    hint: 'Put a JWKS with public keys for signatures there, each with a `kid`; until then tokens of that issuer are refused.',
+  },
+  CH1837: {
+    title: 'A rule for tokens of another issuer cannot be used',
+    hint: 'Write subjects whose places {name} are parted by a character that no name has, and algorithms with public keys.',
+  },
+  CH1851: {
+    title: 'The join token was not accepted',
+    hint: 'A token is good once and for minutes: make another one with `chancery token create`.',
+  },
+  CH1852: {
+    title: 'The control plane did not prove who it is',
+    hint: 'Check --xds and --server, and that the token was made by this control plane; nothing was sent to it.',
+  },
+  CH1853: {
+    title: 'Credentials are in the folder already',
+    hint: 'Renew them with `chancery renew DIR`, or name another folder with --credentials.',
+  },
+  CH1854: {
+    title: 'The files of the credential cannot be used',
+    hint: 'Check that this user may read and write the folder, and that nobody else may.',
+  },
+  CH1855: {
+    title: 'The credential was not accepted',
+    hint: 'It has ended or was revoked: join again with a new token.',
+  },
+  CH1856: {
+    title: 'No authority is configured',
+    hint: 'Write `trust: {}` in chancery.yaml, or set CHANCERY_TRUST_ROOT_KIND=files, and start again.',
+  },
+  CH1857: {
+    title: 'A secret would travel in plaintext',
+    hint: 'Use https, or a loopback address.',
+  },
+  CH1858: {
+    title: 'Too many failed attempts to join or renew',
+    hint: 'Wait a minute and try again.',
   },
 } as const satisfies Record<string, ErrorCode>;
 

@@ -1,8 +1,8 @@
 // The file that gRPC libraries read by GRPC_XDS_BOOTSTRAP: who the program is and where Chancery is; all else comes by xDS.
 // It must not hold a secret, and does no I/O. Invariant: only members that every gRPC library knows or ignores.
 import { isIP } from 'node:net';
-import type { XdsTls } from '../bootstrap.ts';
 import type { Binding } from '../profile.ts';
+import type { XdsTls } from '../xds-credentials.ts';
 import { serverListenerPrefix } from './listeners.ts';
 
 export interface GrpcBootstrapOptions {

@@ -174,6 +174,11 @@ describe('mistakes', () => {
     expect(texts({ file: file(consul), environment }).join()).toContain('"xds.tls.key"');
   });
 
+  it('takes trust for TLS', () => {
+    const { config, problems } = resolve({ file: file(`${consul}xds: {address: 0.0.0.0}\ntrust: {}\n`) });
+    expect([config?.xds.address, problems]).toEqual(['0.0.0.0', []]);
+  });
+
   it('accepts another address knowingly', () => {
     expect(resolve({ file: file(`${consul}xds: {address: 0.0.0.0, insecure: true}\n`) }).config?.xds.address).toBe(
       '0.0.0.0',

@@ -1,8 +1,13 @@
+import { readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { createValidator } from '../../../src/resources/validate.ts';
 import { type BootstrapOptions, bootstrap } from '../../../src/translate/bootstrap.ts';
+import { certificateDocument, rootsDocument, tokenDocument } from '../../../src/translate/xds-credentials.ts';
+import { createAuthority } from '../../support/certificates.ts';
 import { testProtos } from '../../support/protos.ts';
 import { describeWith, envoyValidate } from '../../support/real-parts.ts';
+import { createTempDir } from '../../support/temp-dir.ts';
 
 const xds = { address: '127.0.0.1', port: 18000 };
 const cases: Readonly<Record<string, BootstrapOptions>> = {
@@ -29,15 +34,32 @@ const withTls: BootstrapOptions = {
   xdsTls: { caFile: '/etc/ca.pem', certificate: { certFile: '/etc/x.pem', keyFile: '/etc/x.key' } },
 };
 
+/** What `chancery bootstrap --join` sets up; its files are written by the tests with a real Envoy. */
+const withFiles = (folder: string): BootstrapOptions => ({
+  ...{ node: 'x', role: 'gateway', xds: { address: 'chancery.internal', port: 18000 } },
+  xdsSecrets: {
+    rootsFile: `${folder}/roots.json`,
+    name: 'spiffe://mesh/chancery',
+    certificateFile: `${folder}/certificate.json`,
+  },
+  xdsToken: { tokenFile: `${folder}/token.json` },
+});
+
+const typesOf = (value: unknown): string[] =>
+  [...JSON.stringify(value).matchAll(/"@type":"type.googleapis.com\/([\w.]+)"/g)].map(([, name = '']) => name);
+
 describe('bootstrap', () => {
-  it.each([...Object.entries(cases), ['proxy that dials TLS', withTls] as const])(
-    'of a %s is a Bootstrap that keeps its rules',
-    (_name, options) => {
-      const protos = testProtos();
-      const message = protos.parse('envoy.config.bootstrap.v3.Bootstrap', bootstrap(options));
-      expect(createValidator(protos)(message)).toEqual([]);
-    },
-  );
+  it.each([
+    ...Object.entries(cases),
+    ['proxy that dials TLS', withTls] as const,
+    ['proxy with files of credentials', withFiles('/etc/chancery')] as const,
+  ])('of a %s is a Bootstrap that keeps its rules', (_name, options) => {
+    const protos = testProtos();
+    // Our descriptors have no UpstreamCodec, whose message is empty; a real Envoy reads it below.
+    const text = JSON.stringify(bootstrap(options)).replace(/,\{"name":"envoy.filters.http.upstream_codec".*?\}\}/, '');
+    const message = protos.parse('envoy.config.bootstrap.v3.Bootstrap', JSON.parse(text));
+    expect(createValidator(protos)(message)).toEqual([]);
+  });
 
   it.each([
     ['chancery.internal', undefined, { sanType: 'DNS', matcher: { exact: 'chancery.internal' } }, 'chancery.internal'],
@@ -54,6 +76,77 @@ describe('bootstrap', () => {
       },
     });
     expect(cluster?.transportSocket?.typedConfig?.['sni']).toBe(sni);
+  });
+
+  it('trusts what files say that are read again, and sends what a file says', () => {
+    const [cluster] = bootstrap(withFiles('/etc/chancery')).staticResources?.clusters ?? [];
+    const from = (file: string) => ({
+      pathConfigSource: { path: `/etc/chancery/${file}`, watchedDirectory: { path: '/etc/chancery' } },
+      resourceApiVersion: 'V3',
+    });
+    expect(cluster?.transportSocket?.typedConfig).toMatchObject({
+      sni: 'chancery.internal',
+      maxSessionKeys: 0,
+      commonTlsContext: {
+        tlsParams: { tlsMinimumProtocolVersion: 'TLSv1_3', tlsMaximumProtocolVersion: 'TLSv1_3' },
+        tlsCertificateSdsSecretConfigs: [{ name: 'xds:certificate', sdsConfig: from('certificate.json') }],
+        combinedValidationContext: {
+          defaultValidationContext: {
+            matchTypedSubjectAltNames: [{ sanType: 'URI', matcher: { exact: 'spiffe://mesh/chancery' } }],
+          },
+          validationContextSdsSecretConfig: { name: 'xds:roots', sdsConfig: from('roots.json') },
+        },
+      },
+    });
+    const [options] = Object.values(cluster?.typedExtensionProtocolOptions ?? {});
+    expect((options as { readonly httpFilters?: unknown } | undefined)?.httpFilters).toEqual([
+      {
+        name: 'envoy.filters.http.credential_injector',
+        typedConfig: {
+          '@type': 'type.googleapis.com/envoy.extensions.filters.http.credential_injector.v3.CredentialInjector',
+          overwrite: true,
+          allowRequestWithoutCredential: false,
+          credential: {
+            name: 'envoy.http.injected_credentials.generic',
+            typedConfig: {
+              '@type': 'type.googleapis.com/envoy.extensions.http.injected_credentials.generic.v3.Generic',
+              credential: { name: 'xds:token', sdsConfig: from('token.json') },
+              header: 'authorization',
+            },
+          },
+        },
+      },
+      expect.objectContaining({ name: 'envoy.filters.http.upstream_codec' }),
+    ]);
+  });
+
+  it('T13: sends no token to whoever answers', () => {
+    const open: BootstrapOptions = { node: 'x', role: 'gateway', xds, xdsToken: { tokenFile: '/token.json' } };
+    expect(() => bootstrap(open)).toThrow(/CH1231.*whose authority and name are pinned/);
+    // Pinned, there is always one exact name: at least that of the host.
+    for (const pinned of [{ xdsTls: { caFile: '/ca.pem' } }, { xdsSecrets: { rootsFile: '/roots.json' } }])
+      expect(JSON.stringify(bootstrap({ ...open, ...pinned }))).toContain(
+        '"matchTypedSubjectAltNames":[{"sanType":"IP_ADDRESS","matcher":{"exact":"127.0.0.1"}}]',
+      );
+  });
+
+  it('writes files that are secrets under the names it asks for', () => {
+    const protos = testProtos();
+    const documents = [
+      rootsDocument('-----BEGIN CERTIFICATE-----\n'),
+      tokenDocument('t'),
+      certificateDocument('chain', 'key'),
+    ];
+    const named = documents.map((document) => {
+      const [secret = {}] = (document as { resources: readonly { name?: string }[] }).resources;
+      const { '@type': _, ...rest } = secret as Readonly<Record<string, unknown>>;
+      const message = protos.parse('envoy.extensions.transport_sockets.tls.v3.Secret', rest);
+      expect(createValidator(protos)(message)).toEqual([]);
+      return secret.name;
+    });
+    expect(named).toEqual(['xds:roots', 'xds:token', 'xds:certificate']);
+    expect(typesOf(documents)).toEqual(Array(3).fill('envoy.extensions.transport_sockets.tls.v3.Secret'));
+    expect(JSON.stringify(documents[1])).toContain('"Bearer t"');
   });
 
   it('asks by delta unless told otherwise', () => {
@@ -104,6 +197,20 @@ describe.each([
   describeWith([part], 'loads the bootstrap', () => {
     it.each(Object.entries(cases))('of a %s', async (_name, options) => {
       expect(await envoyValidate(bootstrap(options), bin)).toMatchObject({ ok: true });
+    });
+
+    it('of a proxy with files of credentials', async () => {
+      using place = createTempDir('credentials');
+      const authority = createAuthority(place.path);
+      const { cert, key } = authority.leaf('node', 'URI:spiffe://mesh/svc/web');
+      const read = (path: string): string => readFileSync(path, 'utf8');
+      const write = (file: string, document: object): void =>
+        writeFileSync(join(place.path, file), JSON.stringify(document));
+      write('roots.json', rootsDocument(read(authority.ca)));
+      write('token.json', tokenDocument('t'));
+      write('certificate.json', certificateDocument(read(cert), read(key)));
+      const { output, ok } = await envoyValidate(bootstrap(withFiles(place.path)), bin);
+      expect(ok, output).toBe(true);
     });
   });
 });

@@ -1,0 +1,122 @@
+// The `trust` section of chancery.yaml: where the root is kept, how long credentials live, who is believed.
+// It must not read files or the environment. Invariant: no secret stands in it, only the file, variable or command that has it.
+import { z } from 'zod';
+import { consulAgent, consulByFile, etcdByFile } from './config-access.ts';
+import { defaultDomain } from './defaults.ts';
+
+const text = z.string().min(1);
+const path = text;
+
+const etcdStore = z.strictObject({
+  kind: z.literal('etcd').describe('which store it is'),
+  ...etcdByFile,
+  prefix: text.default('/chancery/trust/').describe('keys under it are ours'),
+});
+const consulStore = z.strictObject({
+  kind: z.literal('consul').describe('which store it is'),
+  ...consulByFile,
+  prefix: text.default('chancery/trust/').describe('keys under it are ours'),
+});
+
+const keyEncryptionKey = z
+  .strictObject({
+    file: path.optional().describe('file with the key-encryption key: 32 bytes as base64 or hex'),
+    env: text.optional().describe('environment variable with it'),
+    command: z.array(text).min(1).optional().describe('program and arguments that print it; no shell'),
+  })
+  .refine((key) => Object.values(key).filter((value) => value !== undefined).length === 1, {
+    error: 'name one of file, env and command',
+  });
+
+const root = z.discriminatedUnion('kind', [
+  z.strictObject({
+    kind: z.literal('files').describe('where the root key is kept; sealed: encrypted, in a store'),
+    path: path.optional().describe('folder of the root certificate and its key; STATE/ca if absent'),
+  }),
+  z.strictObject({
+    kind: z.literal('sealed'),
+    store: z.discriminatedUnion('kind', [etcdStore, consulStore]),
+    key: keyEncryptionKey,
+  }),
+]);
+
+const joinStore = z.discriminatedUnion('kind', [
+  z.strictObject({
+    kind: z.literal('files').describe('which store it is'),
+    path: path.optional().describe('STATE/trust if absent'),
+  }),
+  etcdStore,
+  consulStore,
+]);
+
+const authenticate = z
+  .strictObject({
+    certificates: z.boolean().default(true).describe('client certificates of our authority'),
+    tokens: z.boolean().default(true).describe('node tokens, as `chancery bootstrap --join` gets them'),
+    consul: z
+      .strictObject({ ...consulAgent })
+      .optional()
+      .describe('ACL tokens of this Consul: they may be a proxy of each service they may write'),
+    oidc: z
+      .strictObject({
+        jwksFile: path.describe('public keys of the issuer, read again when it changes'),
+        issuer: text.describe('what `iss` must be'),
+        audience: text.describe('what `aud` must have'),
+        claims: z
+          .strictObject({
+            services: text.default('services').describe('claim with the service, or a list of them'),
+            gateways: text.default('gateways').describe('claim with the gateway, or a list of them'),
+            node: text.optional().describe('claim with the one node id it is bound to'),
+          })
+          .prefault({}),
+      })
+      .optional()
+      .describe('tokens of an OpenID Connect issuer or of Kubernetes'),
+  })
+  .refine((asked) => asked.certificates || asked.tokens || asked.consul !== undefined || asked.oidc !== undefined, {
+    error: 'nothing is believed, so that no proxy could connect; turn one of certificates, tokens, consul and oidc on',
+  })
+  .prefault({});
+
+export const trustSchema = z
+  .strictObject({
+    domain: z
+      .string()
+      .regex(/^[a-z0-9._-]{1,255}$/, 'lower-case letters, digits, dots, dashes and underscores')
+      .default(defaultDomain)
+      .describe(
+        'trust domain, what all ids begin with; the same as `trustDomain` of the Mesh object, and never changed',
+      ),
+    root: root.prefault({ kind: 'files' }),
+    leafMinutes: z.number().min(5).max(10_080).default(1_440).describe('life of the certificates of proxies'),
+    nodeTokenDays: z.number().positive().max(365).default(30).describe('life of the credentials of nodes'),
+    joinStore: joinStore
+      .optional()
+      .describe('where join tokens and revocations lie; with a sealed root its store, else STATE/trust, if absent'),
+    authenticate: authenticate.describe('which credentials prove who a proxy is'),
+    names: z
+      .array(text)
+      .min(1)
+      .default(['localhost', '127.0.0.1', '::1'])
+      .describe('DNS names and IP addresses of the xDS certificate, beside the address it listens on'),
+  })
+  .optional()
+  .describe('certificates for proxies, and credentials asked of them; nobody is asked if absent');
+
+export type TrustConfig = NonNullable<z.output<typeof trustSchema>>;
+export type TrustStoreConfig = z.output<typeof joinStore>;
+/** A store with its path filled in. */
+export type TrustStorePlace =
+  | Exclude<TrustStoreConfig, { kind: 'files' }>
+  | { readonly kind: 'files'; readonly path: string };
+
+/** The folder of a root that is kept in files. */
+export function rootFolder(path: string | undefined, state: string): string {
+  return path ?? `${state.replace(/\/+$/, '')}/ca`;
+}
+
+/** Where join tokens and revocations lie, with what nobody said filled in. */
+export function joinStorePlace({ joinStore: said, root: kept }: TrustConfig, state: string): TrustStorePlace {
+  const store: TrustStoreConfig = said ?? (kept.kind === 'sealed' ? kept.store : { kind: 'files' });
+  return store.kind === 'files' ? { kind: 'files', path: store.path ?? `${state.replace(/\/+$/, '')}/trust` } : store;
+}

@@ -1,0 +1,164 @@
+// The `trust` section: absent means no authority, every key can be set from every layer, and what cannot be meant is refused.
+import { describe, expect, it } from 'vitest';
+import { stringify } from 'yaml';
+import { configKeys, configSchema, environmentName, flagName } from '../../../src/model/config.ts';
+import { type ConfigInput, resolveConfig } from '../../../src/model/config-layers.ts';
+import { joinStorePlace, rootFolder } from '../../../src/model/config-trust.ts';
+import { problemText } from '../../../src/model/problem.ts';
+
+const registries = 'registries: [{kind: files}]\n';
+const resolve = (trust: string, input: Partial<ConfigInput> = {}) =>
+  resolveConfig({
+    ...{ environment: {}, flags: {}, objectsDirectory: false },
+    file: { path: 'chancery.yaml', text: `${registries}${trust}` },
+    ...input,
+  });
+const trustOf = (trust: string, input: Partial<ConfigInput> = {}) => {
+  const { config, problems } = resolve(trust, input);
+  expect(problems).toEqual([]);
+  return config?.trust ?? expect.fail('there is no trust section');
+};
+
+const sealed = 'trust: {root: {kind: sealed, store: {kind: etcd}, key: {file: /run/kek}}}\n';
+const defaults = {
+  domain: 'service.local',
+  root: { kind: 'files' },
+  leafMinutes: 1440,
+  nodeTokenDays: 30,
+  authenticate: { certificates: true, tokens: true },
+  names: ['localhost', '127.0.0.1', '::1'],
+};
+
+describe('trust', () => {
+  it('is not there unless somebody asks for it', () => {
+    expect(resolve('').config).not.toHaveProperty('trust');
+  });
+
+  it('needs no key', () => {
+    expect(trustOf('trust: {}\n')).toEqual(defaults);
+  });
+
+  it.each([
+    ['trust: {}\n', '/var/c', '/var/c/ca', { kind: 'files', path: '/var/c/trust' }],
+    ['trust: {}\n', './.chancery/', './.chancery/ca', { kind: 'files', path: './.chancery/trust' }],
+    [
+      'trust: {root: {kind: files, path: /k}, joinStore: {kind: files, path: /j}}\n',
+      '/s',
+      '/k',
+      { kind: 'files', path: '/j' },
+    ],
+    [sealed, '/s', undefined, { kind: 'etcd', endpoints: ['http://127.0.0.1:2379'], prefix: '/chancery/trust/' }],
+    [
+      'trust: {root: {kind: sealed, store: {kind: etcd}, key: {env: KEK}}, joinStore: {kind: consul}}\n',
+      '/s',
+      undefined,
+      { kind: 'consul', address: 'http://127.0.0.1:8500', prefix: 'chancery/trust/' },
+    ],
+  ])('says where things lie: %s in %s', (text, state, folder, place) => {
+    const trust = trustOf(text);
+    expect(trust.root.kind === 'files' ? rootFolder(trust.root.path, state) : undefined).toBe(folder);
+    expect(joinStorePlace(trust, state)).toEqual(place);
+  });
+
+  it('is set by variables and flags alone, of one kind of root or the other', () => {
+    const environment = {
+      CHANCERY_TRUST_ROOT_KIND: 'sealed',
+      CHANCERY_TRUST_ROOT_STORE_KIND: 'consul',
+      CHANCERY_TRUST_ROOT_STORE_TOKEN_FILE: '/run/consul',
+      CHANCERY_TRUST_ROOT_KEY_COMMAND: 'vault, read, kek',
+      CHANCERY_TRUST_AUTHENTICATE_OIDC_JWKS_FILE: '/etc/jwks.json',
+      CHANCERY_TRUST_AUTHENTICATE_OIDC_ISSUER: 'https://issuer',
+      CHANCERY_TRUST_AUTHENTICATE_OIDC_AUDIENCE: 'chancery',
+    };
+    const flags = { 'trust-leaf-minutes': '60', 'trust-authenticate-tokens': false, 'trust-names': 'plane.internal' };
+    expect(trustOf('', { environment, flags })).toMatchObject({
+      root: {
+        kind: 'sealed',
+        store: { kind: 'consul', tokenFile: '/run/consul', prefix: 'chancery/trust/' },
+        key: { command: ['vault', 'read', 'kek'] },
+      },
+      leafMinutes: 60,
+      names: ['plane.internal'],
+      authenticate: {
+        certificates: true,
+        tokens: false,
+        oidc: { jwksFile: '/etc/jwks.json', claims: { services: 'services', gateways: 'gateways' } },
+      },
+    });
+    expect(trustOf('', { flags: { 'trust-root-kind': 'files', 'trust-root-path': '/k' } }).root).toEqual({
+      kind: 'files',
+      path: '/k',
+    });
+  });
+
+  it('comes back as it was written', () => {
+    const full = {
+      ...defaults,
+      root: {
+        kind: 'sealed',
+        store: { kind: 'consul', address: 'https://consul:8501', tokenFile: '/t', prefix: 'p/' },
+        key: { env: 'KEK' },
+      },
+      joinStore: { kind: 'files', path: '/j' },
+      authenticate: {
+        certificates: false,
+        tokens: true,
+        consul: { address: 'http://consul:8500', datacenter: 'dc1' },
+        oidc: { jwksFile: '/j', issuer: 'i', audience: 'a', claims: { services: 's', gateways: 'g', node: 'n' } },
+      },
+    };
+    expect(trustOf(stringify({ trust: full }))).toEqual(full);
+    const { config } = resolve(sealed);
+    expect(configSchema.parse(config)).toEqual(config);
+  });
+
+  it('has a flag and a variable for each key, once, with the choices of each kind', () => {
+    const keys = configKeys().filter(({ path }) => path[0] === 'trust');
+    const names = keys.map(({ path }) => flagName(path));
+    expect(new Set(names).size).toBe(names.length);
+    expect(names).toEqual(
+      expect.arrayContaining(['trust-root-kind', 'trust-root-path', 'trust-root-key-env', 'trust-join-store-prefix']),
+    );
+    const kind = keys.find(({ path }) => path.join('.') === 'trust.joinStore.kind');
+    expect(kind).toMatchObject({ type: 'string', choices: ['files', 'etcd', 'consul'] });
+    expect(keys.filter(({ description }) => description === '').map(({ path }) => path.join('.'))).toEqual([]);
+  });
+
+  it('T21: takes no secret but as file, variable or command', () => {
+    const keys = configKeys().filter(({ path }) => path[0] === 'trust');
+    const secrets = keys.filter(({ path }) => /^(token|password|secret|key)$/i.test(path.at(-1) ?? ''));
+    expect(secrets.map(({ path }) => environmentName(path))).toEqual([]);
+    for (const text of [
+      'trust: {root: {kind: sealed, store: {kind: consul, token: canary-1}, key: {env: K}}}\n',
+      'trust: {joinStore: {kind: etcd, password: canary-1}}\n',
+    ]) {
+      const { config, problems } = resolve(text);
+      expect(config).toBeUndefined();
+      expect(problems.map(problemText).join()).toContain('CH1603');
+      expect(problems.map(problemText).join()).not.toContain('canary-1');
+    }
+  });
+
+  it.each([
+    ['trust: {leafMinutes: 4}\n', '"trust.leafMinutes" must be at least 5, not 4'],
+    ['trust: {nodeTokenDays: 0}\n', '"trust.nodeTokenDays"'],
+    ['trust: {domain: Mesh}\n', '"trust.domain" does not fit: lower-case letters'],
+    ['trust: {names: []}\n', '"trust.names"'],
+    ['trust: {root: {kind: vault}}\n', '"trust.root.kind" must be one of files, sealed, not "vault"'],
+    ['trust: {root: {kind: files, store: {kind: etcd}}}\n', 'key "trust.root.store" is not known'],
+    ['trust: {root: {kind: sealed, key: {file: /k}}}\n', '"trust.root.store" is missing'],
+    ['trust: {root: {kind: sealed, store: {kind: etcd}}}\n', '"trust.root.key" is missing'],
+    ['trust: {root: {kind: sealed, store: {kind: etcd}, key: {}}}\n', 'name one of file, env and command'],
+    [
+      'trust: {root: {kind: sealed, store: {kind: etcd}, key: {file: /k, env: K}}}\n',
+      'name one of file, env and command',
+    ],
+    ['trust: {authenticate: {certificates: false, tokens: false}}\n', 'nothing is believed'],
+    ['trust: {authenticate: {oidc: {issuer: i, audience: a}}}\n', '"trust.authenticate.oidc.jwksFile" is missing'],
+    ['trust: {leafMinute: 60}\n', 'Did you mean "leafMinutes"?'],
+  ])('refuses %j', (text, expected) => {
+    const { config, problems } = resolve(text);
+    expect(problems.map(problemText).join('\n')).toContain(expected);
+    expect(config).toBeUndefined();
+  });
+});
