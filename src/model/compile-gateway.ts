@@ -43,8 +43,11 @@ export function compileGateway(object: GatewayObject): {
   return { gateway: { namespace, name, listeners, provenance }, problems };
 }
 
-/** Undefined: no Mesh object, all defaults. */
-export function compileMesh(object: MeshSettings | undefined): {
+/** `object` undefined: no Mesh object, all defaults. `certificates`: proxies are issued some. */
+export function compileMesh(
+  object: MeshSettings | undefined,
+  certificates: boolean,
+): {
   readonly mesh: Mesh;
   readonly problems: readonly Problem[];
 } {
@@ -54,15 +57,27 @@ export function compileMesh(object: MeshSettings | undefined): {
   const mesh: Mesh = {
     domain,
     trustDomain: spec?.trustDomain ?? domain,
-    mtls: spec?.mtls ?? 'off',
+    mtls: certificates ? (spec?.mtls ?? 'strict') : 'off',
     accessLog: spec?.telemetry?.accessLog ?? true,
-    ...defined({ retry: retry === undefined ? undefined : compileRetry(retry), provenance: object?.provenance }),
+    ...defined({
+      certificates: certificates ? true : undefined,
+      retry: retry === undefined ? undefined : compileRetry(retry),
+      provenance: object?.provenance,
+    }),
   };
-  if (object === undefined || mesh.mtls === 'off') return { mesh, problems: [] };
-  const path = ['spec', 'mtls'];
-  const message = `mtls "${mesh.mtls}" is not acted on yet: traffic is in plaintext`;
-  return {
-    mesh,
-    problems: [createProblem('CH1108', object.at(path), message, { severity: 'warning', path: dotted(path) })],
-  };
+  const asked = spec?.mtls ?? 'off';
+  if (object === undefined || certificates || asked === 'off') return { mesh, problems: [] };
+  return { mesh, problems: [withoutCertificates(object, 'mtls', asked)] };
+}
+
+/** `strict` promised that nothing is in plaintext, and everything is: an error. `permissive` allowed for it. */
+export function withoutCertificates(
+  object: Pick<MeshObject, 'at'>,
+  field: 'mtls' | 'tls',
+  asked: 'strict' | 'permissive',
+): Problem {
+  const path = ['spec', field];
+  const message = `${field} "${asked}" needs certificates, and none are issued: traffic is in plaintext`;
+  const severity = asked === 'strict' ? 'error' : 'warning';
+  return createProblem('CH1235', object.at(path), message, { severity, path: dotted(path) });
 }

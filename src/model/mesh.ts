@@ -6,8 +6,10 @@ export interface Mesh {
   /** `cart.<domain>` names service cart. */
   readonly domain: string;
   readonly trustDomain: string;
-  /** Until certificates are issued only `off` is acted on. */
+  /** Between sidecars and gateways, unless a Service says otherwise; `off` where no certificates are issued. */
   readonly mtls: 'strict' | 'permissive' | 'off';
+  /** Proxies are issued certificates; absent: they are not. */
+  readonly certificates?: boolean;
   readonly accessLog: boolean;
   /** For routes and services that say nothing; undefined: the safe default. Already resolved into Route rules. */
   readonly retry?: Retry;

@@ -14,6 +14,8 @@ export interface WorldInput {
   /** In the order of precedence: where two hold one instance, the first counts. */
   readonly registries: readonly RegistrySnapshot[];
   readonly objects: readonly ObjectSnapshot[];
+  /** Proxies are issued certificates, so mutual TLS is on unless the Mesh says otherwise; absent: they are not. */
+  readonly certificates?: boolean;
 }
 
 /** How a World was made; kept as long as the World is. */
@@ -35,6 +37,7 @@ export function nextWorld(previous: World | undefined, input: WorldInput): World
   const objectSet = nextObjectSet(
     before?.objectSet,
     input.objects.filter(({ complete }) => complete),
+    input.certificates,
   );
   const names = registryNames(before, registries);
   const { definitions, defaults, mesh } = objectSet;
@@ -68,12 +71,12 @@ export interface WorldBuilder {
   next(input: WorldInput): World;
 }
 
-/** Holds the last World, so that callers need not. */
-export function createWorldBuilder(): WorldBuilder {
+/** Holds the last World, so that callers need not. `certificates` as in WorldInput, where an input does not say. */
+export function createWorldBuilder({ certificates = false }: Pick<WorldInput, 'certificates'> = {}): WorldBuilder {
   let world: World | undefined;
   return {
     next(input) {
-      world = nextWorld(world, input);
+      world = nextWorld(world, { certificates, ...input });
       return world;
     },
   };

@@ -1,7 +1,7 @@
 // All objects of all stores as routes, gateways, mesh settings and service definitions: the half of a World that
 // registries have no part in. Pure. Invariant: the result depends on the set of documents alone, never on their order;
 // what an unchanged document gave is the same object as before.
-import { compileGateway, compileMesh, gatewayName } from './compile-gateway.ts';
+import { compileGateway, compileMesh, gatewayName, withoutCertificates } from './compile-gateway.ts';
 import { compileRoute } from './compile-route.ts';
 import type { MeshDefaults } from './defaults.ts';
 import type { Gateway } from './gateway.ts';
@@ -19,6 +19,8 @@ export interface ObjectSet {
   readonly parsed: ReadonlyMap<string, ReadonlyMap<string, Standing>>;
   /** The documents as they came, by source: the same map needs no second look. */
   readonly given: ReadonlyMap<string, ObjectSnapshot['documents']>;
+  /** Proxies are issued certificates. */
+  readonly certificates: boolean;
   readonly mesh: Mesh;
   readonly defaults: MeshDefaults;
   readonly routes: readonly Route[];
@@ -47,16 +49,21 @@ interface MadeRoute {
 
 const noDefaults: MeshDefaults = {};
 
-export function nextObjectSet(previous: ObjectSet | undefined, snapshots: readonly ObjectSnapshot[]): ObjectSet {
+export function nextObjectSet(
+  previous: ObjectSet | undefined,
+  snapshots: readonly ObjectSnapshot[],
+  certificates = false,
+): ObjectSet {
   const given = sharedMap(
     previous?.given,
     new Map(
       snapshots.toSorted((a, b) => compareText(a.source, b.source)).map(({ source, documents }) => [source, documents]),
     ),
   );
-  if (previous !== undefined && given === previous.given) return previous;
+  const same = previous?.certificates === certificates;
+  if (previous !== undefined && same && given === previous.given) return previous;
   const parsed = parseAll(previous, given);
-  if (previous !== undefined && parsed === previous.parsed) return { ...previous, given };
+  if (previous !== undefined && same && parsed === previous.parsed) return { ...previous, given };
   const problems: Problem[] = [];
   const objects = distinct(parsed, problems);
 
@@ -65,7 +72,7 @@ export function nextObjectSet(previous: ObjectSet | undefined, snapshots: readon
     const message = `"${meshes[0]?.name}" (${meshes[0]?.provenance.file}:${meshes[0]?.provenance.line}) is older and holds`;
     problems.push(createProblem('CH1106', extra.provenance, message));
   }
-  const compiledMesh = compileMesh(meshes[0]);
+  const compiledMesh = compileMesh(meshes[0], certificates);
   problems.push(...compiledMesh.problems);
   const mesh = shared(previous?.mesh, frozen(compiledMesh.mesh));
   const defaults = shared(previous?.defaults, meshes[0]?.spec.defaults ?? noDefaults);
@@ -103,6 +110,9 @@ export function nextObjectSet(previous: ObjectSet | undefined, snapshots: readon
       });
       gateways.set(name, gateway);
     } else if (object.kind === 'Service') {
+      const tls = object.group === 'chancery' ? object.spec.tls : undefined;
+      if (!certificates && (tls === 'strict' || tls === 'permissive'))
+        problems.push(withoutCertificates(object, 'tls', tls));
       const id = serviceId(object.namespace, object.name);
       const siblings = services.get(id);
       if (siblings === undefined) services.set(id, [object]);
@@ -119,6 +129,7 @@ export function nextObjectSet(previous: ObjectSet | undefined, snapshots: readon
   return {
     parsed,
     given,
+    certificates,
     mesh,
     defaults,
     routes: sharedList(

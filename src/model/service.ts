@@ -81,8 +81,11 @@ export interface Service {
   /** Envoy's healthy_panic_threshold. */
   readonly panicPercent: number;
   readonly limits: Limits;
-  /** `none`: dialled in plaintext at its own address whatever the mesh mode. */
-  readonly tls: 'mesh' | 'none';
+  /**
+   * `mesh`: as the Mesh says; `strict` and `permissive`: so, whatever the Mesh says; `none`: dialled in plaintext at its own
+   * address whatever the Mesh says. What holds in the end: `effectiveMtls`.
+   */
+  readonly tls: 'mesh' | 'strict' | 'permissive' | 'none';
   /** Every object that took part; empty for a service known from a registry alone. */
   readonly provenance: readonly Provenance[];
 }

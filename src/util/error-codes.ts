@@ -186,6 +186,10 @@ export const errorCodes = {
     title: 'The bootstrap would send a secret to whoever answers',
     hint: 'Name the authority and the name of the control plane too: --xds-ca and --xds-name, or --credentials.',
   },
+  CH1235: {
+    title: 'Mutual TLS is asked for, and no certificates are issued',
+    hint: 'Switch the authority on with `trust` in chancery.yaml, or write `off` (a Service: `none`) if plaintext is meant.',
+  },
   // CH13xx: registries and object stores
   CH1301: {
     title: 'The registry cannot be reached',

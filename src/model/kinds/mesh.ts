@@ -4,10 +4,14 @@ import { z } from 'zod';
 import { plainHost, strict } from './fields.ts';
 import { health, limits, loadBalancer, retry, timeouts } from './policy.ts';
 
+const mtlsHelp =
+  'Mutual TLS between sidecars and gateways: `strict` withholds instances without a sidecar (the default where certificates ' +
+  'are issued), `permissive` reaches those in plaintext, `off` reaches all in plaintext.';
+
 export const meshSpec = strict({
   domain: plainHost.optional(),
   trustDomain: plainHost.optional(),
-  mtls: z.enum(['strict', 'permissive', 'off']).optional(),
+  mtls: z.enum(['strict', 'permissive', 'off']).optional().describe(mtlsHelp),
   defaults: strict({
     loadBalancer: loadBalancer.optional(),
     timeouts: timeouts.optional(),

@@ -37,6 +37,10 @@ const from = strict({
 
 const subset = strict({ name, where: map(text) });
 
+const tlsHelp =
+  'How callers reach it: `mesh` as the Mesh says (the default), `strict` in mutual TLS only, `permissive` in mutual TLS ' +
+  'where the instance has a sidecar and else in plaintext, `none` in plaintext at its own address.';
+
 export const serviceSpec = strict({
   hosts: list(plainHost).optional(),
   port: port.optional(),
@@ -49,7 +53,7 @@ export const serviceSpec = strict({
   health: health.optional(),
   limits: limits.optional(),
   timeouts: timeouts.optional(),
-  tls: z.enum(['mesh', 'none']).optional(),
+  tls: z.enum(['mesh', 'strict', 'permissive', 'none']).optional().describe(tlsHelp),
 }).check((context) => {
   const { endpoints = [], subsets = [], port: servicePort, targetPort } = context.value;
   for (const [index, { port: own }] of endpoints.entries()) {

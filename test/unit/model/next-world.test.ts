@@ -282,7 +282,7 @@ describe('two objects of one key', () => {
       registries: [],
       objects: [objectSnapshot({ 'b.yaml': mesh('b', 'b.example'), 'a.yaml': mesh('a', 'a.example') })],
     });
-    expect(world.mesh).toMatchObject({ domain: 'a.example', trustDomain: 'a.example', mtls: 'strict' });
-    expect(world.problems.map(({ code }) => code)).toEqual(['CH1108', 'CH1106']);
+    expect(world.mesh).toMatchObject({ domain: 'a.example', trustDomain: 'a.example', mtls: 'off' });
+    expect(world.problems.map(({ code }) => code)).toEqual(['CH1235', 'CH1106']);
   });
 });
