@@ -14,7 +14,7 @@ import type { Logger } from '../util/log.ts';
 import { limitLog } from '../util/log-budget.ts';
 import type { Metrics } from '../util/metrics.ts';
 import { runAll } from '../util/tasks.ts';
-import type { XdsEvent } from '../xds/contract.ts';
+import type { ViewProvider, XdsEvent } from '../xds/contract.ts';
 import { changeLines, movedServices } from './changes.ts';
 import { createClients } from './clients.ts';
 import type { Control, ControlEvent, Rejection } from './contract.ts';
@@ -25,6 +25,7 @@ import { createMeasures } from './measures.ts';
 import { createObjects } from './objects.ts';
 import { createPipeline } from './pipeline.ts';
 import { createProblemLog } from './problem-log.ts';
+import type { Secrets } from './secrets.ts';
 import { statusReport } from './status.ts';
 import { createViews, type Views } from './views.ts';
 
@@ -38,6 +39,10 @@ export interface ControlDeps {
   readonly objectSources: readonly ObjectSource[];
   /** One of `objectSources`; absent: objects are read-only. */
   readonly store?: ObjectStore;
+  /** Who callers are; absent: nobody is asked for a credential. */
+  readonly authenticator?: Pick<Required<ViewProvider>, 'authenticate' | 'onRevoked'>;
+  /** Certificates for proxies; absent: all traffic is in plaintext. */
+  readonly secrets?: Secrets;
 }
 
 export interface ControlOptions {
@@ -101,14 +106,18 @@ export function createControl(deps: ControlDeps, options: ControlOptions): Contr
     tell({ kind: 'world', revision: world.revision, atMs: clock.wall(), changes });
     problemLog.add(world.problems);
     if (views === undefined) {
-      views = createViews(translator, world);
+      views = createViews(translator, world, deps.secrets);
       return;
     }
     const endpoints = views.publishEndpoints(world);
     if (endpoints.length > 0) for (const listener of endpointListeners) listener(endpoints);
     const roles = before?.services !== world.services || before?.gateways !== world.gateways;
     const concerned = roles ? [...clients.all()] : moved.flatMap((service) => [...clients.sidecarsOf(service)]);
-    for (const one of concerned) clients.move(one, identify(one.client, world));
+    for (const one of concerned) {
+      const profile = identify(one.client, world);
+      // What it owns does not change while its stream lives.
+      if (!('refused' in profile)) clients.move(one, profile);
+    }
   }
 
   function onStructure(world: World, at: number): void {
@@ -250,7 +259,9 @@ export function createControl(deps: ControlDeps, options: ControlOptions): Contr
       if (world === undefined || views === undefined) {
         return { refused: 'unavailable', message: `not synced yet: waiting for ${pipeline.waitingFor().join(', ')}` };
       }
-      const open = views.open(identify(client, world), onChange);
+      const profile = identify(client, world);
+      if ('refused' in profile) return profile;
+      const open = views.open(profile, onChange);
       clients.add({ client, open });
       problemLog.add(open.problems);
       return {
@@ -261,6 +272,8 @@ export function createControl(deps: ControlDeps, options: ControlOptions): Contr
         },
       };
     },
+
+    ...deps.authenticator,
 
     onEndpoints(listener) {
       endpointListeners.add(listener);

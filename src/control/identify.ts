@@ -1,14 +1,16 @@
 // From what a client says of itself to the profile its configuration is made for.
-// No credential says who a node is: its own claims are taken, from whoever may connect.
-// Invariant: pure; equal claims and equal World give an equal profile.
+// With a principal its claims only choose among what that owns; where nobody is asked for a credential they are taken as
+// they are. Invariant: pure; equal claims and equal World give an equal profile.
 import type { Instance } from '../model/instance.ts';
 import { defaultNamespace, type ServiceId, serviceId } from '../model/names.ts';
 import type { DeclaredUpstream } from '../model/snapshot.ts';
+import { spiffeId } from '../model/spiffe.ts';
 import type { World } from '../model/world.ts';
 import type { Binding, InboundBinding, ProxyProfile, UpstreamBinding } from '../translate/profile.ts';
 import { hostPort } from '../util/host-port.ts';
-import type { ClientInfo } from '../xds/contract.ts';
+import type { ClientInfo, Refusal } from '../xds/contract.ts';
 import { isGrpcLibrary } from '../xds/node.ts';
+import { type Entitled, entitled } from './entitlement.ts';
 
 /** `node.metadata.chancery` as `chancery bootstrap` writes it; every member optional, nothing else is read. */
 export interface Claims {
@@ -99,29 +101,53 @@ function upstreamsOf(
   return [...byPort.values()].sort((a, b) => a.port - b.port || (a.address < b.address ? -1 : 1));
 }
 
+/** What it says it is, believed: nobody is asked for a credential. */
+function claimed(client: ClientInfo, claims: Claims, world: World): Entitled {
+  const service = named(claims.service ?? client.nodeCluster, claims.namespace ?? defaultNamespace);
+  const isSidecar = !world.gateways.has(client.nodeCluster) && world.services.has(service);
+  const role = isGrpcLibrary(client) ? 'sidecar' : (claims.role ?? (isSidecar ? 'sidecar' : 'gateway'));
+  return role === 'sidecar' ? { role, service } : { role, gateway: claims.gateway ?? client.nodeCluster };
+}
+
 /**
- * The profile of a client. Role: `proxyless` for a gRPC library, whatever it claims; else the claim, else `sidecar` where
- * `node.cluster` names a known service and no Gateway, else `gateway`. A sidecar's inbound listeners are those the registry holds for its instance (claim, else node id).
+ * The profile of a client, or why it is refused one: it claims what its principal does not own. Role: `proxyless` for a
+ * gRPC library, whatever it claims; else the claim, else what it owns; with nobody asked for a credential `sidecar` where
+ * `node.cluster` names a known service and no Gateway, else `gateway`. A sidecar's inbound listeners are those the registry
+ * holds for its instance (claim, else node id).
  */
-export function identify(client: ClientInfo, world: World): ProxyProfile {
+export function identify(client: ClientInfo, world: World): ProxyProfile | Refusal {
   const claims = readClaims(client);
   const namespace = claims.namespace ?? defaultNamespace;
-  const service = named(claims.service ?? client.nodeCluster, namespace);
-  const role =
-    claims.role ?? (!world.gateways.has(client.nodeCluster) && world.services.has(service) ? 'sidecar' : 'gateway');
   const zone = client.locality.zone === '' ? {} : { zone: client.locality.zone };
+  const being =
+    client.principal === undefined
+      ? claimed(client, claims, world)
+      : entitled(client.principal, {
+          ...(claims.role === undefined ? {} : { role: claims.role }),
+          ...(claims.gateway === undefined ? {} : { gateway: claims.gateway }),
+          ...(claims.service === undefined ? {} : { service: named(claims.service, namespace) }),
+        });
+  if ('refused' in being) return being;
   if (isGrpcLibrary(client)) {
-    const known = claims.service !== undefined || world.services.has(service);
-    return { role: 'proxyless', ...(known ? { service } : {}), ...zone };
+    const known =
+      being.role === 'sidecar' &&
+      (client.principal !== undefined || claims.service !== undefined || world.services.has(being.service));
+    return { role: 'proxyless', ...(known ? { service: being.service } : {}), ...zone };
   }
-  if (role === 'gateway') return { role, gateway: claims.gateway ?? client.nodeCluster, ...zone };
+  if (being.role === 'gateway') return { ...being, ...zone };
+  const { service } = being;
   const instance = claims.instance ?? client.nodeId;
   return {
-    role,
-    service,
+    ...being,
     inbound: inboundOf(world.endpoints.get(service) ?? [], instance),
     outbound: claims.outbound ?? defaultOutbound,
     upstreams: upstreamsOf(claims, world.upstreams.get(service)?.get(instance) ?? [], namespace),
     ...zone,
   };
+}
+
+/** The SPIFFE id of a proxy; undefined for what has no certificate, and for a name that none can bear. */
+export function identityOf(profile: ProxyProfile, { mesh: { trustDomain } }: Pick<World, 'mesh'>): string | undefined {
+  if (profile.role === 'sidecar') return spiffeId({ kind: 'service', trustDomain, service: profile.service });
+  return profile.role === 'gateway' ? spiffeId({ kind: 'gateway', trustDomain, gateway: profile.gateway }) : undefined;
 }

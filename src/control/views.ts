@@ -9,6 +9,8 @@ import { type TypeUrl, typeUrls } from '../resources/type-urls.ts';
 import type { Translator, ViewContent } from '../translate/contract.ts';
 import type { ProxyProfile } from '../translate/profile.ts';
 import { canonicalJson, contentHash } from '../util/hash.ts';
+import { identityOf } from './identify.ts';
+import type { IssuedCertificate, KeptSecrets, Secrets } from './secrets.ts';
 
 export interface OpenView {
   readonly view: View;
@@ -31,6 +33,8 @@ export interface Views {
     readonly profile: ProxyProfile;
     readonly content: ViewContent;
     readonly proxies: number;
+    /** Its certificate, where it has one. */
+    readonly issued: IssuedCertificate | undefined;
   }>;
 }
 
@@ -40,6 +44,12 @@ interface Entry {
   content: ViewContent;
   view: View;
   readonly clients: Set<Client>;
+  secrets: OwnSecrets | undefined;
+}
+
+interface OwnSecrets {
+  readonly identity: string;
+  readonly kept: KeptSecrets;
 }
 
 interface Client {
@@ -50,9 +60,17 @@ interface Client {
 
 const noNames: ReadonlyMap<string, Resource> = new Map();
 
-function createView(id: string, content: ViewContent, endpoints: () => ReadonlyMap<string, Resource>): View {
-  const of = (type: TypeUrl): ReadonlyMap<string, Resource> =>
-    type === typeUrls.endpoints ? endpoints() : (content.resources.get(type) ?? noNames);
+interface ViewParts {
+  readonly content: ViewContent;
+  readonly secrets: ReadonlyMap<string, Resource>;
+  readonly endpoints: () => ReadonlyMap<string, Resource>;
+}
+
+function createView(id: string, { content, secrets, endpoints }: ViewParts): View {
+  const of = (type: TypeUrl): ReadonlyMap<string, Resource> => {
+    if (type === typeUrls.endpoints) return endpoints();
+    return type === typeUrls.secret ? secrets : (content.resources.get(type) ?? noNames);
+  };
   const asked = (type: TypeUrl, name: string): Resource | undefined =>
     content.onDemand?.type === type ? content.onDemand.get(name) : undefined;
   return {
@@ -93,26 +111,53 @@ function contentDiff(before: ViewContent, after: ViewContent): ResourceRef[] {
   return changed;
 }
 
-export function createViews(translator: Translator, first: World): Views {
+/** `secrets`: where certificates are issued; absent: views have none. */
+export function createViews(translator: Translator, first: World, secrets?: Secrets): Views {
   const entries = new Map<string, Entry>();
   let world = first;
   let endpoints = translator.endpoints(first);
   const currentEndpoints = (): ReadonlyMap<string, Resource> => endpoints;
+
+  function viewOf({ id, content, secrets: own }: Pick<Entry, 'id' | 'content' | 'secrets'>): View {
+    return createView(id, { content, secrets: own?.kept.now() ?? noNames, endpoints: currentEndpoints });
+  }
+
+  /** Another identity, or none, as the World has it now. What the view has no more of secrets. */
+  function keepSecrets(entry: Entry): readonly ResourceRef[] {
+    const identity = world.mesh.mtls === 'off' ? undefined : identityOf(entry.profile, world);
+    if (secrets === undefined || identity === entry.secrets?.identity) return [];
+    const gone = [...(entry.secrets?.kept.now().keys() ?? [])].map((name) => ({ type: typeUrls.secret, name }));
+    entry.secrets?.kept.close();
+    entry.secrets = undefined;
+    if (identity !== undefined)
+      entry.secrets = { identity, kept: secrets.keep(identity, entry.id, (names) => secretsCame(entry, names)) };
+    return gone;
+  }
+
+  function secretsCame(entry: Entry, names: readonly string[]): void {
+    entry.view = viewOf(entry);
+    const changed = names.map((name) => ({ type: typeUrls.secret, name }));
+    for (const client of entry.clients) client.onChange(changed);
+  }
 
   function enter(profile: ProxyProfile): Entry {
     const id = contentHash(canonicalJson(profile)).slice(0, 10);
     let entry = entries.get(id);
     if (entry === undefined) {
       const content = translator.view(world, profile);
-      entry = { id, profile, content, view: createView(id, content, currentEndpoints), clients: new Set() };
+      const view = viewOf({ id, content, secrets: undefined });
+      entry = { id, profile, content, view, clients: new Set(), secrets: undefined };
       entries.set(id, entry);
+      keepSecrets(entry);
     }
     return entry;
   }
 
   function leave(client: Client): void {
     client.entry.clients.delete(client);
-    if (client.entry.clients.size === 0) entries.delete(client.entry.id);
+    if (client.entry.clients.size > 0) return;
+    entries.delete(client.entry.id);
+    client.entry.secrets?.kept.close();
   }
 
   return {
@@ -137,7 +182,11 @@ export function createViews(translator: Translator, first: World): Views {
             leave(client);
             client.entry = entry;
             entry.clients.add(client);
-            const changed = contentDiff(old.content, entry.content);
+            const own = [old, entry].map(({ secrets: its }) => its?.kept.now() ?? noNames);
+            const changed = [
+              ...contentDiff(old.content, entry.content),
+              ...differing(typeUrls.secret, own[0] ?? noNames, own[1] ?? noNames),
+            ];
             if (changed.length > 0) onChange(changed);
             return true;
           },
@@ -165,10 +214,11 @@ export function createViews(translator: Translator, first: World): Views {
           failures.push(error);
           continue;
         }
-        if (content === entry.content) continue;
-        const changed = contentDiff(entry.content, content);
+        const gone = keepSecrets(entry);
+        if (content === entry.content && gone.length === 0) continue;
+        const changed = [...contentDiff(entry.content, content), ...gone];
         entry.content = content;
-        entry.view = createView(entry.id, content, currentEndpoints);
+        entry.view = viewOf(entry);
         told.push([entry, changed]);
       }
       for (const [{ clients }, changed] of told)
@@ -176,8 +226,8 @@ export function createViews(translator: Translator, first: World): Views {
       if (failures.length > 0) throw failures[0];
     },
     *contents() {
-      for (const { id, profile, content, clients } of entries.values())
-        yield { id, profile, content, proxies: clients.size };
+      for (const { id, profile, content, clients, secrets: own } of entries.values())
+        yield { id, profile, content, proxies: clients.size, issued: own?.kept.issued() };
     },
   };
 }

@@ -1,0 +1,46 @@
+// Secrets as Envoy takes them: a proxy's certificate with its key, and the authorities it trusts.
+// It must not keep what it encodes. Invariant: nothing of a key is in a Problem, a log or an error.
+import { createEncoder } from '../resources/encode.ts';
+import type { Protos } from '../resources/protos.ts';
+import type { Resource } from '../resources/resource.ts';
+import { identitySecret, rootsSecret } from '../resources/secret-names.ts';
+import { typeUrls } from '../resources/type-urls.ts';
+
+export interface SecretEncoder {
+  /** DER: the leaf, then its intermediates; the key as PKCS#8. */
+  identity(chain: readonly Uint8Array[], key: Uint8Array): Resource;
+  /** DER of every trusted root, at least one: Envoy refuses an empty list. */
+  roots(certificates: readonly Uint8Array[]): Resource;
+}
+
+/** Source: Envoy's Secret, with PEM inline. Throws where the message cannot be made, without what was in it. */
+export function createSecretEncoder({ protos }: { readonly protos: Protos }): SecretEncoder {
+  const encoder = createEncoder(protos, new Map());
+  const secret = (name: string, content: object): Resource => {
+    const made = encoder.resource({ type: typeUrls.secret, name }, { name, ...content }, { deps: [], provenance: [] });
+    if (!made.ok) throw new Error(`secret "${name}" could not be encoded`);
+    return made.value;
+  };
+  return {
+    identity: (chain, key) =>
+      secret(identitySecret, {
+        tlsCertificate: {
+          certificateChain: { inlineBytes: pem('CERTIFICATE', chain) },
+          privateKey: { inlineBytes: pem('PRIVATE KEY', [key]) },
+        },
+      }),
+    roots: (certificates) =>
+      secret(rootsSecret, { validationContext: { trustedCa: { inlineBytes: pem('CERTIFICATE', certificates) } } }),
+  };
+}
+
+/** Base64 of the PEM text, as proto3 JSON has bytes. */
+function pem(label: string, ders: readonly Uint8Array[]): string {
+  const text = ders
+    .map((der) => {
+      const body = Buffer.from(der).toString('base64').replaceAll(/.{64}/g, '$&\n').trimEnd();
+      return `-----BEGIN ${label}-----\n${body}\n-----END ${label}-----\n`;
+    })
+    .join('');
+  return Buffer.from(text).toString('base64');
+}
