@@ -146,6 +146,10 @@ export const errorCodes = {
     title: 'Two rules of one Route have one name',
     hint: 'Give each rule a name of its own: statistics and logs count their requests together.',
   },
+  CH1231: {
+    title: 'The bootstrap would send a secret to whoever answers',
+    hint: 'Name the authority and the name of the control plane too: --xds-ca and --xds-name, or --credentials.',
+  },
   CH1235: {
     title: 'Mutual TLS is asked for, and no certificates are issued',
     hint: 'Switch the authority on with `trust` in chancery.yaml, or write `off` (a Service: `none`) if plaintext is meant.',
@@ -181,14 +185,6 @@ export const errorCodes = {
   CH1245: {
     title: 'The deny rule can be passed by in plaintext',
     hint: 'Add an allow rule, so that who shows no certificate is refused, or take mutual TLS only (`strict`).',
-  },
-  CH1231: {
-    title: 'The bootstrap would send a secret to whoever answers',
-    hint: 'Name the authority and the name of the control plane too: --xds-ca and --xds-name, or --credentials.',
-  },
-  CH1235: {
-    title: 'Mutual TLS is asked for, and no certificates are issued',
-    hint: 'Switch the authority on with `trust` in chancery.yaml, or write `off` (a Service: `none`) if plaintext is meant.',
   },
   // CH13xx: registries and object stores
   CH1301: {
