@@ -2,16 +2,27 @@
 // Invariant: fail closed. What cannot be verified now is nobody, and no claim of a node is looked at.
 import type { Caller, Credentials, Principal } from '../model/principal.ts';
 
+export type CredentialKind = Principal['credential']['kind'];
+
 /** One kind of credential. */
 export interface Verifier {
-  readonly kind: Principal['credential']['kind'];
-  /** Undefined: no credential of this kind came; another verifier may know it. */
+  readonly kind: CredentialKind;
+  /** Undefined: no credential of this kind came; another verifier may know it. Never throws on what a caller sent. */
   verify(credentials: Credentials): Promise<Caller> | Caller | undefined;
 }
 
-export interface Authenticator {
+/** Told the ids (`credential.id`) of credentials that hold no more. */
+export type RevokedListener = (credentialIds: ReadonlySet<string>) => void;
+
+/** Whoever learns of credentials that hold no more: the list in the store, or a verifier that asks its issuer again. */
+export interface RevocationSource {
+  /** Returns the way to stop. */
+  onRevoked(listener: RevokedListener): () => void;
+}
+
+export interface Authenticator extends RevocationSource {
   /** Asks the verifiers in order: the first that knows its kind decides. */
   authenticate(credentials: Credentials): Promise<Caller>;
   /** Told which credentials (`credential.id`) were revoked: their streams are to be closed within 60 s. */
-  onRevoked(listener: (credentialIds: ReadonlySet<string>) => void): () => void;
+  onRevoked(listener: RevokedListener): () => void;
 }

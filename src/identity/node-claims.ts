@@ -1,0 +1,76 @@
+// What a node token says, as claims. Pure. It must not know signatures or headers.
+// Invariant: every claim is there and of its form, or the token is refused; none has a default that gives something.
+
+import { readSpiffeId } from '../model/spiffe.ts';
+import type { Holdings } from './holdings.ts';
+import { holdingsOf, holds, maxNames, maxNodeIdLength } from './holdings.ts';
+import type { Cause } from './refusals.ts';
+import { textList } from './stored-json.ts';
+
+/** The `typ` of the header: no other kind of token is taken for one (RFC 8725, 3.11). */
+export const nodeTokenType = 'chancery-node+jwt';
+
+/** All must be there. Times are seconds since the Unix epoch. */
+export const requiredClaims = ['sub', 'aud', 'jti', 'iat', 'nbf', 'exp', 'services', 'gateways'];
+
+export interface NodeClaims extends Holdings {
+  readonly id: string;
+  /** `jti`: 128 bits, hex. */
+  readonly tokenId: string;
+  readonly nodeId?: string;
+  /** Hex SHA-256 of the SubjectPublicKeyInfo of the certificate that the connection must show. */
+  readonly clientKey?: string;
+  readonly issuedAtMs: number;
+  readonly notAfterMs: number;
+}
+
+export const audienceOf = (trustDomain: string): string => `chancery:${trustDomain}`;
+const tokenId = /^[0-9a-f]{32}$/;
+const keyHash = /^[0-9a-f]{64}$/;
+/** 9999-12-31, in seconds. */
+const lastSecond = 253_402_300_799;
+
+/** `payload` was signed by one of our keys; times and audience are checked elsewhere. */
+export function readClaims(payload: Readonly<Record<string, unknown>>, trustDomain: string): NodeClaims | Cause {
+  const { sub, aud, jti, iat, nbf, exp, node, cnf } = payload;
+  const services = textList(payload['services'], maxNames);
+  const gateways = textList(payload['gateways'], maxNames);
+  if (typeof sub !== 'string' || typeof aud !== 'string' || typeof jti !== 'string' || !tokenId.test(jti))
+    return 'malformed';
+  if (!isSecond(iat) || !isSecond(nbf) || !isSecond(exp) || services === undefined || gateways === undefined)
+    return 'malformed';
+  if (node !== undefined && (typeof node !== 'string' || node === '' || node.length > maxNodeIdLength))
+    return 'malformed';
+  const clientKey = cnf === undefined ? undefined : boundKey(cnf);
+  if (cnf !== undefined && clientKey === undefined) return 'malformed';
+  const identity = readSpiffeId(sub);
+  if (identity === undefined) return 'malformed';
+  if (identity.trustDomain !== trustDomain) return 'foreign-trust-domain';
+  const holdings = holdingsOf(trustDomain, { services, gateways });
+  if (holdings === undefined) return 'malformed';
+  if (!holds(trustDomain, holdings, sub)) return 'not-entitled';
+  return {
+    ...holdings,
+    id: sub,
+    tokenId: jti,
+    ...(node === undefined ? {} : { nodeId: node }),
+    ...(clientKey === undefined ? {} : { clientKey }),
+    issuedAtMs: iat * 1000,
+    notAfterMs: exp * 1000,
+  };
+}
+
+function isSecond(value: unknown): value is number {
+  return typeof value === 'number' && Number.isFinite(value) && value >= 0 && value <= lastSecond;
+}
+
+/** `{"spki#S256": hex}`, the form of RFC 7800 with a member of ours; nothing may stand beside it. */
+function boundKey(cnf: unknown): string | undefined {
+  if (typeof cnf !== 'object' || cnf === null || Object.keys(cnf).length !== 1) return undefined;
+  const hash = (cnf as Readonly<Record<string, unknown>>)['spki#S256'];
+  return typeof hash === 'string' && keyHash.test(hash) ? hash : undefined;
+}
+
+export function writeBoundKey(clientKey: string): Readonly<Record<string, string>> {
+  return { 'spki#S256': clientKey };
+}

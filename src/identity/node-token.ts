@@ -1,0 +1,170 @@
+// Node tokens: JWTs that the control plane signs with ES256 and later takes as a credential.
+// It must not know where keys are kept, nor which tokens were revoked. Invariant: algorithm, type, audience and trust domain
+// are pinned; a token bound to a key is worth nothing on a connection that does not show the certificate of that key.
+import { createHash, randomBytes, X509Certificate } from 'node:crypto';
+import { decodeJwt, jwtVerify, SignJWT } from 'jose';
+import type { Caller, Credentials } from '../model/principal.ts';
+import type { Clock } from '../util/clock.ts';
+import { AppError } from '../util/errors.ts';
+import { bearerToken, maxTokenLength } from './bearer.ts';
+import type { Verifier } from './contract.ts';
+import { jwtFailure, UnknownKey } from './jwt-failure.ts';
+import {
+  audienceOf,
+  type NodeClaims,
+  nodeTokenType,
+  readClaims,
+  requiredClaims,
+  writeBoundKey,
+} from './node-claims.ts';
+import { type Cause, refuse } from './refusals.ts';
+import type { SigningKeys } from './signing-keys.ts';
+
+export interface NodeTokenDeps {
+  readonly keys: Pick<SigningKeys, 'signer' | 'publicKey'>;
+  readonly clock: Clock;
+}
+
+export interface NodeTokenOptions {
+  readonly trustDomain: string;
+  /** Default 30 days. */
+  readonly lifeMs?: number;
+  /** `nbf` lies so far back, for replicas whose clocks differ. Default 60 s. */
+  readonly backdateMs?: number;
+}
+
+export interface NodeTokenRequest {
+  /** The node's own SPIFFE id: of one of its services or gateways. */
+  readonly id: string;
+  readonly services: readonly string[];
+  readonly gateways: readonly string[];
+  readonly nodeId?: string;
+  /** Hex SHA-256 of the SubjectPublicKeyInfo of the client certificate it is bound to. */
+  readonly clientKey?: string;
+  readonly lifeMs?: number;
+}
+
+export interface NodeToken {
+  /** A secret. */
+  readonly text: string;
+  /** What revokes it. */
+  readonly credentialId: string;
+  readonly notAfterMs: number;
+}
+
+export interface NodeTokens extends Verifier {
+  /** Rejects with CH1832 where the claims would be refused when the token comes back. */
+  issue(request: NodeTokenRequest): Promise<NodeToken>;
+}
+
+const dayMs = 86_400_000;
+const lives = { least: 1000, most: 366 * dayMs };
+
+export function createNodeTokens({ keys, clock }: NodeTokenDeps, options: NodeTokenOptions): NodeTokens {
+  const { trustDomain, backdateMs = 60_000 } = options;
+  const audience = audienceOf(trustDomain);
+
+  async function check(token: string): Promise<NodeClaims | Cause> {
+    try {
+      const { payload } = await jwtVerify(
+        token,
+        ({ kid }) => {
+          const key = typeof kid === 'string' ? keys.publicKey(kid) : undefined;
+          if (key === undefined) throw new UnknownKey();
+          return key;
+        },
+        {
+          algorithms: ['ES256'],
+          typ: nodeTokenType,
+          audience,
+          requiredClaims,
+          currentDate: new Date(clock.wall()),
+        },
+      );
+      return readClaims(payload, trustDomain);
+    } catch (error) {
+      return jwtFailure(error);
+    }
+  }
+
+  return {
+    kind: 'token',
+    async issue(request) {
+      const now = clock.wall();
+      const lifeMs = request.lifeMs ?? options.lifeMs ?? 30 * dayMs;
+      const { kid, privateKey } = keys.signer();
+      const payload = {
+        sub: request.id,
+        aud: audience,
+        jti: randomBytes(16).toString('hex'),
+        iat: Math.floor(now / 1000),
+        nbf: Math.floor((now - backdateMs) / 1000),
+        exp: Math.floor((now + lifeMs) / 1000),
+        services: [...request.services],
+        gateways: [...request.gateways],
+        ...(request.nodeId === undefined ? {} : { node: request.nodeId }),
+        ...(request.clientKey === undefined ? {} : { cnf: writeBoundKey(request.clientKey) }),
+      };
+      const claims = readClaims(payload, trustDomain);
+      if (typeof claims === 'string')
+        throw new AppError('CH1832', `no token can be issued for ${JSON.stringify(request.id)}: ${claims}`);
+      if (!(lifeMs >= lives.least && lifeMs <= lives.most))
+        throw new AppError('CH1832', `a node token cannot live for ${lifeMs} ms: 1 s to 366 days`);
+      const header = { alg: 'ES256', kid, typ: nodeTokenType };
+      const text = await new SignJWT(payload).setProtectedHeader(header).sign(privateKey);
+      if (text.length > maxTokenLength)
+        throw new AppError('CH1832', `the names of ${JSON.stringify(request.id)} are too long for one token`);
+      return { text, credentialId: payload.jti, notAfterMs: claims.notAfterMs };
+    },
+    verify(credentials) {
+      const token = bearerToken(credentials);
+      if (token === undefined) return undefined;
+      if (token === '') return refuse('malformed');
+      return check(token).then((claims) =>
+        typeof claims === 'string' ? refuse(claims) : principalOf(claims, credentials, clock.wall()),
+      );
+    },
+  };
+}
+
+function principalOf(claims: NodeClaims, credentials: Credentials, nowMs: number): Caller {
+  const { clientKey } = claims;
+  let notAfterMs = claims.notAfterMs;
+  if (clientKey !== undefined) {
+    const shown = shownKey(credentials);
+    if (shown === undefined) return refuse('missing');
+    if (shown.hash !== clientKey) return refuse('unknown-key');
+    // A resumed connection may show a certificate that ended meanwhile.
+    if (shown.notAfterMs <= nowMs) return refuse('expired');
+    notAfterMs = Math.min(notAfterMs, shown.notAfterMs);
+  }
+  return {
+    id: claims.id,
+    services: claims.services,
+    gateways: claims.gateways,
+    ...(claims.nodeId === undefined ? {} : { nodeId: claims.nodeId }),
+    notAfterMs,
+    credential: { kind: 'token', id: claims.tokenId },
+  };
+}
+
+function shownKey({ tls, certificate }: Credentials): { hash: string; notAfterMs: number } | undefined {
+  if (!tls || certificate === undefined) return undefined;
+  try {
+    const shown = new X509Certificate(certificate);
+    const spki = shown.publicKey.export({ type: 'spki', format: 'der' });
+    return { hash: createHash('sha256').update(spki).digest('hex'), notAfterMs: shown.validToDate.getTime() };
+  } catch {
+    return undefined;
+  }
+}
+
+/** Times of a token that its own holder reads, to renew it; nothing is verified. Undefined where it is no node token. */
+export function nodeTokenTimes(text: string): { readonly issuedAtMs: number; readonly notAfterMs: number } | undefined {
+  try {
+    const { iat, exp } = decodeJwt(text);
+    return iat === undefined || exp === undefined ? undefined : { issuedAtMs: iat * 1000, notAfterMs: exp * 1000 };
+  } catch {
+    return undefined;
+  }
+}
