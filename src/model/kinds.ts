@@ -1,8 +1,9 @@
 // The table of the kinds that are understood, and the schema of the whole object of each.
-// A kind that is not there yet (Authorization, RouteTest, EnvoyPatch, Certificate, Gateway API) gets its file under kinds/
+// A kind that is not there yet (RouteTest, EnvoyPatch, Certificate, Gateway API) gets its file under kinds/
 // and a line here.
 // Invariant: a kind that is not in this table is an error, never ignored.
 import { z } from 'zod';
+import { type AuthorizationSpec, authorizationSpec } from './kinds/authorization.ts';
 import { type CoreServiceSpec, coreServiceSpec } from './kinds/core-service.ts';
 import { bounds, map, name, namespace, strict } from './kinds/fields.ts';
 import { type GatewaySpec, gatewaySpec } from './kinds/gateway.ts';
@@ -18,6 +19,7 @@ export type KindSpec =
   | { readonly group: 'chancery'; readonly kind: 'Route'; readonly spec: RouteSpec }
   | { readonly group: 'chancery'; readonly kind: 'Gateway'; readonly spec: GatewaySpec }
   | { readonly group: 'chancery'; readonly kind: 'Mesh'; readonly spec: MeshSpec }
+  | { readonly group: 'chancery'; readonly kind: 'Authorization'; readonly spec: AuthorizationSpec }
   | { readonly group: 'core'; readonly kind: 'Service'; readonly spec: CoreServiceSpec }
   | { readonly group: 'linkerd.io'; readonly kind: 'Service'; readonly spec: LinkerdServiceSpec }
   | { readonly group: 'linkerd.io'; readonly kind: 'Route'; readonly spec: LinkerdRouteSpec };
@@ -69,6 +71,7 @@ export const kinds: readonly Kind[] = [
   ),
   kindOf({ ...chancery, kind: 'Gateway', summary: 'The listeners of an edge proxy' }, gatewaySpec),
   kindOf({ ...chancery, kind: 'Mesh', summary: 'Mesh-wide settings and defaults' }, meshSpec),
+  kindOf({ ...chancery, kind: 'Authorization', summary: 'Who may call a service, and what of it' }, authorizationSpec),
   kindOf(
     { group: 'core', apiVersion: 'v1', kind: 'Service', summary: 'A Kubernetes Service as printed' },
     coreServiceSpec,

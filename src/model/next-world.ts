@@ -1,6 +1,7 @@
 // The next World from the latest snapshots: objects, then services, then endpoints, then what names what.
 // Pure: it only remembers how the World before was made. Invariant: equal input gives `previous` itself; whatever did
 // not change is the same object as before; one changed instance costs its service, not the mesh.
+import { checkAuthorizations } from './check-authorizations.ts';
 import { type EndpointSet, nextEndpointSet } from './endpoint-set.ts';
 import { nextObjectSet, type ObjectSet } from './object-set.ts';
 import type { Problem } from './problem.ts';
@@ -26,6 +27,8 @@ interface Making {
   readonly serviceSet: ServiceSet;
   readonly endpointSet: EndpointSet;
   readonly references: readonly Problem[];
+  /** What is said of Authorizations. */
+  readonly access: readonly Problem[];
 }
 
 const makings = new WeakMap<World, Making>();
@@ -44,7 +47,8 @@ export function nextWorld(previous: World | undefined, input: WorldInput): World
   const serviceSet = nextServiceSet(before?.serviceSet, { definitions, defaults, mesh, names });
   const endpointSet = nextEndpointSet(before?.endpointSet, { registries, serviceSet, definitions });
   const references = nextReferences(before, { registries, objectSet, serviceSet, endpointSet });
-  const making: Making = { registries, names, objectSet, serviceSet, endpointSet, references };
+  const access = nextAccess(before, { objectSet, serviceSet });
+  const making: Making = { registries, names, objectSet, serviceSet, endpointSet, references, access };
   const parts = {
     mesh,
     services: serviceSet.services,
@@ -52,6 +56,7 @@ export function nextWorld(previous: World | undefined, input: WorldInput): World
     upstreams: endpointSet.upstreams,
     routes: objectSet.routes,
     gateways: objectSet.gateways,
+    authorizations: objectSet.authorizations,
     problems: allProblems(previous, before, making),
     sources: nextSources(previous, input),
   };
@@ -108,7 +113,7 @@ function sameNames(before: readonly RegistrySnapshot[], after: readonly Registry
   );
 }
 
-type Stages = Omit<Making, 'names' | 'references'>;
+type Stages = Omit<Making, 'names' | 'references' | 'access'>;
 
 /** Checked again only when what is named, or whether it has instances, changed. */
 function nextReferences(before: Making | undefined, stages: Stages): readonly Problem[] {
@@ -128,6 +133,23 @@ function nextReferences(before: Making | undefined, stages: Stages): readonly Pr
   return shared(before?.references, found);
 }
 
+function nextAccess(
+  before: Making | undefined,
+  { objectSet, serviceSet }: Pick<Making, 'objectSet' | 'serviceSet'>,
+): readonly Problem[] {
+  const { authorizations, gateways, mesh } = objectSet;
+  const { services } = serviceSet;
+  if (
+    before !== undefined &&
+    before.objectSet.authorizations === authorizations &&
+    before.objectSet.gateways === gateways &&
+    before.objectSet.mesh === mesh &&
+    before.serviceSet.services === services
+  )
+    return before.access;
+  return shared(before?.access, checkAuthorizations({ authorizations, services, gateways, mesh }));
+}
+
 function identity({ source, kind }: RegistrySnapshot): string {
   return `${kind} ${source}`;
 }
@@ -140,12 +162,13 @@ function sameKeys(before: ReadonlyMap<string, unknown>, after: ReadonlyMap<strin
 }
 
 function problemLists(making: Making): readonly (readonly Problem[])[] {
-  const { objectSet, serviceSet, endpointSet, references, registries } = making;
+  const { objectSet, serviceSet, endpointSet, references, access, registries } = making;
   return [
     objectSet.problems,
     serviceSet.problems,
     endpointSet.problems,
     references,
+    access,
     ...registries.map(({ problems }) => problems),
   ];
 }

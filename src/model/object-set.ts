@@ -1,6 +1,8 @@
 // All objects of all stores as routes, gateways, mesh settings and service definitions: the half of a World that
 // registries have no part in. Pure. Invariant: the result depends on the set of documents alone, never on their order;
 // what an unchanged document gave is the same object as before.
+import type { Authorization } from './authorization.ts';
+import { compileAuthorization } from './compile-authorization.ts';
 import { compileGateway, compileMesh, gatewayName, withoutCertificates } from './compile-gateway.ts';
 import { compileRoute } from './compile-route.ts';
 import type { MeshDefaults } from './defaults.ts';
@@ -25,6 +27,7 @@ export interface ObjectSet {
   readonly defaults: MeshDefaults;
   readonly routes: readonly Route[];
   readonly gateways: ReadonlyMap<string, Gateway>;
+  readonly authorizations: ReadonlyMap<ServiceId, readonly Authorization[]>;
   readonly definitions: ReadonlyMap<ServiceId, ServiceDefinition>;
   readonly problems: readonly Problem[];
   /** What each object was made into, by the objects it was made of. */
@@ -38,7 +41,11 @@ interface Standing extends ParsedDocument {
 
 interface Made {
   readonly of: readonly MeshObject[];
-  readonly value: MadeRoute | { readonly gateway: Gateway; readonly problems: readonly Problem[] } | ServiceDefinition;
+  readonly value:
+    | MadeRoute
+    | { readonly gateway: Gateway; readonly problems: readonly Problem[] }
+    | { readonly authorization: Authorization; readonly problems: readonly Problem[] }
+    | ServiceDefinition;
 }
 
 interface MadeRoute {
@@ -93,6 +100,10 @@ export function nextObjectSet(
   const routes: { readonly key: string; readonly route: Route }[] = [];
   const oldRoutes = once(() => new Map(previous?.routes.map((route) => [routeKey(route), route])));
   const gateways = new Map<string, Gateway>();
+  const authorizations: Authorization[] = [];
+  const oldAuthorizations = once(
+    () => new Map([...(previous?.authorizations.values() ?? [])].flat().map((one) => [authorizationKey(one), one])),
+  );
   const services = new Map<ServiceId, ServiceObject[]>();
   for (const object of objects) {
     if (object.kind === 'Route') {
@@ -109,6 +120,13 @@ export function nextObjectSet(
         return { problems: compiled.problems, gateway: shared(previous?.gateways.get(name), compiled.gateway) };
       });
       gateways.set(name, gateway);
+    } else if (object.kind === 'Authorization') {
+      const key = authorizationKey(object);
+      const { authorization } = make([object], () => ({
+        problems: [],
+        authorization: shared(oldAuthorizations().get(key), compileAuthorization(object)),
+      }));
+      authorizations.push(authorization);
     } else if (object.kind === 'Service') {
       const tls = object.group === 'chancery' ? object.spec.tls : undefined;
       if (!certificates && (tls === 'strict' || tls === 'permissive'))
@@ -137,10 +155,29 @@ export function nextObjectSet(
       routes.map(({ route }) => route),
     ),
     gateways: sharedMap(previous?.gateways, new Map([...gateways].sort(([a], [b]) => compareText(a, b)))),
+    authorizations: authorizationsByService(previous?.authorizations, authorizations),
     definitions: sharedMap(previous?.definitions, definitions),
     problems: shared<readonly Problem[]>(previous?.problems, problems),
     made,
   };
+}
+
+function authorizationKey({ namespace, name }: Pick<Authorization, 'namespace' | 'name'>): string {
+  return `${namespace}/${name}`;
+}
+
+function authorizationsByService(
+  previous: ObjectSet['authorizations'] | undefined,
+  all: readonly Authorization[],
+): ObjectSet['authorizations'] {
+  const lists = new Map<ServiceId, Authorization[]>();
+  for (const authorization of all.toSorted((a, b) => compareText(authorizationKey(a), authorizationKey(b)))) {
+    const list = lists.get(authorization.service);
+    if (list === undefined) lists.set(authorization.service, [authorization]);
+    else list.push(authorization);
+  }
+  const sorted = [...lists].sort(([a], [b]) => compareText(a, b));
+  return sharedMap(previous, new Map(sorted.map(([id, list]) => [id, sharedList(previous?.get(id), list)])));
 }
 
 function once<T>(create: () => T): () => T {

@@ -61,6 +61,7 @@ export function testWorld(
     upstreams: new Map(),
     routes: [],
     gateways: new Map(),
+    authorizations: new Map(),
     problems: [],
     sources: new Map(),
     ...overrides,
