@@ -75,7 +75,7 @@ function side(name: string, create: (methods: readonly ServedMethod[]) => Transp
   const server = createServer({ noDelay: true }, (socket) => {
     socket.on('error', () => {});
     const address = socket.remoteAddress ?? '';
-    const peer = { name: `${address}:${socket.remotePort}`, address, certificate: () => undefined };
+    const peer = { name: `${address}:${socket.remotePort}`, address, tls: false, certificate: () => undefined };
     transport.accept({ socket, peer });
   });
   const answers = (count: number): Promise<void> => {

@@ -95,10 +95,11 @@ export function createAdmission({ clock, log, ...deps }: AdmissionDeps, options:
     const early: Buffer[] = [];
     const entry: Entry = {
       start() {
+        // First, as what is opened may stop reading again.
+        if (!over) sink.resume();
         inner = open();
         for (const bytes of early) inner.incoming(bytes);
         if (halfClosed) inner.halfClosed();
-        if (!over) sink.resume();
       },
     };
     sink.pause();

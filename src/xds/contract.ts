@@ -134,7 +134,7 @@ export interface ResourceConfig {
    * has none. `error`: the client refused it.
    */
   readonly status: 'synced' | 'stale' | 'not-sent' | 'error';
-  /** What the view holds now, also where the client refused it; undefined if it has none. */
+  /** What the view holds now, also where the client refused it; undefined if it has none. A secret is without its bytes. */
   readonly resource: Resource | undefined;
   /** Version the client acknowledged last; empty if none is known. */
   readonly held: string;

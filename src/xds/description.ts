@@ -1,7 +1,9 @@
 // What a stream says of itself when asked: each subscribed resource, and how far the client is with it.
-// It changes nothing and must not know who asks. Invariant: it follows from the stream's state alone.
+// It changes nothing and must not know who asks. Invariants: it follows from the stream's state alone; of a secret it never
+// has the content.
 import type { ResourceConfig } from './contract.ts';
 import { held, heldResources } from './holdings.ts';
+import { shown } from './secrets.ts';
 import type { StreamState } from './stream-state.ts';
 import { covers, type TypeState } from './type-state.ts';
 
@@ -24,17 +26,17 @@ function describeName({ view }: StreamState, state: TypeState, name: string): Re
   const resource = view.get(type, name);
   const own = state.links?.ownOf.get(name) ?? name;
   const has = held(state.holdings, own);
-  const shown = { type, name, resource, held: has?.version ?? '' };
+  const told = { type, name, resource: shown(resource), held: has?.version ?? '' };
   if (resource === undefined) {
     const leaving = state.flight?.message.removed.includes(name) === true;
-    return { ...shown, status: leaving ? 'stale' : 'not-sent' };
+    return { ...told, status: leaving ? 'stale' : 'not-sent' };
   }
   if (state.pinned.get(own) === resource.version)
-    return { ...shown, status: 'error', reason: state.reasons.get(own) ?? '' };
+    return { ...told, status: 'error', reason: state.reasons.get(own) ?? '' };
   const unsure = state.unsure.has(own);
   // Complete sets repeat what the client has.
-  if (!unsure && has?.version === resource.version) return { ...shown, status: 'synced' };
+  if (!unsure && has?.version === resource.version) return { ...told, status: 'synced' };
   // Unsure: it was in a refused message, and its own part in that is not known yet.
   const sent = state.flight?.message.versions.get(own) === resource.version || (unsure && state.answered);
-  return { ...shown, status: sent ? 'stale' : 'not-sent' };
+  return { ...told, status: sent ? 'stale' : 'not-sent' };
 }

@@ -4,7 +4,7 @@
 import type { ClientInfo } from './contract.ts';
 import { eachField, WireError } from './wire.ts';
 
-export type NodeClaims = Omit<ClientInfo, 'streamId' | 'peer'>;
+export type NodeClaims = Omit<ClientInfo, 'streamId' | 'peer' | 'principal'>;
 
 type Json = unknown;
 type Range = readonly [number, number];

@@ -1,28 +1,31 @@
 // Limits in front of a ViewProvider: streams of one node, and views that are being opened at the same time.
 // It must not know views. Invariant: every stream that was counted is counted off once, however it ends.
-import type { Opened, ViewProvider } from './contract.ts';
+import type { ClientInfo, Opened, ViewProvider } from './contract.ts';
 
-/** Refuses streams of a node (as clients claim it) beyond `max`, with RESOURCE_EXHAUSTED; 0: any number. */
+/**
+ * Refuses streams of a node beyond `max`, with RESOURCE_EXHAUSTED; 0: any number. A node is who it proved to be, where that is
+ * known: those whose credential is no one node's are counted together. Else it is who it claims to be.
+ */
 export function limitPerNode(provider: ViewProvider, max: number): ViewProvider {
   if (max === 0) return provider;
   const counts = new Map<string, number>();
   return {
     ...provider,
     open(client, onChange) {
-      const { nodeId } = client;
-      const count = counts.get(nodeId) ?? 0;
+      const key = countedAs(client);
+      const count = counts.get(key) ?? 0;
       if (count >= max) {
-        const message = `"${nodeId}" has ${count} streams open, which is the limit for one node`;
+        const message = `"${key}" has ${count} streams open, which is the limit for one node`;
         return { refused: 'resource-exhausted', message };
       }
-      counts.set(nodeId, count + 1);
+      counts.set(key, count + 1);
       let counted = true;
       const release = (): void => {
         if (!counted) return;
         counted = false;
-        const left = (counts.get(nodeId) ?? 1) - 1;
-        if (left === 0) counts.delete(nodeId);
-        else counts.set(nodeId, left);
+        const left = (counts.get(key) ?? 1) - 1;
+        if (left === 0) counts.delete(key);
+        else counts.set(key, left);
       };
       const settle = (opened: Opened): Opened => {
         if ('refused' in opened) {
@@ -50,6 +53,11 @@ export function limitPerNode(provider: ViewProvider, max: number): ViewProvider 
       }
     },
   };
+}
+
+function countedAs({ nodeId, principal }: ClientInfo): string {
+  if (principal === undefined) return nodeId;
+  return principal.nodeId === undefined ? principal.id : `${principal.id} ${principal.nodeId}`;
 }
 
 /** Where views come later: so many are being opened at a time, further ones wait in order. */

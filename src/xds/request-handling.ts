@@ -4,8 +4,9 @@ import type { View } from '../resources/resource.ts';
 import { type TypeUrl, typeUrls } from '../resources/type-urls.ts';
 import { heldResources, hold, holdExactly } from './holdings.ts';
 import type { DeltaRequest, DiscoveryRequest, SotwRequest } from './requests.ts';
+import { withoutKeys } from './secrets.ts';
 import type { StreamState } from './stream-state.ts';
-import { applyDelta, applySotw, type SubscriptionChange } from './subscription.ts';
+import { applyDelta, applySotw, type SentNames, type SubscriptionChange } from './subscription.ts';
 import { covers, createTypeState, forget, isFullType, type TypeState } from './type-state.ts';
 import { accept, reject } from './verdict.ts';
 import { type HostLinks, link, noHostOf, unlink } from './virtual-hosts.ts';
@@ -26,7 +27,7 @@ export function receive(stream: StreamState, type: TypeUrl, request: DiscoveryRe
   const legacy = stream.options.legacyWildcard && legacyWildcardTypes.has(type);
   const change =
     request.variant === 'sotw'
-      ? applySotw(state.subscription, request, { legacy })
+      ? applySotw(state.subscription, namesOf(type, request), { legacy })
       : applyDelta(state.subscription, increments(stream, state, request), { first, legacy });
   applyChange(stream, state, state.links === undefined ? change : linked(state.links, stream.view, change));
   if (first && state.links !== undefined && change.answer.length === 0) wakeHosts(stream, state);
@@ -47,7 +48,7 @@ export function receive(stream: StreamState, type: TypeUrl, request: DiscoveryRe
 }
 
 /** Takes the nonce: the message it answers is acknowledged or rejected; a stale one says nothing (R19, R20). */
-function answer(stream: StreamState, state: TypeState, { nonce, error }: DiscoveryRequest): void {
+function answer(stream: StreamState, state: TypeState, { nonce, error: said }: DiscoveryRequest): void {
   if (nonce === '') return;
   const { flight, overdue } = state;
   const late = overdue !== undefined && overdue.message.nonce === nonce;
@@ -61,13 +62,14 @@ function answer(stream: StreamState, state: TypeState, { nonce, error }: Discove
       stream.effects.push({ kind: 'stop-timer', timer: state.type });
     }
   }
-  if (error === undefined) {
+  if (said === undefined) {
     // A late ACK was counted as landed when its time ran out.
     if (!late) accept(state, answered);
     state.overdue = undefined;
     stream.effects.push({ kind: 'notice', notice: { kind: 'ack', type: state.type, nonce } });
     return;
   }
+  const error = state.type === typeUrls.secret ? { ...said, message: withoutKeys(said.message) } : said;
   reject(state, answered, { error, full: stream.options.variant === 'sotw' });
   state.overdue = undefined;
   const { versions: resources } = answered.message;
@@ -88,7 +90,8 @@ function wakeHosts(stream: StreamState, state: TypeState): void {
 }
 
 function increments(stream: StreamState, state: TypeState, request: DeltaRequest): Increments {
-  if (state.links !== undefined) return withoutWildcard(request);
+  if (state.links !== undefined || (state.type === typeUrls.secret && request.subscribe.includes('*')))
+    return withoutWildcard(request);
   if (state.type !== typeUrls.endpoints) return request;
   // The names stay as long as the stream: they are kept as the resources have them, not once for every client.
   const kept = (name: string): string => {
@@ -98,10 +101,16 @@ function increments(stream: StreamState, state: TypeState, request: DeltaRequest
   return { subscribe: request.subscribe.map(kept), unsubscribe: request.unsubscribe };
 }
 
+/** Secrets go to who names them: a wildcard covers none. The same of a SotW list. */
+function namesOf(type: TypeUrl, { names, list }: SotwRequest): SentNames {
+  if (type !== typeUrls.secret || !names.includes('*')) return { names, list };
+  return { names: names.filter((name) => name !== '*') };
+}
+
 type Increments = Pick<DeltaRequest, 'subscribe' | 'unsubscribe'>;
 
 /**
- * Virtual hosts have no wildcard (R34). An Envoy that comes back says "*" all the same, as its first request named nothing;
+ * Virtual hosts have no wildcard (R34), nor have secrets. An Envoy that comes back says "*" all the same, as its first request named nothing;
  * taken at its word it would get every virtual host there is.
  */
 function withoutWildcard({ subscribe, unsubscribe }: DeltaRequest): Increments {

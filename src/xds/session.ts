@@ -2,34 +2,26 @@
 // It must not know transports, services or other streams. Invariant: nothing a client sends, and no fault of ours while
 // serving it, ends more than this stream; after the end nothing of it is retained.
 import type { ResourceRef } from '../resources/resource.ts';
-import { isTypeUrl, typeUrls } from '../resources/type-urls.ts';
+import { typeUrls } from '../resources/type-urls.ts';
 import type { Clock, Timer } from '../util/clock.ts';
-import { errorText } from '../util/errors.ts';
 import type { Logger } from '../util/log.ts';
-import type {
-  ClientConfig,
-  ClientInfo,
-  Opened,
-  Refusal,
-  ViewProvider,
-  ViewSubscription,
-  XdsEvent,
-} from './contract.ts';
+import type { ClientConfig, ClientInfo, Refusal, ViewProvider, ViewSubscription, XdsEvent } from './contract.ts';
 import { describe } from './description.ts';
+import { createStreamFence } from './fence.ts';
 import type { StreamMethod } from './methods.ts';
 import type { NameLists } from './name-lists.ts';
-import { decodeNode, isGrpcLibrary, nodeFault } from './node.ts';
+import { isGrpcLibrary } from './node.ts';
+import { createOpening } from './opening.ts';
 import { createOutlet } from './outlet.ts';
 import type { Pump } from './pump.ts';
 import { createRequestReader } from './request-reader.ts';
-import type { DiscoveryRequest } from './requests.ts';
 import type { Messages } from './responses.ts';
+import type { SecretRule } from './secrets.ts';
 import type { Sink, StatusName, StreamListener } from './sink.ts';
 import type { Stalls } from './stalls.ts';
 import { concern, createStream, isIdle, step } from './stream.ts';
 import type { Effect, StreamEvent, StreamLimits, StreamState, TimerKey } from './stream-state.ts';
 import type { Watcher, Watchers } from './watchers.ts';
-import { WireError } from './wire.ts';
 
 export interface SessionDeps {
   readonly clock: Clock;
@@ -41,6 +33,8 @@ export interface SessionDeps {
   /** Of endpoints. */
   readonly watchers: Watchers<readonly ResourceRef[]>;
   readonly nameLists: NameLists;
+  /** Undefined where nobody is asked who it is. */
+  readonly secrets: SecretRule | undefined;
   readonly limits: StreamLimits;
   readonly stalls: Stalls;
   /** A client that takes nothing for so long is cut off. */
@@ -57,6 +51,9 @@ export type EndCause =
   | 'blocked'
   | 'invalid'
   | 'refused'
+  | 'unauthenticated'
+  | 'expired'
+  | 'revoked'
   | 'over-limit'
   | 'stopping'
   | 'aged'
@@ -87,23 +84,17 @@ const refusalCauses: Readonly<Partial<Record<Refusal['refused'], EndCause>>> = {
 const drainEvent = { kind: 'drain' } as const;
 /** Changes kept for a stream before they become marks. */
 const maxPending = 64;
-/** Requests that may wait while a view is being opened. */
-const maxWaiting = 64;
-const maxWaitingBytes = 16 * 1024 * 1024;
 
 /** Serves the stream until it ends; `onEnd` is called once. */
 export function createSession(deps: SessionDeps, sink: Sink, { id, method, onEnd }: SessionOptions): Session {
   const timers = new Map<TimerKey, Timer>();
   const read = createRequestReader(method, deps.nameLists);
+  const withoutSecrets = deps.secrets?.ofStream(sink);
   let stream: StreamState | undefined;
   let client: ClientInfo | undefined;
   let subscription: ViewSubscription | undefined;
   let watcher: Watcher | undefined;
-  /** Requests that came while the view is opened; undefined at all other times. */
-  let waiting: Buffer[] | undefined;
-  let waitingBytes = 0;
   let ended = false;
-  let halfClosed = false;
   /** What changed for the stream and the reducer has not been told: it is told all at once when next asked for anything. */
   let pending: (readonly ResourceRef[])[] = [];
   const openTimer = deps.clock.after(deps.openMs, () =>
@@ -125,7 +116,7 @@ export function createSession(deps: SessionDeps, sink: Sink, { id, method, onEnd
     pending = [];
     client = undefined;
     subscription = undefined;
-    waiting = undefined;
+    opening.end();
     onEnd(cause, reason);
   }
 
@@ -135,24 +126,10 @@ export function createSession(deps: SessionDeps, sink: Sink, { id, method, onEnd
     sink.end(status, details);
   }
 
-  /** The fence: whatever is thrown ends this stream only. */
-  function fenced(action: () => void): void {
-    if (ended) return;
-    try {
-      action();
-    } catch (error) {
-      broken(error);
-    }
-  }
-
-  function broken(error: unknown): void {
-    if (error instanceof WireError) {
-      fail('invalid-argument', { details: `not a discovery request: ${error.message}`, cause: 'invalid' });
-      return;
-    }
-    deps.log.error('a stream failed', { stream: id, error: errorText(error) });
-    fail('internal', { details: 'internal error', cause: 'internal' });
-  }
+  const fence = createStreamFence({
+    ...{ log: deps.log, stream: id, what: 'a discovery request', isOver: () => ended },
+    end: (status, details) => fail(status, { details, cause: status === 'internal' ? 'internal' : 'invalid' }),
+  });
 
   /** Steps the reducer and does the effects; returns the bytes written. */
   function take(event: StreamEvent): number {
@@ -174,7 +151,7 @@ export function createSession(deps: SessionDeps, sink: Sink, { id, method, onEnd
     sink,
     stalls: deps.stalls,
     onBlocked: () => void (stream !== undefined && step(stream, { kind: 'blocked' })),
-    onWritable: () => fenced(() => take({ kind: 'writable' })),
+    onWritable: () => fence.run(() => take({ kind: 'writable' })),
     onStalled() {
       end('blocked', `the client has taken nothing for ${deps.blockedMs} ms`);
       sink.cut();
@@ -189,7 +166,7 @@ export function createSession(deps: SessionDeps, sink: Sink, { id, method, onEnd
           effect.timer,
           deps.clock.after(effect.ms, () => {
             timers.delete(effect.timer);
-            fenced(() => take({ kind: 'timeout', timer: effect.timer }));
+            fence.run(() => take({ kind: 'timeout', timer: effect.timer }));
           }),
         );
         return;
@@ -233,7 +210,7 @@ export function createSession(deps: SessionDeps, sink: Sink, { id, method, onEnd
       if (pending.length === 1) deps.onEvent({ kind: 'due', streamId: id });
       if (when === 'now') deps.pump.add(pumped);
     } catch (error) {
-      broken(error);
+      fence.broken(error);
     }
   }
 
@@ -251,74 +228,32 @@ export function createSession(deps: SessionDeps, sink: Sink, { id, method, onEnd
       try {
         return take(drainEvent);
       } catch (error) {
-        broken(error);
+        fence.broken(error);
         return 0;
       }
     },
   };
 
-  /** The first message says who the client is (R5). False if the stream was refused, or its view is yet to come. */
-  function open(request: DiscoveryRequest): boolean {
-    if (request.node === undefined) return refuse('invalid-argument', 'the first message of a stream must have a node');
-    const claims = decodeNode(request.node);
-    const fault = nodeFault(claims);
-    if (fault !== undefined) return refuse('invalid-argument', fault);
-    const info: ClientInfo = { ...claims, streamId: id, peer: sink.peer.name };
-    openTimer.cancel();
-    const opened = deps.provider.open(info, changed);
-    if (!(opened instanceof Promise)) return accept(opened, info);
-    waiting = [];
-    sink.pause();
-    opened.then(
-      (later) => {
-        if (ended) {
-          if (!('refused' in later)) later.close();
-          return;
-        }
-        fenced(() => resume(request, accept(later, info)));
-      },
-      (error: unknown) => broken(error),
-    );
-    return false;
-  }
+  const opening = createOpening({
+    ...{ sink, id, read, changed, fence, isOver: () => ended },
+    provider: deps.provider,
+    onNode: () => openTimer.cancel(),
+    refuse,
+    opened,
+    take(request) {
+      withoutSecrets?.asked(request.typeUrl);
+      take({ kind: 'request', request });
+    },
+    renewed(view) {
+      if (stream !== undefined) step(stream, { kind: 'changed', view, changed: [] });
+    },
+    halfClosed,
+  });
 
-  /** Takes the request that opened the stream, and those that came meanwhile, in order. */
-  function resume(first: DiscoveryRequest, accepted: boolean): void {
-    const requests = waiting ?? [];
-    waiting = undefined;
-    waitingBytes = 0;
-    if (!accepted) return;
-    admit(first);
-    for (const bytes of requests) if (!ended) request(bytes);
-    if (ended || waiting !== undefined) return;
-    sink.resume();
-    if (halfClosed) session.halfClosed();
-  }
-
-  /** Takes the request, as soon as the view knows the names in it. */
-  function admit(typed: DiscoveryRequest): void {
-    const names = typed.variant === 'sotw' ? typed.names : typed.subscribe;
-    const coming = isTypeUrl(typed.typeUrl) ? subscription?.prepare?.(typed.typeUrl, names) : undefined;
-    if (coming === undefined) {
-      take({ kind: 'request', request: typed });
-      return;
-    }
-    waiting = [];
-    sink.pause();
-    coming.then(
-      () =>
-        fenced(() => {
-          if (stream !== undefined && subscription !== undefined)
-            step(stream, { kind: 'changed', view: subscription.view(), changed: [] });
-          resume(typed, true);
-        }),
-      (error: unknown) => broken(error),
-    );
-  }
-
-  function accept(opened: Opened, info: ClientInfo): boolean {
-    if ('refused' in opened) return refuse(opened.refused, opened.message);
-    subscription = opened;
+  /** The stream has a view: it is served from now on. */
+  function opened(from: ViewSubscription, info: ClientInfo): ViewSubscription {
+    const own = withoutSecrets?.hide(from) ?? from;
+    subscription = own;
     client = info;
     stream = createStream({
       variant: method.variant,
@@ -326,47 +261,33 @@ export function createSession(deps: SessionDeps, sink: Sink, { id, method, onEnd
       // For gRPC libraries an empty list is an empty list (R34); they can be told what does not exist (R57).
       legacyWildcard: !isGrpcLibrary(info),
       resourceErrors: isGrpcLibrary(info),
-      view: opened.view(),
+      view: own.view(),
       messages: deps.messages,
       limits: deps.limits,
     });
     deps.onEvent({ kind: 'open', client: info, variant: method.variant, aggregated: method.type === undefined });
-    return true;
+    return own;
   }
 
-  function refuse(refused: Refusal['refused'], message: string): false {
+  function refuse({ refused, message }: Refusal): void {
     deps.log.info('a stream was refused', { stream: id, reason: refused, message });
     fail(refused, { details: message, cause: refusalCauses[refused] ?? 'refused' });
-    return false;
   }
 
-  function request(bytes: Buffer): void {
-    if (waiting !== undefined) {
-      wait(waiting, bytes);
-      return;
-    }
-    const typed = read(bytes);
-    if (stream === undefined && (typed.typeUrl === '' ? !refuse('invalid-argument', noType) : !open(typed))) return;
-    admit(typed);
-  }
-
-  function wait(queue: Buffer[], bytes: Buffer): void {
-    waitingBytes += bytes.length;
-    if (queue.length >= maxWaiting || waitingBytes > maxWaitingBytes) {
-      const details = 'too many requests came before the first one could be answered';
-      fail('resource-exhausted', { details, cause: 'over-limit' });
-    } else queue.push(bytes);
+  function halfClosed(): void {
+    if (ended || opening.waits()) return;
+    end('client-ended', 'the client ended the stream');
+    sink.end('ok', '');
   }
 
   const session: Session = {
-    incoming: (bytes) => fenced(() => request(bytes)),
+    incoming: (bytes) => fence.run(() => opening.request(bytes)),
     halfClosed() {
-      halfClosed = true;
-      if (ended || waiting !== undefined) return;
-      end('client-ended', 'the client ended the stream');
-      sink.end('ok', '');
+      opening.halfClosed();
+      halfClosed();
     },
     closed: (reason) => end('client-gone', reason),
+    expelled: ({ cause, message }) => fail('unauthenticated', { details: message, cause }),
     stop: (message, cause) => fail('unavailable', { details: message, cause }),
     answered: outlet.used,
     client: () => client,
@@ -379,5 +300,3 @@ export function createSession(deps: SessionDeps, sink: Sink, { id, method, onEnd
   };
   return session;
 }
-
-const noType = 'type_url is required on an aggregated stream';

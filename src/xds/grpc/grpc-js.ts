@@ -1,6 +1,7 @@
 // gRPC by @grpc/grpc-js: connections are injected, messages pass as raw bytes in both directions.
 // It must not know discovery. Invariant: every method is registered as a stream both ways, as on the wire all are.
 import { Server, ServerCredentials, type ServerDuplexStream } from '@grpc/grpc-js';
+import { namedHeaders } from '../credentials.ts';
 import { grpcStatus, type Peer, type ServedMethod, type Sink } from '../sink.ts';
 import type { Connection, Transport, TransportOptions } from './transport.ts';
 
@@ -57,9 +58,11 @@ function serve(call: Call, method: ServedMethod, connection: Connection | undefi
     over = true;
     listener.closed(reason);
   };
-  const unknown: Peer = { name: call.getPeer(), address: '', certificate: () => undefined };
+  const unknown: Peer = { name: call.getPeer(), address: '', tls: false, certificate: () => undefined };
   const sink: Sink = {
     peer: connection?.peer ?? unknown,
+    // Of `authorization`, Node hands the library the first.
+    credentials: namedHeaders((name) => call.metadata.get(name).map(String)),
     // Its callback comes when HTTP/2 has taken the bytes; `write` itself says no only after sixteen messages.
     write: ({ bytes }, taken) => void call.write(bytes, () => taken()),
     end(status, details) {

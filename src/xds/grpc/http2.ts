@@ -10,6 +10,7 @@ import {
 } from 'node:http2';
 import type { Clock, Timer } from '../../util/clock.ts';
 import type { Logger } from '../../util/log.ts';
+import { headersOf } from '../credentials.ts';
 import { grpcStatus, type ServedMethod, type Sink, type StatusName, type StreamListener } from '../sink.ts';
 import { createMessageReader, FramingError, type ReceiveRoom } from './message-reader.ts';
 import type { Connection, Transport, TransportOptions } from './transport.ts';
@@ -24,6 +25,8 @@ const maxUnfinishedBytes = 256 * 1024 * 1024;
 
 interface Origin {
   readonly connection: Connection;
+  /** Headers as they came: a second `authorization` is in no other list. */
+  readonly raw: readonly string[];
   /** The other end gave a sign of life. */
   readonly heard: () => void;
 }
@@ -54,9 +57,9 @@ export function createHttp2Transport(
     const heard = (): void => {
       alive = true;
     };
-    session.on('stream', (stream, headers) => {
+    session.on('stream', (stream, headers, _flags, raw) => {
       heard();
-      serve(stream, headers, { connection, heard });
+      serve(stream, headers, { connection, heard, raw });
     });
     const keepalive = keepAlive(session, connection, () => {
       const quiet = !alive;
@@ -143,7 +146,7 @@ interface Carriage {
 function carry(
   stream: ServerHttp2Stream,
   method: ServedMethod,
-  { clock, connection, heard, maxRequestBytes, room }: Origin & Carriage,
+  { clock, connection, heard, raw, maxRequestBytes, room }: Origin & Carriage,
 ): void {
   const reader = createMessageReader(maxRequestBytes, room);
   let trailers: Record<string, string> | undefined;
@@ -171,6 +174,7 @@ function carry(
 
   const sink: Sink = {
     peer: connection.peer,
+    credentials: headersOf(raw),
     write({ framed }, taken) {
       if (!stream.headersSent) {
         if (stream.destroyed || stream.closed) return;

@@ -8,7 +8,7 @@ import type { Clock } from '../../util/clock.ts';
 import { AppError, errorText } from '../../util/errors.ts';
 import type { Logger } from '../../util/log.ts';
 import type { Metrics } from '../../util/metrics.ts';
-import type { Peer } from '../sink.ts';
+import { peerOf } from '../peer.ts';
 import { byFirstBytes } from './first-bytes.ts';
 import { createTlsFiles, type TlsFiles, type TlsMaterial } from './tls-files.ts';
 import type { Connection } from './transport.ts';
@@ -24,6 +24,11 @@ export interface ListenerDeps {
 }
 
 export interface TlsOptions extends TlsFiles {
+  /**
+   * With an authority of client certificates: whether one is required, or those without one are let in too, to show
+   * something else. Default `required`. A certificate that is not of the authority counts as none.
+   */
+  readonly clientCertificates?: 'required' | 'optional';
   /** Default 1.3. */
   readonly minVersion?: '1.2' | '1.3';
   /** Time between two looks at the files. */
@@ -157,15 +162,8 @@ function connectionOptions({ tls, handshakeMs }: ListenerOptions) {
     ALPNProtocols: ['h2', 'http/1.1'],
     handshakeTimeout: handshakeMs,
     requestCert: asked,
-    rejectUnauthorized: asked,
+    rejectUnauthorized: asked && tls?.clientCertificates !== 'optional',
   };
-}
-
-function peerOf(socket: Socket): Peer {
-  const { remoteAddress: address = '', remotePort } = socket;
-  const certificate = (): Uint8Array | undefined =>
-    socket instanceof TLSSocket && socket.authorized ? socket.getPeerX509Certificate()?.raw : undefined;
-  return { name: `${address}:${remotePort}`, address, certificate };
 }
 
 function isLoopback(address: string): boolean {

@@ -8,15 +8,18 @@ import { limitLog } from '../../util/log-budget.ts';
 import type { Metrics } from '../../util/metrics.ts';
 import type { Random } from '../../util/random.ts';
 import { type AdmissionOptions, createAdmission } from '../admission.ts';
+import { createCallers } from '../callers.ts';
 import type { ClientConfig, ViewProvider, XdsEvent } from '../contract.ts';
 import { maxDescribed } from '../description.ts';
 import { fenced } from '../fence.ts';
+import { createGate } from '../gate.ts';
 import { methodPath, type StreamMethod, streamMethods } from '../methods.ts';
 import { createNameLists } from '../name-lists.ts';
 import { limitOpening, limitPerNode } from '../provider-limits.ts';
 import { createPump } from '../pump.ts';
 import { createMessages } from '../responses.ts';
 import { createLazyRest } from '../rest/lazy-rest.ts';
+import { createSecretRule, type SecretRule } from '../secrets.ts';
 import { matchesAny, type NodeMatcher } from '../services/node-matcher.ts';
 import { createServices, serviceNames } from '../services/services.ts';
 import { createSession, type Session } from '../session.ts';
@@ -125,6 +128,15 @@ export function createXdsServer(deps: XdsServerDeps, options: XdsServerOptions):
     },
     { ...defaultAdmission, ...options.admission },
   );
+  const openMs = options.openMs ?? 30_000;
+  const callers = createCallers({ clock, log, provider: deps.provider });
+  const gate =
+    callers &&
+    createGate({
+      ...{ clock, log, callers, patienceMs: openMs },
+      onTurnedAway: (reason) => endedStreams.add({ reason }),
+    });
+  const secrets = callers && secretRule();
   const maxPerNode = options.maxStreamsPerNode ?? defaultMaxStreamsPerNode;
   const provider = limitPerNode(limitOpening(deps.provider, maxOpening), maxPerNode);
   let stopping = false;
@@ -139,8 +151,7 @@ export function createXdsServer(deps: XdsServerDeps, options: XdsServerOptions):
 
   const services = createServices({
     ...{ clock, log, provider, onEvent: deps.onEvent, descriptors: deps.descriptors },
-    clients: deps.everyClient ?? clients,
-    nextStreamId,
+    ...{ clients: deps.everyClient ?? clients, gate, nextStreamId },
     names: () => names,
     loadIntervalMs: options.loadIntervalMs ?? 10_000,
   });
@@ -149,9 +160,14 @@ export function createXdsServer(deps: XdsServerDeps, options: XdsServerOptions):
     deps.json === undefined
       ? undefined
       : createLazyRest({
-          ...{ clock, log, provider, onEvent: deps.onEvent, nextStreamId },
+          ...{ clock, log, provider, callers, secrets, onEvent: deps.onEvent, nextStreamId },
           ...{ identifier: deps.identifier, json: deps.json },
         });
+
+  function secretRule(): SecretRule {
+    const denied = deps.metrics.counter('xds_sds_denied_total', 'Streams that asked for secrets where none are served');
+    return createSecretRule({ log, onDenied: () => denied.add({}) });
+  }
 
   async function clients(matchers: readonly NodeMatcher[] = []): Promise<readonly ClientConfig[]> {
     const found = [...(rest?.clients((client) => matchesAny(matchers, client)) ?? [])];
@@ -175,14 +191,12 @@ export function createXdsServer(deps: XdsServerDeps, options: XdsServerOptions):
   function discoveryMethods(age: ConnectionAge): ServedMethod[] {
     const epoch = Math.floor(deps.random() * 2 ** 40).toString(36);
     const sessionDeps = {
-      ...{ clock, log, provider, onEvent: deps.onEvent, watchers },
+      ...{ clock, log, provider, secrets, onEvent: deps.onEvent, watchers },
       messages: createMessages(deps.identifier, epoch),
       nameLists: createNameLists(),
       pump: createPump(clock),
       limits: { ...defaultLimits, ...options.limits },
-      stalls,
-      blockedMs,
-      openMs: options.openMs ?? 30_000,
+      ...{ stalls, blockedMs, openMs },
     };
     const begin = (sink: Sink, method: StreamMethod): Session => {
       const session = createSession(sessionDeps, sink, {
@@ -203,7 +217,8 @@ export function createXdsServer(deps: XdsServerDeps, options: XdsServerOptions):
     };
     return streamMethods.map((method) => ({
       path: methodPath(method),
-      open: (sink) => admission.admit(sink, () => begin(sink, method)),
+      open: (sink) =>
+        admission.admit(sink, () => gate?.admit(sink, (known) => begin(known, method)) ?? begin(sink, method)),
     }));
   }
 
@@ -255,10 +270,12 @@ export function createXdsServer(deps: XdsServerDeps, options: XdsServerOptions):
         names.map((name) => ({ type: typeUrls.endpoints, name })),
       ),
     );
+    const ignoreRevoked = callers?.listen();
     if (!signal.aborted) await new Promise((resolve) => signal.addEventListener('abort', resolve, { once: true }));
 
     stopping = true;
     health.stop();
+    gate?.stop();
     services.stop();
     rest?.stop();
     const closed = listener.close();
@@ -269,6 +286,7 @@ export function createXdsServer(deps: XdsServerDeps, options: XdsServerOptions):
     transport.destroy();
     listener.destroy();
     ignoreEndpoints();
+    ignoreRevoked?.();
     stalls.stop();
     await closed;
   }

@@ -8,6 +8,7 @@ import type { Clock } from '../../util/clock.ts';
 import type { ClientConfig, ClientInfo, ResourceConfig, ViewSubscription, XdsEvent } from '../contract.ts';
 import { setVersion } from '../full-set.ts';
 import { emptyAssignment } from '../responses.ts';
+import { shown, type WithoutSecrets, withoutKeys } from '../secrets.ts';
 import type { RestRequest } from './rest-request.ts';
 
 export interface PollClientDeps {
@@ -17,6 +18,8 @@ export interface PollClientDeps {
   readonly silentMs: number;
   /** Characters of names that the questions of all clients may still take. */
   readonly room: { left: number };
+  /** Where callers are asked who they are: secrets are never written as JSON. */
+  readonly withoutSecrets: WithoutSecrets | undefined;
   readonly onGone: () => void;
 }
 
@@ -75,10 +78,11 @@ const wildcardTypes: ReadonlySet<TypeUrl> = new Set([typeUrls.cluster, typeUrls.
 
 export function createPollClient(
   deps: PollClientDeps,
-  { client, subscription }: { readonly client: ClientInfo; readonly subscription: ViewSubscription },
+  { client, subscription: from }: { readonly client: ClientInfo; readonly subscription: ViewSubscription },
 ): PollClient {
   const { clock, onEvent, silentMs } = deps;
   const { streamId } = client;
+  const subscription = deps.withoutSecrets?.hide(from) ?? from;
   const questions = new Map<string, Question>();
   const counts = new Map<TypeUrl, { names: number; wildcards: number }>();
   /** Questions whose answer was neither taken nor refused, or may have changed. */
@@ -171,7 +175,7 @@ export function createPollClient(
       onEvent({ kind: 'ack', streamId, type, nonce });
       question.held = resources;
     } else if (error !== undefined || question.offers >= maxOffers) {
-      question.reason = error || unsaid;
+      question.reason = (type === typeUrls.secret ? withoutKeys(error ?? '') : error) || unsaid;
       onEvent({ kind: 'nack', streamId, type, nonce, message: question.reason, resources });
       question.offers = maxOffers;
     } else return;
@@ -196,6 +200,7 @@ export function createPollClient(
   return {
     client,
     poll(type, request) {
+      deps.withoutSecrets?.asked(type);
       const question = ask(type, request);
       if (question === undefined) return 'too-many';
       question.polledMs = clock.now();
@@ -255,12 +260,12 @@ function describeQuestion(question: Question, view: View): ResourceConfig[] {
   const sent = answer === undefined ? new Map<string, string>() : versionsOf(answer);
   return (asksAll(question) ? [...view.names(type)].sort() : names).map((name) => {
     const resource = view.get(type, name);
-    const shown = { type, name, resource, held: held.get(name) ?? '' };
-    if (resource === undefined) return { ...shown, status: 'not-sent' };
-    if (resource.version === shown.held) return { ...shown, status: 'synced' };
-    if (resource.version !== sent.get(name)) return { ...shown, status: 'not-sent' };
-    if (reason !== undefined) return { ...shown, status: 'error', reason };
-    return { ...shown, status: settled ? 'synced' : 'stale' };
+    const told = { type, name, resource: shown(resource), held: held.get(name) ?? '' };
+    if (resource === undefined) return { ...told, status: 'not-sent' };
+    if (resource.version === told.held) return { ...told, status: 'synced' };
+    if (resource.version !== sent.get(name)) return { ...told, status: 'not-sent' };
+    if (reason !== undefined) return { ...told, status: 'error', reason };
+    return { ...told, status: settled ? 'synced' : 'stale' };
   });
 }
 

@@ -1,14 +1,17 @@
 // The clients that poll, each with a view of its own: who asks for the first time is opened with the provider.
-// It must not know HTTP. Invariant: polls that describe their node alike, from one address, are one client; what all clients
+// It must not know HTTP. Invariants: polls that describe their node alike, from one address and with one credential, are one client; what all clients
 // together make the server keep is bounded.
 import type { Socket } from 'node:net';
+import type { Principal } from '../../model/principal.ts';
 import { typeUrls } from '../../resources/type-urls.ts';
 import type { Clock } from '../../util/clock.ts';
 import { contentHash } from '../../util/hash.ts';
 import type { Logger } from '../../util/log.ts';
-import type { ClientConfig, ClientInfo, Refusal, ViewProvider, XdsEvent } from '../contract.ts';
+import type { ClientConfig, ClientInfo, ViewProvider, XdsEvent } from '../contract.ts';
+import { bindingFault } from '../node-binding.ts';
+import type { SecretRule } from '../secrets.ts';
 import { createPollClient, type PollClient } from './poll-client.ts';
-import { Refused } from './refused.ts';
+import { Refused, refusalStatus } from './refused.ts';
 import type { RestRequest } from './rest-request.ts';
 
 export interface PollClientsDeps {
@@ -17,24 +20,18 @@ export interface PollClientsDeps {
   readonly provider: ViewProvider;
   readonly onEvent: (event: XdsEvent) => void;
   readonly nextStreamId: () => number;
+  /** Undefined where nobody is asked who it is. */
+  readonly secrets?: SecretRule | undefined;
 }
 
 export interface PollClients {
-  /** The client of the node, as it describes itself now. Throws or rejects with Refused. */
-  of(request: RestRequest, socket: Socket): Promise<PollClient>;
+  /** The client of the node, as it describes itself now, and who it proved to be. Throws or rejects with Refused. */
+  of(request: RestRequest, socket: Socket, principal: Principal | undefined): Promise<PollClient>;
   /** What each of the wanted clients asks for and has. */
   describe(wanted: (client: ClientInfo) => boolean): readonly ClientConfig[];
   /** Closes every client; none is opened any more. */
   stop(): void;
 }
-
-const refusalStatus: Readonly<Record<Refusal['refused'], number>> = {
-  unauthenticated: 401,
-  'permission-denied': 403,
-  unavailable: 503,
-  'resource-exhausted': 429,
-  'invalid-argument': 400,
-};
 
 /** A client that does not poll for so long is gone. */
 const silentMs = 60_000;
@@ -53,8 +50,16 @@ export function createPollClients(deps: PollClientsDeps): PollClients {
     for (const client of open) client.changed(typeUrls.endpoints, names);
   });
 
-  function of({ claims, nodeText }: RestRequest, socket: Socket): Promise<PollClient> {
-    const key = contentHash(`${socket.remoteAddress}\n`, nodeText);
+  function of(
+    { claims, nodeText }: RestRequest,
+    socket: Socket,
+    principal: Principal | undefined,
+  ): Promise<PollClient> {
+    const unbound = bindingFault(principal, claims);
+    if (unbound !== undefined) throw new Refused(refusalStatus[unbound.refused], unbound.message);
+    // Another credential may be entitled to other things: it gets a view of its own.
+    const proved = principal === undefined ? '' : JSON.stringify([principal.id, principal.credential]);
+    const key = contentHash(`${socket.remoteAddress}\n${proved}\n`, nodeText);
     const known = clients.get(key);
     if (known !== undefined) return known;
     if (clients.size >= maxClients) throw new Refused(503, 'too many clients poll');
@@ -62,6 +67,7 @@ export function createPollClients(deps: PollClientsDeps): PollClients {
       ...claims,
       streamId: deps.nextStreamId(),
       peer: `${socket.remoteAddress}:${socket.remotePort}`,
+      ...(principal === undefined ? {} : { principal }),
     };
     const made = create(key, info);
     clients.set(key, made);
@@ -85,6 +91,7 @@ export function createPollClients(deps: PollClientsDeps): PollClients {
     const made = createPollClient(
       {
         ...{ clock, silentMs, room, onEvent: deps.onEvent },
+        withoutSecrets: deps.secrets?.denied(info.peer),
         onGone() {
           clients.delete(key);
           open.delete(made);

@@ -7,14 +7,20 @@ import type { Socket } from 'node:net';
 import { type TypeUrl, typeUrls } from '../../resources/type-urls.ts';
 import type { Clock, Timer } from '../../util/clock.ts';
 import { errorText } from '../../util/errors.ts';
+import type { Callers } from '../callers.ts';
 import type { ClientConfig, ClientInfo } from '../contract.ts';
+import { callerOf, type PollCaller } from './poll-caller.ts';
 import type { PollAnswer, PollClient } from './poll-client.ts';
 import { createPollClients, type PollClientsDeps } from './poll-clients.ts';
 import { Refused } from './refused.ts';
 import { type RestRequest, RestRequestError, readRequest } from './rest-request.ts';
 import { createResponseText, type ResponseSource } from './rest-response.ts';
 
-export type RestDeps = PollClientsDeps & ResponseSource;
+export type RestDeps = PollClientsDeps &
+  ResponseSource & {
+    /** Undefined where nobody is asked who it is. */
+    readonly callers?: Callers | undefined;
+  };
 
 export interface Rest {
   /** Serves HTTP/1.1 on the connection until it ends. */
@@ -85,10 +91,25 @@ export function createRest(deps: RestDeps): Rest {
     // A page in a browser says where it comes from, and can make any name lead here; no other client has an origin.
     if (request.headers.origin !== undefined) throw new Refused(403, 'a poll does not come from a browser');
     if (request.method !== 'POST') throw new Refused(405, 'a poll is a POST');
+    let wake = (): void => {};
+    const caller = await callerOf(deps.callers, request, () => wake());
+    try {
+      const onOver = (fn: () => void): void => {
+        wake = fn;
+      };
+      await respond({ type, caller, request, response, onOver });
+    } finally {
+      caller?.leave();
+    }
+  }
+
+  async function respond({ type, caller, request, response, onOver }: Asked): Promise<void> {
     const poll = readRequest(await bodyOf(request, clock));
     if (poll.typeUrl !== '' && poll.typeUrl !== type) throw new Refused(400, 'type_url is not the type of the path');
-    const client = await clients.of(poll, request.socket);
-    const found = client.poll(type, poll) ?? (await change({ client, type, poll, request, response }));
+    caller?.check();
+    const client = await clients.of(poll, request.socket, caller?.principal);
+    const found = client.poll(type, poll) ?? (await change({ client, type, poll, request, response, onOver }));
+    caller?.check();
     if (found === 'too-many') throw new Refused(429, 'it asks for too much at once');
     if (response.destroyed || response.writableEnded) return;
     if (found === undefined) {
@@ -97,6 +118,7 @@ export function createRest(deps: RestDeps): Rest {
     }
     if (unsent > maxUnsentBytes) throw new Refused(503, 'too many answers are yet to be taken; try again later');
     const body = await bodyText(type, found);
+    caller?.check();
     const connection = connections.get(request.socket);
     if (connection === undefined || response.destroyed) return;
     const bytes = Buffer.byteLength(body);
@@ -125,7 +147,14 @@ export function createRest(deps: RestDeps): Rest {
   }
 
   /** What is due within the time the client waits; undefined: nothing. */
-  function change({ client, type, poll, request, response }: Held): Promise<PollAnswer | 'too-many' | undefined> {
+  function change({
+    client,
+    type,
+    poll,
+    request,
+    response,
+    onOver,
+  }: Held): Promise<PollAnswer | 'too-many' | undefined> {
     return new Promise((resolve) => {
       const done = (found: PollAnswer | 'too-many' | undefined): void => {
         timer.cancel();
@@ -141,6 +170,7 @@ export function createRest(deps: RestDeps): Rest {
         if (found !== undefined) done(found);
       });
       waiting.add(stop);
+      onOver(stop);
       response.once('close', stop);
       if (stopped) stop();
     });
@@ -211,12 +241,21 @@ interface Unsent {
   readonly bytes: number;
 }
 
-interface Held {
-  readonly client: PollClient;
+interface Exchange {
   readonly type: TypeUrl;
-  readonly poll: RestRequest;
   readonly request: IncomingMessage;
   readonly response: ServerResponse;
+  /** What to do when whoever asks is nobody any more. */
+  readonly onOver: (fn: () => void) => void;
+}
+
+interface Asked extends Exchange {
+  readonly caller: PollCaller | undefined;
+}
+
+interface Held extends Exchange {
+  readonly client: PollClient;
+  readonly poll: RestRequest;
 }
 
 /** Somewhat less than the time the client waits, which Envoy says in a header. */

@@ -27,9 +27,10 @@ export function lazyMethod({ path, log, load }: LazyMethod): ServedMethod {
       };
       const begin = (serve: (sink: Sink) => StreamListener): void => {
         if (gone) return;
+        // First, as the service may stop reading again.
+        sink.resume();
         listener = serve(sink);
         for (const action of waiting) action(listener);
-        sink.resume();
       };
       load()
         .then(begin)

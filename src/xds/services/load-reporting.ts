@@ -3,11 +3,12 @@
 // answer waits to be taken; a client that reports without pause is ended.
 import { typeUrls } from '../../resources/type-urls.ts';
 import type { Clock } from '../../util/clock.ts';
-import { errorText } from '../../util/errors.ts';
 import type { Logger } from '../../util/log.ts';
 import type { ClientInfo, Opened, ViewProvider, ViewSubscription, XdsEvent } from '../contract.ts';
+import { createStreamFence } from '../fence.ts';
 import { type Frame, frameOf } from '../frame.ts';
 import { decodeNode, type NodeClaims, nodeFault } from '../node.ts';
+import { bindingFault, changeOfNode } from '../node-binding.ts';
 import type { Sink, StatusName, StreamListener } from '../sink.ts';
 import { WireError } from '../wire.ts';
 import { decodeLoadRequest, encodeLoadResponse, type LoadRequest } from './load-report.ts';
@@ -52,6 +53,7 @@ export function createLoadReporting(deps: LoadReportingDeps): (sink: Sink) => St
 
   return (sink) => {
     const streamId = deps.nextStreamId();
+    let client: ClientInfo | undefined;
     let subscription: ViewSubscription | undefined;
     let sendAll = false;
     let opening = false;
@@ -76,23 +78,9 @@ export function createLoadReporting(deps: LoadReportingDeps): (sink: Sink) => St
       sink.end(status, details);
     }
 
-    function fenced(action: () => void): void {
-      if (over) return;
-      try {
-        action();
-      } catch (error) {
-        broken(error);
-      }
-    }
-
-    function broken(error: unknown): void {
-      if (error instanceof WireError) {
-        end('invalid-argument', `not a load report: ${error.message}`);
-        return;
-      }
-      deps.log.error('a load report stream failed', { stream: streamId, error: errorText(error) });
-      end('internal', 'internal error');
-    }
+    const { run: fenced, broken } = createStreamFence({
+      ...{ log: deps.log, stream: streamId, what: 'a load report', isOver: () => over, end },
+    });
 
     /** Asks for what the view has now, if that is anything new. */
     function ask(): void {
@@ -111,7 +99,13 @@ export function createLoadReporting(deps: LoadReportingDeps): (sink: Sink) => St
     function open(request: LoadRequest): void {
       const claims = claimsOf(request);
       sendAll = claims.clientFeatures.includes(sendAllFeature);
-      const client: ClientInfo = { ...claims, streamId, peer: sink.peer.name };
+      const { principal } = sink;
+      const unbound = bindingFault(principal, claims);
+      if (unbound !== undefined) {
+        end(unbound.refused, unbound.message);
+        return;
+      }
+      client = { ...claims, streamId, peer: sink.peer.name, ...(principal === undefined ? {} : { principal }) };
       const opened = deps.provider.open(client, (changed) => {
         if (changed.some(({ type }) => type === typeUrls.cluster)) fenced(ask);
       });
@@ -134,6 +128,14 @@ export function createLoadReporting(deps: LoadReportingDeps): (sink: Sink) => St
       ask();
     }
 
+    /** Nobody who proved to be somebody becomes another node on the way. */
+    function isSame({ node }: LoadRequest): boolean {
+      if (node === undefined || client?.principal === undefined) return true;
+      const change = changeOfNode(client, node);
+      if (change !== undefined) end(change.refused, change.message);
+      return change === undefined;
+    }
+
     function report({ clusters }: LoadRequest): void {
       const now = deps.clock.now();
       hasty = now - lastReport < deps.intervalMs / 2 ? hasty + 1 : 0;
@@ -146,6 +148,7 @@ export function createLoadReporting(deps: LoadReportingDeps): (sink: Sink) => St
       incoming: (bytes) =>
         fenced(() => {
           const request = decodeLoadRequest(bytes);
+          if (!isSame(request)) return;
           if (subscription !== undefined) report(request);
           else if (!opening) open(request);
         }),

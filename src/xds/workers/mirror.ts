@@ -164,6 +164,7 @@ export function createMirror(say: (message: FromWorker) => void): Mirror {
         }
         case 'describe':
         case 'answer':
+        case 'revoked':
         case 'stop':
           return;
       }

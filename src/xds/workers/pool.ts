@@ -80,6 +80,7 @@ export function createXdsPool(deps: XdsPoolDeps, options: XdsPoolOptions): XdsSe
         seed: Math.floor(random() * 2 ** 32),
         reflection: deps.descriptors !== undefined,
         rest: deps.json !== undefined,
+        asks: deps.provider.authenticate !== undefined,
       },
       `xds-${slot.index}`,
     );
@@ -122,6 +123,9 @@ export function createXdsPool(deps: XdsPoolDeps, options: XdsPoolOptions): XdsSe
     const ignoreEndpoints = provider.onEndpoints((names) => {
       for (const thread of alive()) thread.endpoints(names);
     });
+    const ignoreRevoked = provider.onRevoked?.((ids) => {
+      for (const thread of alive()) thread.revoked(ids);
+    });
     try {
       const [first, ...others] = slots;
       if (first === undefined) throw new Error('a pool has at least one worker');
@@ -142,6 +146,7 @@ export function createXdsPool(deps: XdsPoolDeps, options: XdsPoolOptions): XdsSe
       for (const thread of left) thread.kill();
       await Promise.all(left.map(({ ended }) => ended));
       ignoreEndpoints();
+      ignoreRevoked?.();
     }
   }
 

@@ -5,6 +5,7 @@
 // yet. Names made on demand are in the view, and in every change told later, before their `wanted`. A stream that is being opened while something is published gets a view that has it; after `opened` it is told of
 // everything. So no change is lost, and none comes twice. Towards the main thread: what a stream says stays in order, and
 // `open` and `close` of its view stand where they were said among its events.
+import type { Caller, Credentials } from '../../model/principal.ts';
 import type { Resource, ResourceRef } from '../../resources/resource.ts';
 import { type TypeUrl, typeUrls } from '../../resources/type-urls.ts';
 import type { LogFields } from '../../util/log.ts';
@@ -61,6 +62,8 @@ export type ToWorker =
   /** What the worker's streams describe of themselves is wanted. */
   | { readonly kind: 'describe'; readonly ask: number; readonly matchers: readonly NodeMatcher[] }
   | { readonly kind: 'answer'; readonly ask: number; readonly answer: Answer }
+  /** Whoever was let in by one of these is to have no stream any more. After the answers that were given before it. */
+  | { readonly kind: 'revoked'; readonly credentialIds: readonly string[] }
   | { readonly kind: 'stop' };
 
 /** What a worker cannot know by itself. */
@@ -68,12 +71,14 @@ export type Question =
   | { readonly kind: 'clients'; readonly matchers: readonly NodeMatcher[] }
   | { readonly kind: 'descriptors' }
   /** A resource's message as JSON text. */
-  | { readonly kind: 'json'; readonly resource: Resource };
+  | { readonly kind: 'json'; readonly resource: Resource }
+  | { readonly kind: 'caller'; readonly credentials: Credentials };
 
 export type Answer =
   | { readonly kind: 'clients'; readonly clients: readonly ClientConfig[] }
   | { readonly kind: 'descriptors'; readonly bytes: Uint8Array }
   | { readonly kind: 'json'; readonly text: string }
+  | { readonly kind: 'caller'; readonly caller: Caller }
   | { readonly kind: 'failed'; readonly message: string };
 
 export type FromWorker =
@@ -118,6 +123,8 @@ export interface WorkerSetup {
   /** The main thread has descriptors to answer reflection from. */
   readonly reflection: boolean;
   readonly rest: boolean;
+  /** Callers are asked who they are. */
+  readonly asks: boolean;
 }
 
 /** `place` says where its bytes lie. */

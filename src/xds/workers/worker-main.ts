@@ -2,6 +2,7 @@
 // Like main.ts it is an entry: it takes the real clock and runs when it is loaded. It decides nothing.
 // Invariant: whatever ends it, what it had said before has been sent.
 import { parentPort, workerData } from 'node:worker_threads';
+import type { Caller, Credentials } from '../../model/principal.ts';
 import type { Resource } from '../../resources/resource.ts';
 import { AppError, errorText } from '../../util/errors.ts';
 import { createSeededRandom } from '../../util/random.ts';
@@ -16,7 +17,7 @@ import type { Answer, Question, ToWorkerList, WorkerSetup } from './thread-messa
 
 const port = parentPort;
 if (port === null) throw new Error('this is the program of a worker thread, not one to run');
-const { identifier, options, seed, backlog, reflection, rest } = workerData as WorkerSetup;
+const { identifier, options, seed, backlog, reflection, rest, asks } = workerData as WorkerSetup;
 
 const reporter = createReporter({
   send: (list) => port.postMessage(list),
@@ -32,13 +33,25 @@ async function ask(question: Question): Promise<Answer> {
   return answer;
 }
 
+async function authenticate(credentials: Credentials): Promise<Caller> {
+  const answer = await ask({ kind: 'caller', credentials });
+  if (answer.kind !== 'caller') throw new Error('this answers another question');
+  return answer.caller;
+}
+
+const revokedListeners = new Set<(credentialIds: ReadonlySet<string>) => void>();
+function onRevoked(listener: (credentialIds: ReadonlySet<string>) => void): () => void {
+  revokedListeners.add(listener);
+  return () => revokedListeners.delete(listener);
+}
+
 const server = createXdsServer(
   {
     clock: createSystemClock(),
     random: createSeededRandom(seed),
     log: reporter.log,
     metrics: reporter.metrics,
-    provider: mirror,
+    provider: asks ? { ...mirror, authenticate, onRevoked } : mirror,
     onEvent: reporter.onEvent,
     identifier,
     async everyClient(matchers): Promise<readonly ClientConfig[]> {
@@ -71,7 +84,10 @@ port.on('message', ({ list, messages }: ToWorkerList) => {
   for (const message of messages) {
     if (message.kind === 'stop') stopping.abort();
     else if (message.kind === 'answer') questions.answer(message.ask, message.answer);
-    else if (message.kind === 'describe') {
+    else if (message.kind === 'revoked') {
+      const ids = new Set(message.credentialIds);
+      for (const listener of revokedListeners) listener(ids);
+    } else if (message.kind === 'describe') {
       const { ask: number, matchers } = message;
       void server.clients(matchers).then((clients) => reporter.say({ kind: 'described', ask: number, clients }));
     } else mirror.take(message);

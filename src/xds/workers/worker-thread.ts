@@ -40,6 +40,7 @@ export interface WorkerThread {
   /** Highest stream number it used. */
   lastStream(): number;
   endpoints(names: readonly string[]): void;
+  revoked(credentialIds: ReadonlySet<string>): void;
   clients(matchers: readonly NodeMatcher[]): Promise<readonly ClientConfig[]>;
   /** Drains; `ended` tells when it is done. */
   stop(): void;
@@ -99,6 +100,10 @@ export function startWorkerThread(
       if (question.kind === 'clients') {
         const clients = await deps.everyClient(question.matchers);
         outbox.push({ kind: 'answer', ask, answer: { kind: 'clients', clients } });
+      } else if (question.kind === 'caller') {
+        const caller = await deps.provider.authenticate?.(question.credentials);
+        if (caller === undefined) throw new Error('nobody is asked who it is');
+        outbox.push({ kind: 'answer', ask, answer: { kind: 'caller', caller } });
       } else if (question.kind === 'json') {
         const text = (await deps.json?.(question.resource)) ?? '{}';
         outbox.push({ kind: 'answer', ask, answer: { kind: 'json', text } });
@@ -174,6 +179,7 @@ export function startWorkerThread(
     ended: ended.promise,
     lastStream: book.lastStream,
     endpoints: publisher.endpoints,
+    revoked: (ids) => outbox.push({ kind: 'revoked', credentialIds: [...ids] }),
     clients: (matchers) =>
       gone ? Promise.resolve([]) : questions.ask((ask) => outbox.push({ kind: 'describe', ask, matchers })),
     stop() {

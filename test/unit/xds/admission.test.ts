@@ -2,6 +2,7 @@
 import { expect, it } from 'vitest';
 import { silentLogger } from '../../../src/util/log.ts';
 import { type AdmissionOptions, createAdmission } from '../../../src/xds/admission.ts';
+import { noHeaders } from '../../../src/xds/credentials.ts';
 import type { Sink, StreamListener } from '../../../src/xds/sink.ts';
 import { createFakeClock } from '../../support/fake-clock.ts';
 
@@ -27,7 +28,8 @@ function rig(options: Partial<AdmissionOptions> = {}) {
     let paused = false;
     const ends: string[] = [];
     const sink: Sink = {
-      peer: { name: `${address}:1`, address, certificate: () => undefined },
+      peer: { name: `${address}:1`, address, tls: false, certificate: () => undefined },
+      credentials: noHeaders,
       write: () => {},
       end: (status, details) => void ends.push(`${status}: ${details}`),
       cut: () => {},

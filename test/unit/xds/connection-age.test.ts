@@ -19,7 +19,7 @@ function rig(age = ageMs) {
   const ages = createConnectionAge({ clock, random: createSeededRandom(1), transport: () => transport }, age);
   const connection = (name: string): Connection => {
     const opened = {
-      peer: { name, address: name, certificate: () => undefined },
+      peer: { name, address: name, tls: false, certificate: () => undefined },
       socket: new EventEmitter() as Socket,
     };
     ages.watch(opened);

@@ -30,7 +30,7 @@ it('resets a stream that was ended, and whose client takes nothing: its bytes ar
     },
   );
   const server = createServer((socket) =>
-    transport.accept({ socket, peer: { name: 'a', address: 'a', certificate: () => undefined } }),
+    transport.accept({ socket, peer: { name: 'a', address: 'a', tls: false, certificate: () => undefined } }),
   );
   server.listen(0, '127.0.0.1');
   await once(server, 'listening');

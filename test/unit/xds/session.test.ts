@@ -3,6 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { typeUrls } from '../../../src/resources/type-urls.ts';
 import { silentLogger } from '../../../src/util/log.ts';
 import type { XdsEvent } from '../../../src/xds/contract.ts';
+import { noHeaders } from '../../../src/xds/credentials.ts';
 import type { Frame } from '../../../src/xds/frame.ts';
 import { streamMethods } from '../../../src/xds/methods.ts';
 import { createNameLists } from '../../../src/xds/name-lists.ts';
@@ -25,7 +26,8 @@ function opened(service: string) {
   const sent: Buffer[] = [];
   const events: XdsEvent['kind'][] = [];
   const sink = {
-    peer: { name: '127.0.0.1:1', address: '127.0.0.1', certificate: () => undefined },
+    peer: { name: '127.0.0.1:1', address: '127.0.0.1', tls: false, certificate: () => undefined },
+    credentials: noHeaders,
     write(frame: Frame, taken: () => void) {
       sent.push(frame.bytes);
       clock.after(1, taken);
@@ -40,7 +42,7 @@ function opened(service: string) {
       ...{ clock, log: silentLogger, provider: views, onEvent: (event) => events.push(event.kind) },
       ...{ messages: createMessages('test', 'e'), nameLists: createNameLists(), pump: createPump(clock) },
       ...{ watchers: createWatchers(), stalls: createStalls(clock, 1000), limits: defaultLimits },
-      ...{ blockedMs: 1000, openMs: 1000 },
+      ...{ secrets: undefined, blockedMs: 1000, openMs: 1000 },
     },
     sink,
     { id: 1, method, onEnd() {} },

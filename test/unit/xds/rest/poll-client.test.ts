@@ -27,7 +27,14 @@ function fixture(initial: readonly Resource[], roomCharacters = 1024 ** 2) {
   let gone = 0;
   const room = { left: roomCharacters };
   const client = createPollClient(
-    { clock, silentMs: 60_000, room, onEvent: (event) => events.push(event), onGone: () => gone++ },
+    {
+      clock,
+      silentMs: 60_000,
+      room,
+      withoutSecrets: undefined,
+      onEvent: (event) => events.push(event),
+      onGone: () => gone++,
+    },
     { client: testClient('n'), subscription: { view: () => viewOf(resources), close: () => {} } },
   );
   /** Polls and takes the answer; its version, or undefined. */

@@ -1,4 +1,5 @@
 // A sink that keeps what is said to it; the peer's address can be chosen.
+import { noHeaders } from '../../../../src/xds/credentials.ts';
 import type { Sink } from '../../../../src/xds/sink.ts';
 
 export interface FakeSink extends Sink {
@@ -11,7 +12,8 @@ export function createFakeSink(address = '127.0.0.1'): FakeSink {
   const messages: Buffer[] = [];
   return {
     ...{ said, messages },
-    peer: { name: `${address}:1`, address, certificate: () => undefined },
+    peer: { name: `${address}:1`, address, tls: false, certificate: () => undefined },
+    credentials: noHeaders,
     write({ bytes }, taken) {
       messages.push(bytes);
       queueMicrotask(taken);

@@ -23,7 +23,7 @@ it('what comes while the code loads is taken in order', async () => {
   opened.incoming(Buffer.from('2'));
   opened.halfClosed();
   loading.resolve(() => listener);
-  await expect.poll(() => said).toEqual(['pause', 'in 1', 'in 2', 'half', 'resume']);
+  await expect.poll(() => said).toEqual(['pause', 'resume', 'in 1', 'in 2', 'half']);
   opened.incoming(Buffer.from('3'));
   opened.closed('gone');
   expect(said.slice(5)).toEqual(['in 3', 'closed gone']);

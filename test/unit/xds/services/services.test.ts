@@ -16,7 +16,7 @@ function fixture() {
   const clock = createFakeClock();
   const services = createServices({
     ...{ clock, log: silentLogger, provider: createStaticViews(), onEvent: () => {}, nextStreamId: () => 1 },
-    ...{ clients: async () => [], names: () => [], loadIntervalMs: 10_000, descriptors: undefined },
+    ...{ clients: async () => [], names: () => [], loadIntervalMs: 10_000, descriptors: undefined, gate: undefined },
   });
   const [method] = services.methods;
   if (method === undefined) throw new Error('there is no service');
