@@ -42,7 +42,13 @@ export function faultDocument(fault: Fault): FaultDocument {
 }
 
 /** Statuses of what control refuses to do. */
-const statusOfCode: Readonly<Record<string, number>> = { CH1390: 409, CH1391: 409, CH1392: 404 };
+const statusOfCode: Readonly<Record<string, number>> = {
+  CH1390: 409,
+  CH1391: 409,
+  CH1392: 404,
+  CH1833: 400,
+  CH1834: 400,
+};
 
 /** Any thrown value as a Fault; `expected` false: it belongs in the log. */
 export function asFault(error: unknown): { readonly fault: Fault; readonly expected: boolean } {

@@ -7,6 +7,10 @@ import { Fault } from './fault.ts';
 export interface Request {
   /** `host:port` as the client named this server. */
   readonly host: string;
+  /** Of the client, without its port. */
+  readonly address: string;
+  /** Every `authorization` header, in order. */
+  readonly authorization: readonly string[];
   readonly params: unknown;
   readonly query: unknown;
   /** Text of the body; JSON is parsed by the handler. */

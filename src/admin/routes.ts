@@ -13,6 +13,7 @@ import type { PromMetrics } from './metrics.ts';
 import { createObjectRoutes } from './object-routes.ts';
 import { jsonReply, type RouteLine, read } from './route.ts';
 import { prometheusTargets } from './service-discovery.ts';
+import { createTrustRoutes, type TrustParts } from './trust-routes.ts';
 
 export interface LogLevels {
   /** Level by component; `default` for the rest. */
@@ -32,6 +33,8 @@ export interface RoutesDeps {
   readonly streamsOf: (node: string) => Promise<readonly ClientConfig[]>;
   readonly version: string;
   readonly node: string;
+  /** Absent: no authority is configured. */
+  readonly trust?: TrustParts;
 }
 
 const nodeParams = z.strictObject({ node: z.string() });
@@ -171,6 +174,7 @@ export function createRoutes(deps: RoutesDeps): readonly RouteLine[] {
       handle: () => jsonReply(control.load()),
     },
     ...createObjectRoutes(control),
+    ...createTrustRoutes(deps.trust, deps.clock),
     {
       method: 'GET',
       path: '/api/v1/events',

@@ -107,6 +107,11 @@ function sendFault(reply: FastifyReply, fault: Fault): FastifyReply {
     .send(JSON.stringify(faultDocument(fault)));
 }
 
+/** Node keeps only the first of two headers of some names, and two of these are to be noticed. */
+function headersNamed(name: string, raw: readonly string[]): readonly string[] {
+  return raw.flatMap((part, index) => (index % 2 === 0 && part.toLowerCase() === name ? [raw[index + 1] ?? ''] : []));
+}
+
 function addLine(
   server: FastifyInstance,
   line: RouteLine,
@@ -126,6 +131,8 @@ function addLine(
       }
       const input: Request = {
         host: request.headers.host ?? '',
+        address: request.socket.remoteAddress ?? '',
+        authorization: headersNamed('authorization', request.raw.rawHeaders),
         params: request.params,
         query: { ...(request.query as object) },
         body: typeof request.body === 'string' ? request.body : '',

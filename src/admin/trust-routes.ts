@@ -1,0 +1,164 @@
+// Trust over the API: join tokens, revocations, the authorities and the certificates in use; and, for nodes, join and renew.
+// It decides nothing. Invariant: a join token leaves in the answer to its making and nowhere else; nothing of a key is here.
+import { z } from 'zod';
+import type { Authority } from '../ca/contract.ts';
+import { type DoorAnswer, type EnrolmentDoors, enrolmentPaths } from '../control/enrolment-doors.ts';
+import type { IssuedCertificate } from '../control/secrets.ts';
+import type { JoinTokens } from '../identity/join-token.ts';
+import type { Revocations } from '../identity/revocations.ts';
+import { isLoopback } from '../model/config.ts';
+import { defined } from '../model/defined.ts';
+import type { Clock } from '../util/clock.ts';
+import { Fault } from './fault.ts';
+import { jsonReply, type Reply, type Request, type RouteLine, read } from './route.ts';
+
+/** What the routes need of a control plane that is an authority. */
+export interface TrustParts {
+  readonly joinTokens: Pick<JoinTokens, 'create' | 'list' | 'revoke'>;
+  readonly revocations: Pick<Revocations, 'revoke' | 'list'>;
+  readonly authority: Pick<Authority, 'roots'>;
+  readonly doors: EnrolmentDoors;
+  /** The certificates that connected proxies show. */
+  readonly certificates: () => readonly ProxyCertificate[];
+}
+
+export interface ProxyCertificate extends IssuedCertificate {
+  /** `node.id`. */
+  readonly node: string;
+}
+
+const base = '/api/v1/trust';
+const dayMs = 86_400_000;
+const names = z.array(z.string().min(1)).default([]);
+const createBody = z.strictObject({
+  services: names,
+  gateways: names,
+  node: z.string().min(1).optional(),
+  ttlSeconds: z.number().min(1).max(86_400).optional(),
+});
+const idParams = z.strictObject({ id: z.string() });
+const revokeBody = z.strictObject({
+  kind: z.enum(['token', 'certificate', 'consul', 'oidc']),
+  id: z.string().min(1),
+  /** Default: for longer than any credential of ours lives. */
+  days: z.number().positive().max(3_660).default(400),
+});
+const forNodes = { contentTypes: ['application/json'] } as const;
+
+/** `parts` undefined: no authority is configured, and every line says so. */
+export function createTrustRoutes(parts: TrustParts | undefined, clock: Clock): readonly RouteLine[] {
+  const trust = (): TrustParts => {
+    if (parts === undefined) throw new Fault(409, 'CH1856', 'this control plane issues no credentials');
+    return parts;
+  };
+  return [
+    {
+      method: 'POST',
+      path: `${base}/join-tokens`,
+      summary: 'Make a one-time token with which a node gets its first credential; it is told this once',
+      body: {
+        contentTypes: ['application/json'],
+        description: '{"services": ["web"], "gateways": [], "node": "web-1", "ttlSeconds": 600}; node and ttl optional',
+      },
+      handle: async ({ body }) => {
+        const { joinTokens, authority } = trust();
+        const { services, gateways, node, ttlSeconds } = read(createBody, parsed(body));
+        const pin = authority.roots().roots[0]?.keyId;
+        const ttlMs = ttlSeconds === undefined ? undefined : ttlSeconds * 1000;
+        const { text, ...made } = await joinTokens.create(defined({ services, gateways, nodeId: node, ttlMs, pin }));
+        return jsonReply({ token: text, ...made }, 201);
+      },
+    },
+    {
+      method: 'GET',
+      path: `${base}/join-tokens`,
+      summary: 'Join tokens that nobody has used yet, without their secret',
+      handle: async () => jsonReply(await trust().joinTokens.list()),
+    },
+    {
+      method: 'DELETE',
+      path: `${base}/join-tokens/:id`,
+      summary: 'Make a join token worth nothing',
+      params: idParams,
+      handle: async ({ params }) => {
+        const { id } = read(idParams, params);
+        if (!(await trust().joinTokens.revoke(id))) throw new Fault(404, 'CH1703', 'there is no join token of this id');
+        return jsonReply({ id, result: 'revoked' });
+      },
+    },
+    {
+      method: 'GET',
+      path: `${base}/certificates`,
+      summary: 'The roots, the first of which signs, and the certificates that proxies have',
+      handle: () => {
+        const { authority, certificates } = trust();
+        const { generation, roots } = authority.roots();
+        const shown = roots.map(({ keyId, notAfterMs }, index) => ({ keyId, notAfterMs, signs: index === 0 }));
+        return jsonReply({ generation, roots: shown, certificates: certificates() });
+      },
+    },
+    {
+      method: 'GET',
+      path: `${base}/revocations`,
+      summary: 'Credentials that hold no more',
+      handle: () => jsonReply(trust().revocations.list()),
+    },
+    {
+      method: 'POST',
+      path: `${base}/revocations`,
+      summary: 'Have a credential hold no more, and its streams end within a minute',
+      body: {
+        contentTypes: ['application/json'],
+        description: '{"kind": "token", "id": "..."}: as the log names it; kinds: token, certificate, consul, oidc',
+      },
+      handle: async ({ body }) => {
+        const { kind, id, days } = read(revokeBody, parsed(body));
+        await trust().revocations.revoke(kind, id, clock.wall() + days * dayMs);
+        return jsonReply({ kind, id, result: 'revoked' }, 201);
+      },
+    },
+    {
+      method: 'GET',
+      path: enrolmentPaths.roots,
+      summary: 'The authorities of the mesh, as PEM',
+      open: 'they are public, and whoever joins needs them before it has anything else',
+      handle: () => asReply(trust().doors.roots()),
+    },
+    {
+      method: 'POST',
+      path: enrolmentPaths.join,
+      summary: 'Turn a join token into the credential of a node',
+      open: 'the join token in the body is the credential',
+      body: {
+        ...forNodes,
+        description: '{"token": "cj1...", "publicKey": base64 of a P-256 key as SPKI DER, optional}',
+      },
+      handle: async ({ body, address }) => asReply(await trust().doors.join(body, address)),
+    },
+    {
+      method: 'POST',
+      path: enrolmentPaths.renew,
+      summary: 'Turn the current credential of a node into the next one',
+      open: 'the node token in `authorization` is the credential',
+      body: { ...forNodes, description: '{}, or {"publicKey": base64 of a P-256 key as SPKI DER}' },
+      handle: async (request) => asReply(await trust().doors.renew(request.body, credentialsOf(request))),
+    },
+  ];
+}
+
+/** What does not leave the machine needs no TLS. */
+function credentialsOf({ authorization, address }: Request) {
+  return { tls: isLoopback(address.replace(/^::ffff:/, '')), authorization, consulToken: [], address };
+}
+
+function asReply({ status, contentType, body }: DoorAnswer): Reply {
+  return { status, contentType, body };
+}
+
+function parsed(body: string): unknown {
+  try {
+    return JSON.parse(body);
+  } catch {
+    throw new Fault(400, 'CH1704', 'the body is not JSON');
+  }
+}
