@@ -42,15 +42,16 @@ export const bitString = (bytes: Uint8Array): Uint8Array => element(tags.bitStri
 
 /** Seconds are kept, fractions cut. RFC 5280 4.1.2.5: UTCTime through 2049, GeneralizedTime from 2050. */
 export function time(ms: number): Uint8Array {
-  const digits = new Date(ms)
-    .toISOString()
-    .replace(/\.\d+Z$/, 'Z')
-    .replace(/[-:T]/g, '');
+  const digits = digitsOf(ms);
   const year = Number(digits.slice(0, 4));
   return year >= 1950 && year < 2050
     ? element(tags.utcTime, Buffer.from(digits.slice(2), 'latin1'))
     : element(tags.generalizedTime, Buffer.from(digits, 'latin1'));
 }
+
+/** `20300131235959Z` */
+const digitsOf = (ms: number): string =>
+  new Date(ms).toISOString().replace(/\.\d+Z$|[-:T]/g, (part) => (part.endsWith('Z') ? 'Z' : ''));
 
 export interface DerElement {
   readonly tag: number;
@@ -97,5 +98,7 @@ export function readTime({ tag, content }: DerElement): number {
   const match = /^(\d{4})(\d\d)(\d\d)(\d\d)(\d\d)(\d\d)Z$/.exec(full);
   if (match === null || (tag !== tags.utcTime && tag !== tags.generalizedTime)) throw new RangeError('not a time');
   const [year = 0, month = 0, day = 0, hour = 0, minute = 0, second = 0] = match.slice(1).map(Number);
-  return Date.UTC(year, month - 1, day, hour, minute, second);
+  const ms = Date.UTC(year, month - 1, day, hour, minute, second);
+  if (digitsOf(ms) !== full) throw new RangeError('not a day of the calendar');
+  return ms;
 }
