@@ -90,6 +90,6 @@ const rows = steps.map(({ what, counts, step }): Row => {
 const [load = 0] = loadavg();
 report(
   'signing',
-  `one thread, ECDSA P-256, median of rounds of ${roundMs / 1000} s; load of the machine ${load.toFixed(1)}`,
+  `one thread, ECDSA P-256, median of rounds of ${roundMs / 1000} s; load average ${load.toFixed(1)}${load > 1.5 ? ': other work was on the machine' : ''}`,
   rows,
 );

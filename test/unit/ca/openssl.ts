@@ -8,7 +8,9 @@ export const pem = (der: Uint8Array): string => new X509Certificate(der).toStrin
 
 /** PEM without parsing, for what may be broken. */
 const blindPem = (der: Uint8Array): string =>
-  `-----BEGIN CERTIFICATE-----\n${Buffer.from(der).toString('base64').replace(/.{64}(?=.)/g, '$&\n')}\n-----END CERTIFICATE-----\n`;
+  `-----BEGIN CERTIFICATE-----\n${Buffer.from(der)
+    .toString('base64')
+    .replace(/.{64}(?=.)/g, '$&\n')}\n-----END CERTIFICATE-----\n`;
 
 export interface Chain {
   readonly root: Uint8Array;
