@@ -54,9 +54,10 @@ export function differences(before: readonly Resource[], after: readonly Resourc
   return changed;
 }
 
-export function createStaticViews(initial: readonly Resource[] = []): StaticViews {
+/** `id` tells views of several providers apart. */
+export function createStaticViews(initial: readonly Resource[] = [], id = 'view'): StaticViews {
   let current = initial;
-  let view = viewOf(initial);
+  let view = viewOf(initial, id);
   let refusal: Refusal | undefined;
   const clients = new Set<ClientInfo>();
   const endpointListeners = new Set<(names: readonly string[]) => void>();
@@ -69,7 +70,7 @@ export function createStaticViews(initial: readonly Resource[] = []): StaticView
     publish(resources) {
       const changed = differences(current, resources);
       current = resources;
-      view = viewOf(resources);
+      view = viewOf(resources, id);
       const endpoints = changed.filter(({ type }) => type === typeUrls.endpoints).map(({ name }) => name);
       const others = changed.filter(({ type }) => type !== typeUrls.endpoints);
       if (endpoints.length > 0) for (const listener of endpointListeners) listener(endpoints);
