@@ -62,13 +62,18 @@ const authenticate = z
         jwksFile: path.describe('public keys of the issuer, read again when it changes'),
         issuer: text.describe('what `iss` must be'),
         audience: text.describe('what `aud` must have'),
-        claims: z
-          .strictObject({
-            services: text.default('services').describe('claim with the service, or a list of them'),
-            gateways: text.default('gateways').describe('claim with the gateway, or a list of them'),
-            node: text.optional().describe('claim with the one node id it is bound to'),
-          })
-          .prefault({}),
+        rules: z
+          .array(
+            z.strictObject({
+              subject: text.describe(
+                'what `sub` must be; `{name}` in it stands for letters, digits, dot, dash, underscore',
+              ),
+              services: z.array(text).optional().describe('services it may be, with the same places'),
+              gateways: z.array(text).optional().describe('gateways it may be, with the same places'),
+            }),
+          )
+          .min(1)
+          .describe('what each subject may be; the first that fits'),
       })
       .optional()
       .describe('tokens of an OpenID Connect issuer or of Kubernetes'),

@@ -69,6 +69,7 @@ describe('trust', () => {
       CHANCERY_TRUST_AUTHENTICATE_OIDC_JWKS_FILE: '/etc/jwks.json',
       CHANCERY_TRUST_AUTHENTICATE_OIDC_ISSUER: 'https://issuer',
       CHANCERY_TRUST_AUTHENTICATE_OIDC_AUDIENCE: 'chancery',
+      CHANCERY_TRUST_AUTHENTICATE_OIDC_RULES: '[{subject: "{name}", services: ["{name}"]}]',
     };
     const flags = { 'trust-leaf-minutes': '60', 'trust-authenticate-tokens': false, 'trust-names': 'plane.internal' };
     expect(trustOf('', { environment, flags })).toMatchObject({
@@ -82,7 +83,7 @@ describe('trust', () => {
       authenticate: {
         certificates: true,
         tokens: false,
-        oidc: { jwksFile: '/etc/jwks.json', claims: { services: 'services', gateways: 'gateways' } },
+        oidc: { jwksFile: '/etc/jwks.json', rules: [{ subject: '{name}', services: ['{name}'] }] },
       },
     });
     expect(trustOf('', { flags: { 'trust-root-kind': 'files', 'trust-root-path': '/k' } }).root).toEqual({
@@ -104,7 +105,7 @@ describe('trust', () => {
         certificates: false,
         tokens: true,
         consul: { address: 'http://consul:8500', datacenter: 'dc1' },
-        oidc: { jwksFile: '/j', issuer: 'i', audience: 'a', claims: { services: 's', gateways: 'g', node: 'n' } },
+        oidc: { jwksFile: '/j', issuer: 'i', audience: 'a', rules: [{ subject: 's', gateways: ['g'] }] },
       },
     };
     expect(trustOf(stringify({ trust: full }))).toEqual(full);
@@ -154,7 +155,14 @@ describe('trust', () => {
       'name one of file, env and command',
     ],
     ['trust: {authenticate: {certificates: false, tokens: false}}\n', 'nothing is believed'],
-    ['trust: {authenticate: {oidc: {issuer: i, audience: a}}}\n', '"trust.authenticate.oidc.jwksFile" is missing'],
+    [
+      'trust: {authenticate: {oidc: {issuer: i, audience: a, rules: [{subject: s}]}}}\n',
+      '"trust.authenticate.oidc.jwksFile" is missing',
+    ],
+    [
+      'trust: {authenticate: {oidc: {jwksFile: j, issuer: i, audience: a, rules: []}}}\n',
+      '"trust.authenticate.oidc.rules"',
+    ],
     ['trust: {leafMinute: 60}\n', 'Did you mean "leafMinutes"?'],
   ])('refuses %j', (text, expected) => {
     const { config, problems } = resolve(text);
