@@ -37,8 +37,9 @@ describe('a join token', () => {
   it('T4: is redeemed by exactly one of 100 at once', async () => {
     const replicas = Array.from({ length: 4 }, () => createJoinTokens({ store, clock, log }, { trustDomain }));
     const { text, id } = await tokens.create(web);
-    const answers = await Promise.all(Array.from({ length: 100 }, (_, n) => replicas[n % 4]?.redeem(text)));
-    expect(answers.filter((answer) => answer !== undefined && 'id' in answer)).toHaveLength(1);
+    const askers = Array.from({ length: 25 }, () => replicas).flat();
+    const answers = await Promise.all(askers.map((replica) => replica.redeem(text)));
+    expect(answers.filter((answer) => 'id' in answer)).toHaveLength(1);
     expect(
       log.lines.filter(({ message }) => message.includes('two at once')).map(({ fields }) => fields),
     ).toContainEqual({

@@ -1,0 +1,298 @@
+// Tokens of Consul, over a Consul that answers as told: what is asked, how long an answer holds, and what ends streams.
+// test/conformance/identity-consul.test.ts asks a real one.
+import { beforeEach, describe, expect, it } from 'vitest';
+import type { ConsulReply, ConsulRequest } from '../../../src/identity/consul-ask.ts';
+import { candidateServices } from '../../../src/identity/consul-rules.ts';
+import { type ConsulTokenOptions, type ConsulTokens, createConsulTokens } from '../../../src/identity/consul-token.ts';
+import type { Caller } from '../../../src/model/principal.ts';
+import { createFakeClock, type FakeClock } from '../../support/fake-clock.ts';
+import { createRecorder, credentials, outcome, principal, type Recorder, trustDomain, webId } from './rig.ts';
+
+const accessor = '11111111-2222-3333-4444-555555555555';
+const secret = 'c4n4ry00-0000-0000-0000-000000000001';
+
+let clock: FakeClock;
+let log: Recorder;
+let asked: ConsulRequest[];
+let self: (token: string) => ConsulReply | Promise<ConsulReply>;
+let allowed: (name: string) => boolean;
+let away: boolean;
+beforeEach(() => {
+  clock = createFakeClock();
+  log = createRecorder();
+  asked = [];
+  away = false;
+  self = () =>
+    reply(200, { AccessorID: accessor, ExpandedPolicies: [{ Rules: 'service "web" { policy = "write" }' }] });
+  allowed = () => true;
+});
+
+const reply = (status: number, body: unknown): ConsulReply => ({ status, text: JSON.stringify(body) });
+async function ask(request: ConsulRequest): Promise<ConsulReply> {
+  asked.push(request);
+  await new Promise<void>((resolve) => setImmediate(resolve));
+  if (away) throw new Error('no connection');
+  if (request.method === 'GET') return await self(request.token);
+  const body = request.body as readonly { readonly Segment: string }[];
+  return reply(
+    200,
+    body.map((check) => ({ ...check, Allow: allowed(check.Segment) })),
+  );
+}
+const tokens = (options: Partial<ConsulTokenOptions> = {}): ConsulTokens =>
+  createConsulTokens({ ask, clock, log }, { trustDomain, ...options });
+const shown = async (own: ConsulTokens, token = secret): Promise<Caller | undefined> =>
+  await own.verify(credentials({ consulToken: [token] }));
+
+async function running(own: ConsulTokens, use: () => Promise<void>): Promise<void> {
+  const stop = new AbortController();
+  const run = own.run(stop.signal);
+  await use();
+  stop.abort();
+  await run;
+}
+
+describe('a token of Consul', () => {
+  it('is who Consul says, for an hour at most', async () => {
+    expect(await shown(tokens())).toEqual({
+      id: webId,
+      services: ['web'],
+      gateways: [],
+      notAfterMs: clock.wall() + 3_600_000,
+      credential: { kind: 'consul', id: accessor },
+    });
+    expect(asked).toEqual([
+      { method: 'GET', path: '/v1/acl/token/self?expanded=true', token: secret },
+      {
+        method: 'POST',
+        path: '/v1/internal/acl/authorize',
+        token: secret,
+        body: [{ Resource: 'service', Segment: 'web', Access: 'write' }],
+      },
+    ]);
+  });
+
+  it('ends with its own time', async () => {
+    const ends = clock.wall() + 5000;
+    self = () =>
+      reply(200, { AccessorID: accessor, ServiceIdentities: [{ ServiceName: 'web' }], ExpirationTime: new Date(ends) });
+    const own = tokens();
+    expect(principal(await shown(own)).notAfterMs).toBe(ends);
+    clock.advance(5000);
+    expect(outcome(await shown(own))).toBe('expired');
+  });
+
+  it.each<[string, string, () => ConsulReply]>([
+    ['unknown', 'unknown-key', () => ({ status: 403, text: 'token does not exist: ACL not found' })],
+    ['gone', 'unknown-key', () => ({ status: 404, text: '' })],
+    [
+      'anonymous',
+      'not-entitled',
+      () =>
+        reply(200, { AccessorID: '00000000-0000-0000-0000-000000000002', ServiceIdentities: [{ ServiceName: 'web' }] }),
+    ],
+    [
+      'of no service',
+      'not-entitled',
+      () =>
+        reply(200, { AccessorID: accessor, ExpandedPolicies: [{ Rules: 'service_prefix "" { policy = "write" }' }] }),
+    ],
+    [
+      'of a name without an id',
+      'not-entitled',
+      () => reply(200, { AccessorID: accessor, ServiceIdentities: [{ ServiceName: 'a|b' }] }),
+    ],
+    ['without ACLs there', 'unavailable', () => ({ status: 401, text: 'ACL support disabled' })],
+    ['when Consul is overloaded', 'unavailable', () => ({ status: 429, text: '' })],
+    ['when Consul has no leader', 'unavailable', () => ({ status: 500, text: 'No cluster leader' })],
+    ['answered with garbage', 'unavailable', () => ({ status: 200, text: '<html>' })],
+    ['answered without an accessor', 'unavailable', () => reply(200, { ServiceIdentities: [{ ServiceName: 'web' }] })],
+    [
+      'answered with an end that is none',
+      'unavailable',
+      () => reply(200, { AccessorID: accessor, ExpirationTime: 'soon' }),
+    ],
+    ['answered with a redirect', 'unavailable', () => ({ status: 301, text: '' })],
+  ])('%s: %s', async (_, expected, answer) => {
+    self = answer;
+    expect(outcome(await shown(tokens()))).toBe(expected);
+  });
+
+  it('may write what Consul allows, name by name', async () => {
+    const names = ['web', 'api', 'db'].map((ServiceName) => ({ ServiceName }));
+    self = () => reply(200, { AccessorID: accessor, ServiceIdentities: names });
+    allowed = (name) => name !== 'db';
+    expect(principal(await shown(tokens())).services).toEqual(['api', 'web']);
+    allowed = () => false;
+    expect(outcome(await shown(tokens()))).toBe('not-entitled');
+  });
+
+  it.each<[string, unknown]>([
+    ['a refusal for each', [{ Resource: 'service', Segment: 'web', Access: 'read', Allow: true }]],
+    ['another name', [{ Resource: 'service', Segment: 'api', Access: 'write', Allow: true }]],
+    ['another resource', [{ Resource: 'key', Segment: 'web', Access: 'write', Allow: true }]],
+    ['no yes', [{ Resource: 'service', Segment: 'web', Access: 'write', Allow: 'true' }]],
+    ['null', [null]],
+  ])('is nobody where the answer is about %s', async (_, answers) => {
+    const own = createConsulTokens(
+      { clock, log, ask: async (request) => (request.method === 'GET' ? await self('') : reply(200, answers)) },
+      { trustDomain },
+    );
+    expect(outcome(await shown(own))).toBe('not-entitled');
+  });
+
+  it('is not asked about where it cannot be one', async () => {
+    const own = tokens();
+    for (const consulToken of [[''], ['a b'], ['a\u0000'], ['é'], ['x'.repeat(257)]])
+      expect(outcome(await own.verify(credentials({ consulToken }))), consulToken.join()).toBe('malformed');
+    expect(outcome(await own.verify(credentials({ consulToken: [secret, secret] })))).toBe('ambiguous');
+    expect(own.verify(credentials({ consulToken: [secret], tls: false }))).toBeUndefined();
+    expect(own.verify(credentials())).toBeUndefined();
+    expect(asked).toEqual([]);
+  });
+
+  it('T21: is in no line of the log, nor are Consul’s words about it', async () => {
+    const own = tokens();
+    away = true;
+    expect(outcome(await shown(own))).toBe('unavailable');
+    away = false;
+    self = (token) => ({ status: 403, text: `token ${token} does not exist` });
+    await shown(own);
+    expect(log.lines).toHaveLength(1);
+    expect(log.text()).not.toContain('c4n4ry');
+  });
+});
+
+describe('an answer of Consul', () => {
+  it('holds for a minute, and is asked for once by many', async () => {
+    const own = tokens();
+    await Promise.all(Array.from({ length: 20 }, () => shown(own)));
+    expect(asked).toHaveLength(2);
+    clock.advance(59_999);
+    expect(outcome(await shown(own))).toBe('accepted');
+    expect(asked).toHaveLength(2);
+    clock.advance(1);
+    await shown(own);
+    expect(asked).toHaveLength(4);
+  });
+
+  it('never holds for longer than a minute, whatever is configured', async () => {
+    const own = tokens({ cacheMs: 3_600_000 });
+    await shown(own);
+    clock.advance(60_000);
+    self = () => ({ status: 403, text: '' });
+    expect(outcome(await shown(own))).toBe('unknown-key');
+  });
+
+  it('that is a refusal is not kept', async () => {
+    const own = tokens();
+    const good = self;
+    self = () => ({ status: 403, text: '' });
+    expect(outcome(await shown(own))).toBe('unknown-key');
+    self = good;
+    expect(outcome(await shown(own))).toBe('accepted');
+  });
+
+  it('T15: that changes closes streams within a minute', async () => {
+    const own = tokens();
+    const told: string[][] = [];
+    own.onRevoked((ids) => told.push([...ids]));
+    await running(own, async () => {
+      await clock.advanceAsync(20_000);
+      await shown(own);
+      await clock.advanceAsync(40_000);
+      expect(told).toEqual([]);
+      self = () => ({ status: 403, text: '' });
+      await clock.advanceAsync(59_000);
+      expect(told).toEqual([[accessor]]);
+      await clock.advanceAsync(120_000);
+      expect(told).toHaveLength(1);
+    });
+    const count = asked.length;
+    expect(outcome(await shown(own))).toBe('unknown-key');
+    expect(asked).toHaveLength(count + 1);
+  });
+
+  it('T15: with fewer services closes streams too', async () => {
+    const own = tokens();
+    const told: string[][] = [];
+    own.onRevoked((ids) => told.push([...ids]));
+    await running(own, async () => {
+      await shown(own);
+      self = () => reply(200, { AccessorID: accessor, ServiceIdentities: [{ ServiceName: 'api' }] });
+      await clock.advanceAsync(60_000);
+      expect(told).toEqual([[accessor]]);
+      expect(principal(await shown(own)).services).toEqual(['api']);
+    });
+  });
+
+  it('that does not come puts nobody out, and lets nobody new in', async () => {
+    const own = tokens();
+    const told: unknown[] = [];
+    own.onRevoked((ids) => told.push(ids));
+    await running(own, async () => {
+      await shown(own);
+      away = true;
+      await clock.advanceAsync(120_000);
+      expect(told).toEqual([]);
+      expect(outcome(await shown(own))).toBe('unavailable');
+      away = false;
+      expect(outcome(await shown(own))).toBe('accepted');
+    });
+  });
+
+  it('is asked for no more once no stream of the token can be open', async () => {
+    const own = tokens({ lifeMs: 100_000 });
+    await running(own, async () => {
+      await shown(own);
+      await clock.advanceAsync(130_000);
+      const before = asked.length;
+      await clock.advanceAsync(600_000);
+      expect(asked).toHaveLength(before);
+    });
+  });
+
+  it('is kept for no more tokens than may be: the oldest is closed', async () => {
+    self = (token) =>
+      reply(200, { AccessorID: accessor.replace(/.$/, token), ServiceIdentities: [{ ServiceName: 'web' }] });
+    const own = tokens({ tokens: 2 });
+    const told: string[][] = [];
+    own.onRevoked((ids) => told.push([...ids]));
+    for (const token of ['a', 'b', 'a', 'c']) await shown(own, token);
+    expect(told).toEqual([[accessor.replace(/.$/, 'a')]]);
+  });
+});
+
+describe('the services that rules name', () => {
+  const ofRules = (Rules: string): readonly string[] => candidateServices({ ExpandedPolicies: [{ Rules }] });
+  it.each<[string, readonly string[]]>([
+    ['service "web" { policy = "write" }\nservice "api" {policy="read"}', ['api', 'web']],
+    ['service"web"{policy="write"}', ['web']],
+    ['service_prefix "web" { policy = "write" }', []],
+    ['my-service "web" { }', []],
+    ['key_prefix "service/" { policy = "write" }', []],
+    ['{"service": {"web": {"policy": "write"}}, "service_prefix": {"x": {}}}', ['web']],
+    ['{"service": [{"web": {}}, {"api": {}}]}', ['api', 'web']],
+    ['acl = "write"', []],
+    ['{"service": "web"}', []],
+    ['', []],
+  ])('%s', (rules, names) => {
+    expect(ofRules(rules)).toEqual(names);
+  });
+
+  it('come from identities, templates and roles too, and are at most 64', () => {
+    const token = {
+      ServiceIdentities: [{ ServiceName: 'a' }, { ServiceName: 7 }, null],
+      TemplatedPolicies: [
+        { TemplateName: 'builtin/service', TemplateVariables: { Name: 'b' } },
+        { TemplateName: 'builtin/dns', TemplateVariables: { Name: 'x' } },
+      ],
+      ExpandedRoles: [{ ServiceIdentities: [{ ServiceName: 'c' }] }],
+    };
+    expect(candidateServices(token)).toEqual(['a', 'b', 'c']);
+    const many = Array.from({ length: 200 }, (_, n) => ({ ServiceName: `s${n}` }));
+    expect(candidateServices({ ServiceIdentities: many })).toHaveLength(64);
+    for (const odd of [{ ServiceIdentities: 'x' }, { ExpandedRoles: {} }, { ExpandedPolicies: [{ Rules: 7 }] }, {}])
+      expect(candidateServices(odd)).toEqual([]);
+  });
+});
