@@ -463,6 +463,27 @@ export const errorCodes = {
     title: 'The certificate could not be signed',
     hint: 'Look in the log for why the signing thread ended.',
   },
+  CH1821: {
+    title: 'The store cannot be asked',
+    hint: 'Check that it runs and that its address, certificates or folder are right, then try again; nothing was taken for absent.',
+  },
+  CH1822: {
+    title: 'The store refused the access',
+    hint: 'Check the token, or user and password, that their file can be read, and that they may read and write below the prefix.',
+  },
+  CH1823: {
+    title: 'The key is not one of a store',
+    hint: 'Use lower-case letters, digits, `.`, `_`, `-` and `/`: at most 512 bytes, 200 between two `/`.',
+  },
+  CH1824: { title: 'The value is too large for the store', hint: 'Store at most 128 KiB under one key.' },
+  CH1825: {
+    title: 'What the store answered cannot be read',
+    hint: 'Check that the address is that of the store itself, and that nothing else writes below its prefix or folder.',
+  },
+  CH1826: {
+    title: 'Others can use the folder of the store',
+    hint: 'Give it to the user that runs Chancery, with mode 700.',
+  },
   CH1831: {
     title: 'The key that signs node tokens cannot be opened',
     hint: 'Give the key-encryption key that sealed it, or put it back in the store from a backup; it is never replaced by itself.',
@@ -522,6 +543,10 @@ export const errorCodes = {
   CH1858: {
     title: 'Too many failed attempts to join or renew',
     hint: 'Wait a minute and try again.',
+  },
+  CH1869: {
+    title: 'The key that seals cannot be used',
+    hint: 'Give it back to its owner with mode 600, or restore it from a backup: what it sealed opens with no other.',
   },
 } as const satisfies Record<string, ErrorCode>;
 
