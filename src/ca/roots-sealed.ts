@@ -22,7 +22,7 @@ export interface SealedRootsOptions {
 
 export function createSealedRoots(deps: { readonly clock: Clock }, options: SealedRootsOptions): RootProvider {
   const { store, keyEncryptionKey, trustDomain } = options;
-  const path = `ca/root/${rootGeneration}`;
+  const path = `ca/roots/${rootGeneration}`;
   const place: Place = { path, trustDomain, generation: rootGeneration };
   const keeping = {
     kind: 'sealed',

@@ -25,5 +25,5 @@ export interface Store {
   delete(key: string, expect: { readonly revision: string }): Promise<boolean>;
 }
 
-/** Keys: lower-case segments of at most 200 bytes joined by `/`, at most 512 bytes; `ca/root/1`, `tokens/join/<hash>`. */
+/** Keys: lower-case segments of at most 200 bytes joined by `/`, at most 512 bytes; `ca/roots/1`, `tokens/join/<hash>`. */
 export const storeKey = /^[a-z0-9][a-z0-9._-]*(?:\/[a-z0-9][a-z0-9._-]*)*$/;

@@ -1,5 +1,5 @@
 // Where a store of files keeps what, and how a file or folder comes onto the disk for good.
-// `root/ca/root/1=/REVISION` (empty: the key `ca/root/1` has this revision), `root/.values/REVISION` (its bytes),
+// `root/ca/roots/1=/REVISION` (empty: the key `ca/roots/1` has this revision), `root/.values/REVISION` (its bytes),
 // `root/.drafts/REVISION/` (a key that is about to be there). No part of a key begins with a dot or ends in `=`.
 import { mkdir, open, readdir } from 'node:fs/promises';
 import { join, resolve } from 'node:path';

@@ -6,7 +6,7 @@ import type { AppError } from '../../../src/util/errors.ts';
 
 const kek = randomBytes(32);
 const secret = randomBytes(200);
-const place: Place = { path: 'ca/root/1', trustDomain: 'mesh.example', generation: 1 };
+const place: Place = { path: 'ca/roots/1', trustDomain: 'mesh.example', generation: 1 };
 const envelope = seal(kek, place, secret);
 const fields = JSON.parse(Buffer.from(envelope).toString()) as Record<string, unknown>;
 const altered = (change: Record<string, unknown>): Uint8Array => Buffer.from(JSON.stringify({ ...fields, ...change }));
@@ -63,7 +63,7 @@ describe('an envelope', () => {
   });
 
   it.each<[string, Partial<Place>]>([
-    ['under another key of the store', { path: 'ca/root/2' }],
+    ['under another key of the store', { path: 'ca/roots/2' }],
     ['in another trust domain', { trustDomain: 'other.example' }],
     ['in another generation', { generation: 2 }],
   ])('does not open %s, whether or not it says where it belongs', (_, change) => {

@@ -1,13 +1,10 @@
 // The openssl command as a second opinion about our certificates. Works on one temporary folder, at a given time.
 import { spawnSync } from 'node:child_process';
-import { X509Certificate } from 'node:crypto';
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 
-export const pem = (der: Uint8Array): string => new X509Certificate(der).toString();
-
-/** PEM without parsing, for what may be broken. */
-const blindPem = (der: Uint8Array): string =>
+/** Without parsing: it may be broken. */
+const pem = (der: Uint8Array): string =>
   `-----BEGIN CERTIFICATE-----\n${Buffer.from(der)
     .toString('base64')
     .replace(/.{64}(?=.)/g, '$&\n')}\n-----END CERTIFICATE-----\n`;
@@ -24,9 +21,9 @@ export function opensslVerify(
   { root, intermediates, leaf }: Chain,
   at: { readonly purpose: 'sslclient' | 'sslserver' | 'any'; readonly ms: number },
 ): { readonly ok: boolean; readonly text: string } {
-  writeFileSync(join(folder, 'root.pem'), blindPem(root));
-  writeFileSync(join(folder, 'between.pem'), intermediates.map(blindPem).join(''));
-  writeFileSync(join(folder, 'leaf.pem'), blindPem(leaf));
+  writeFileSync(join(folder, 'root.pem'), pem(root));
+  writeFileSync(join(folder, 'between.pem'), intermediates.map(pem).join(''));
+  writeFileSync(join(folder, 'leaf.pem'), pem(leaf));
   const between = intermediates.length > 0 ? ['-untrusted', 'between.pem'] : [];
   const options = [
     '-x509_strict',

@@ -12,7 +12,7 @@ import { createFakeClock } from '../../support/fake-clock.ts';
 import { trustDomain, year } from './authority.ts';
 import { createMemoryStore, type MemoryStore } from './memory-store.ts';
 
-const path = 'ca/root/1';
+const path = 'ca/roots/1';
 const place = { path, trustDomain, generation: 1 };
 const kek = randomBytes(32);
 const clock = createFakeClock();
