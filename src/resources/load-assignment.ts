@@ -1,7 +1,7 @@
 // ClusterLoadAssignment by hand: the one message written on every endpoint event (the library was measured
 // at ten times the cost). It must not know instances. Invariant: byte-equal to the library's encoding; a test holds that.
 // Field numbers: envoy/config/endpoint/v3/endpoint.proto, endpoint_components.proto, config/core/v3/address.proto, base.proto.
-import { concat, putVarint, varintSize } from './wire.ts';
+import { concat, delimited, putVarint, varintSize } from './wire.ts';
 
 export interface EndpointEntry {
   /** IP literal. */
@@ -11,6 +11,8 @@ export interface EndpointEntry {
   readonly healthStatus: 1 | 2;
   /** 1..128. */
   readonly weight: number;
+  /** Marks it for the cluster's plaintext socket; absent: it is reached by the default one. */
+  readonly plaintext?: boolean;
 }
 
 export interface LocalityEntry {
@@ -20,6 +22,10 @@ export interface LocalityEntry {
   readonly endpoints: readonly EndpointEntry[];
 }
 
+/** The mark of an endpoint that is reached in plaintext. */
+export const plaintextMatch = { key: 'chancery', value: 'plaintext' } as const;
+
+const matchMetadata = 'envoy.transport_socket_match';
 const utf8 = new TextEncoder();
 const largestWeight = 4_294_967_295;
 
@@ -32,15 +38,25 @@ function text(field: number, value: string): Uint8Array {
   return target;
 }
 
+/** `metadata` of an endpoint in plaintext: a Metadata with one Struct in it, the same bytes for all. */
+const plaintextField = delimited(
+  3,
+  delimited(
+    1,
+    text(1, matchMetadata),
+    delimited(2, delimited(1, text(1, plaintextMatch.key), delimited(2, text(3, plaintextMatch.value)))),
+  ),
+);
+
 /** One `lb_endpoints` field of a locality, tag included. */
-function endpoint({ address, port, healthStatus, weight }: EndpointEntry): Uint8Array {
+function endpoint({ address, port, healthStatus, weight, plaintext = false }: EndpointEntry): Uint8Array {
   const addressBytes = Buffer.from(address, 'utf8');
   const socket = 1 + varintSize(addressBytes.length) + addressBytes.length + 1 + varintSize(port);
   const wrapped = 1 + varintSize(socket) + socket;
   const inner = 1 + varintSize(wrapped) + wrapped;
   // The default weight is 1 where none is written, so the common case stays small.
   const weightSize = weight === 1 ? 0 : 3 + varintSize(weight);
-  const body = 1 + varintSize(inner) + inner + 2 + weightSize;
+  const body = 1 + varintSize(inner) + inner + 2 + (plaintext ? plaintextField.length : 0) + weightSize;
   const target = new Uint8Array(1 + varintSize(body) + body);
   let at = 0;
   const open = (field: number, length: number): void => {
@@ -58,6 +74,10 @@ function endpoint({ address, port, healthStatus, weight }: EndpointEntry): Uint8
   at = putVarint(target, at, port);
   target[at++] = 2 << 3;
   target[at++] = healthStatus;
+  if (plaintext) {
+    target.set(plaintextField, at);
+    at += plaintextField.length;
+  }
   if (weight !== 1) {
     open(4, 1 + varintSize(weight));
     target[at++] = 1 << 3;
@@ -115,9 +135,12 @@ export function loadAssignmentJson(clusterName: string, localities: readonly Loc
     clusterName,
     endpoints: localities.map(({ region, zone, subZone, endpoints }) => ({
       locality: { region, zone, subZone },
-      lbEndpoints: endpoints.map(({ address, port, healthStatus, weight }) => ({
+      lbEndpoints: endpoints.map(({ address, port, healthStatus, weight, plaintext }) => ({
         endpoint: { address: { socketAddress: { address, portValue: port } } },
         healthStatus: healthStatus === 1 ? ('HEALTHY' as const) : ('UNHEALTHY' as const),
+        ...(plaintext === true
+          ? { metadata: { filterMetadata: { [matchMetadata]: { [plaintextMatch.key]: plaintextMatch.value } } } }
+          : {}),
         ...(weight === 1 ? {} : { loadBalancingWeight: weight }),
       })),
       loadBalancingWeight: localityWeight(endpoints),

@@ -1,17 +1,18 @@
 // The clusters of all services, shared by every view of one kind of client. It must not know views.
 // Invariant: every cluster that a Route names is there, if need be an empty one, so that no route ever names nothing.
 import type { ClusterJson } from '../gen/envoy/config/cluster/v3/cluster_pb.js';
-import type { Instance } from '../model/instance.ts';
-import type { Problem } from '../model/problem.ts';
+import { createProblem, type Problem } from '../model/problem.ts';
 import type { Service, Subset } from '../model/service.ts';
 import type { World } from '../model/world.ts';
 import type { Encoded, Encoder } from '../resources/encode.ts';
 import type { Resource } from '../resources/resource.ts';
 import { typeUrls } from '../resources/type-urls.ts';
 import { clusterName } from './cluster-names.ts';
-import { clusterJson, emptyClusterJson } from './clusters.ts';
+import { type ClusterSource, clusterJson, emptyClusterJson } from './clusters.ts';
 import type { EndpointTable } from './endpoint-table.ts';
 import { createKeyedMemo, type Ran, sameItems } from './memo.ts';
+import { reachOf, secretRefs } from './mutual-tls.ts';
+import { provenanceOf } from './origin.ts';
 
 export interface ClusterTable {
   readonly resources: ReadonlyMap<string, Resource>;
@@ -22,12 +23,9 @@ export interface ClusterTable {
 export interface ClusterShape {
   /** In the counters. */
   readonly stage: string;
-  /** `byDns`: the instances have host names, so they are part of the cluster. */
-  cluster(
-    service: Service,
-    subset: Subset | undefined,
-    source: { readonly byDns: boolean; readonly instances: readonly Instance[] },
-  ): ClusterJson;
+  /** Its clients show a certificate and ask for one; else they are given no `peer`. */
+  readonly mutualTls: boolean;
+  cluster(service: Service, subset: Subset | undefined, source: ClusterSource): ClusterJson;
   /** A cluster that nothing answers in. */
   empty(name: string): ClusterJson;
   /** Empty clusters that are always there. */
@@ -36,6 +34,7 @@ export interface ClusterShape {
 
 export const envoyClusters: ClusterShape = {
   stage: 'clusters',
+  mutualTls: true,
   cluster: clusterJson,
   empty: emptyClusterJson,
   always: [],
@@ -72,24 +71,50 @@ export function createClusterTable(
   const empties = createKeyedMemo<Encoded<Resource>>(ran, `empty ${shape.stage}`);
   let last: { inputs: readonly unknown[]; made: readonly Encoded<Resource>[]; table: ClusterTable } | undefined;
 
-  function ofService(service: Service, byDns: EndpointTable['byDns']): readonly Encoded<Resource>[] {
+  function ofService(world: World, service: Service, byDns: EndpointTable['byDns']): readonly Encoded<Resource>[] {
     const instances = byDns.get(service.id);
-    return clusters.get(service.id, [service, instances], () =>
-      [undefined, ...service.subsets].map((subset) => {
+    const reach = reachOf(service, world.mesh);
+    // Between strict and permissive only endpoints differ, and those are in the cluster by name only.
+    const mode = instances === undefined ? reach.mtls === 'off' : reach.mtls;
+    const peer = shape.mutualTls && reach.mtls !== 'off' ? reach.peer : undefined;
+    return clusters.get(service.id, [service, instances, mode, peer], () => {
+      const all = [undefined, ...service.subsets];
+      if (shape.mutualTls && reach.mtls !== 'off' && peer === undefined)
+        return nameless(
+          service,
+          all.map((subset) => clusterName(service.id, subset?.name)),
+        );
+      const source: ClusterSource = {
+        byDns: instances !== undefined,
+        instances: instances ?? [],
+        mtls: reach.mtls,
+        ...(peer === undefined ? {} : { peer }),
+      };
+      return all.map((subset) => {
         const name = clusterName(service.id, subset?.name);
-        const json = shape.cluster(service, subset, { byDns: instances !== undefined, instances: instances ?? [] });
-        const deps = instances === undefined ? [{ type: typeUrls.endpoints, name }] : [];
+        const json = shape.cluster(service, subset, source);
+        const deps = [
+          ...(instances === undefined ? [{ type: typeUrls.endpoints, name }] : []),
+          ...(peer === undefined ? [] : secretRefs),
+        ];
         return encoder.resource({ type: typeUrls.cluster, name }, json, { deps, provenance: service.provenance });
-      }),
-    );
+      });
+    });
+  }
+
+  /** Threat T6: without a name to ask the callee for there is no cluster in mutual TLS, and none in plaintext instead. */
+  function nameless(service: Service, names: readonly string[]): readonly Encoded<Resource>[] {
+    const problem = createProblem('CH1237', provenanceOf(service), `"${service.id}" cannot stand in a certificate`);
+    return [{ ok: false, problem }, ...names.map((name) => emptyCluster(encoder, name, shape))];
   }
 
   return (world, endpoints) => {
-    const inputs = [world.services, world.routes, endpoints.byDns];
+    const { mtls, certificates, trustDomain } = world.mesh;
+    const inputs = [world.services, world.routes, endpoints.byDns, mtls, certificates, trustDomain];
     if (last !== undefined && sameItems(last.inputs, inputs)) return last.table;
     clusters.sweep();
     empties.sweep();
-    const made = [...world.services.values()].flatMap((service) => ofService(service, endpoints.byDns));
+    const made = [...world.services.values()].flatMap((service) => ofService(world, service, endpoints.byDns));
     const resources = new Map<string, Resource>();
     for (const item of made) if (item.ok) resources.set(item.value.name, item.value);
     for (const name of [...shape.always, ...unknownNames(world, (known) => resources.has(known))]) {

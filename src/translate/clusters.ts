@@ -8,11 +8,13 @@ import type { OutlierDetectionJson } from '../gen/envoy/config/cluster/v3/outlie
 import type { HealthCheckJson } from '../gen/envoy/config/core/v3/health_check_pb.js';
 import type { HttpProtocolOptionsJson } from '../gen/envoy/extensions/upstreams/http/v3/http_protocol_options_pb.js';
 import type { Instance } from '../model/instance.ts';
+import type { Mtls } from '../model/mtls.ts';
 import type { Limits, OutlierDetection, Service, Subset } from '../model/service.ts';
 import { loadAssignmentJson } from '../resources/load-assignment.ts';
 import { clusterName } from './cluster-names.ts';
 import { duration } from './durations.ts';
 import { localities } from './endpoints.ts';
+import { upstreamSockets } from './mutual-tls.ts';
 
 const httpOptions = 'envoy.extensions.upstreams.http.v3.HttpProtocolOptions';
 
@@ -115,18 +117,23 @@ function discovery(source: { byDns: boolean; endpoints: () => object }): Cluster
   };
 }
 
-/** `byDns` instances are written into the cluster; `instances` are looked at only then. */
-export function clusterJson(
-  service: Service,
-  subset: Subset | undefined,
-  source: { readonly byDns: boolean; readonly instances: readonly Instance[] },
-): ClusterJson {
+export interface ClusterSource {
+  /** The instances are written into the cluster, as Envoy resolves their names; `instances` are looked at only then. */
+  readonly byDns: boolean;
+  readonly instances: readonly Instance[];
+  /** What holds for the service. */
+  readonly mtls: Mtls;
+  /** SPIFFE id of the sidecars before the instances; absent: plaintext. */
+  readonly peer?: string;
+}
+
+export function clusterJson(service: Service, subset: Subset | undefined, source: ClusterSource): ClusterJson {
   const name = clusterName(service.id, subset?.name);
   const checks = healthChecks(service);
   return {
     ...discovery({
       byDns: source.byDns,
-      endpoints: () => loadAssignmentJson(name, localities(service, source.instances, subset)),
+      endpoints: () => loadAssignmentJson(name, localities(service, source.instances, subset, source.mtls)),
     }),
     name,
     ...statName(name),
@@ -138,6 +145,7 @@ export function clusterJson(
     // Without it Envoy keeps a host that left the registry for as long as its own check still passes.
     ...(checks.length === 0 ? {} : { healthChecks: checks, ignoreHealthOnHostRemoval: true }),
     ...protocolOptions(service.protocol, service.idleTimeoutMs),
+    ...(source.peer === undefined ? {} : upstreamSockets(service, source.peer)),
   };
 }
 

@@ -1,6 +1,8 @@
 // The endpoints of all services as encoded resources, beside the views: one endpoint event encodes one message.
 // It must not know views. Invariant: an unchanged service keeps its resources, an unchanged World its whole table.
+import { isDeepStrictEqual } from 'node:util';
 import type { Instance } from '../model/instance.ts';
+import { effectiveMtls, type Mtls } from '../model/mtls.ts';
 import type { ServiceId } from '../model/names.ts';
 import type { Problem } from '../model/problem.ts';
 import type { Service } from '../model/service.ts';
@@ -31,9 +33,17 @@ interface Row {
 interface Making {
   readonly world: World;
   readonly services: readonly Service[];
+  /** What holds for each service. */
+  readonly mtls: readonly Mtls[];
   readonly instances: readonly (readonly Instance[])[];
   readonly rows: readonly Row[];
   readonly table: EndpointTable;
+}
+
+interface RowInput {
+  readonly service: Service;
+  readonly instances: readonly Instance[];
+  readonly mtls: Mtls;
 }
 
 const none: readonly Instance[] = [];
@@ -41,10 +51,10 @@ const none: readonly Instance[] = [];
 export function createEndpointTable(encoder: Encoder, ran: Ran): (world: World) => EndpointTable {
   let last: Making | undefined;
 
-  function resource(service: Service, instances: readonly Instance[], subset?: Service['subsets'][number]): Resource {
+  function resource({ service, instances, mtls }: RowInput, subset?: Service['subsets'][number]): Resource {
     const name = clusterName(service.id, subset?.name);
     encoder.count(typeUrls.endpoints);
-    const bytes = encodeLoadAssignment(name, localities(service, instances, subset));
+    const bytes = encodeLoadAssignment(name, localities(service, instances, subset, mtls));
     const made = encoder.record({ type: typeUrls.endpoints, name }, bytes, {
       deps: [],
       provenance: service.provenance,
@@ -53,11 +63,14 @@ export function createEndpointTable(encoder: Encoder, ran: Ran): (world: World) 
     return before?.version === made.version && sameItems(before.provenance, made.provenance) ? before : made;
   }
 
-  function row(service: Service, instances: readonly Instance[]): Row {
+  /** `before`: its facts are kept where the new ones say the same, so that an event that changes none touches no view. */
+  function row(input: RowInput, before?: Row): Row {
     countRun(ran, 'endpoints');
-    const facts = endpointFacts(service, instances);
+    const { service, instances, mtls } = input;
+    const fresh = endpointFacts(service, instances, mtls);
+    const facts = isDeepStrictEqual(before?.facts, fresh) ? (before?.facts ?? fresh) : fresh;
     if (facts.byDns) return { resources: [], facts };
-    return { resources: [undefined, ...service.subsets].map((subset) => resource(service, instances, subset)), facts };
+    return { resources: [undefined, ...service.subsets].map((subset) => resource(input, subset)), facts };
   }
 
   function whole(world: World, services: readonly Service[], rows: readonly Row[]): EndpointTable {
@@ -84,19 +97,21 @@ export function createEndpointTable(encoder: Encoder, ran: Ran): (world: World) 
   function rebuild(world: World): Making {
     const known = new Map(last?.services.map((service, index) => [service, index]));
     const services = [...world.services.values()];
+    const mtls = services.map((service) => effectiveMtls(service, world.mesh));
     const instances = services.map(({ id }) => world.endpoints.get(id) ?? none);
     const rows = services.map((service, index) => {
       const at = known.get(service);
       const own = instances[index] ?? none;
-      const old = at !== undefined && last?.instances[at] === own ? last.rows[at] : undefined;
-      return old ?? row(service, own);
+      const mode = mtls[index] ?? 'off';
+      const same = at !== undefined && last?.instances[at] === own && last.mtls[at] === mode;
+      return (same ? last?.rows[at] : undefined) ?? row({ service, instances: own, mtls: mode });
     });
-    return { world, services, instances, rows, table: whole(world, services, rows) };
+    return { world, services, mtls, instances, rows, table: whole(world, services, rows) };
   }
 
   /** The hot path: the services are the same, some instances are not. */
   function update(world: World, before: Making): Making {
-    const { services } = before;
+    const { services, mtls } = before;
     let instances: (readonly Instance[])[] | undefined;
     let rows: Row[] | undefined;
     const changed: { readonly old: Row; readonly now: Row }[] = [];
@@ -108,7 +123,7 @@ export function createEndpointTable(encoder: Encoder, ran: Ran): (world: World) 
       if (own === before.instances[index]) continue;
       instances ??= [...before.instances];
       rows ??= [...before.rows];
-      const now = row(service, own);
+      const now = row({ service, instances: own, mtls: mtls[index] ?? 'off' }, old);
       instances[index] = own;
       rows[index] = now;
       changed.push({ old, now });
@@ -116,17 +131,21 @@ export function createEndpointTable(encoder: Encoder, ran: Ran): (world: World) 
     if (instances === undefined || rows === undefined) return { ...before, world };
     const plain = changed.every(({ old, now }) => old.facts === now.facts && !now.facts.byDns);
     const table = plain ? { ...before.table, resources: withRows(before, changed) } : whole(world, services, rows);
-    return { world, services, instances, rows, table };
+    return { world, services, mtls, instances, rows, table };
   }
 
   return (world) => {
     if (last?.world !== world) {
-      const same = last !== undefined && last.world.services === world.services;
+      const same = last !== undefined && last.world.services === world.services && sameMode(last.world, world);
       if (!same || last === undefined) last = rebuild(world);
       else last = last.world.endpoints === world.endpoints ? { ...last, world } : update(world, last);
     }
     return last.table;
   };
+}
+
+function sameMode({ mesh: before }: World, { mesh: after }: World): boolean {
+  return before.mtls === after.mtls && before.certificates === after.certificates;
 }
 
 /** The resources of before with the changed rows' in their places; the same map when every bytes stayed. */

@@ -3,6 +3,7 @@
 // too: Envoy needs them for its panic threshold), in one stable order.
 import { isIP } from 'node:net';
 import type { Instance } from '../model/instance.ts';
+import type { Mtls } from '../model/mtls.ts';
 import { createProblem, type Problem } from '../model/problem.ts';
 import type { Service, Subset } from '../model/service.ts';
 import type { EndpointEntry, LocalityEntry } from '../resources/load-assignment.ts';
@@ -11,17 +12,25 @@ import { provenanceOf } from './origin.ts';
 export interface Dialled {
   readonly address: string;
   readonly port: number;
+  /** In a cluster whose socket is mutual TLS, this one speaks plaintext. */
+  readonly plaintext?: true;
+}
+
+/** True if mutual TLS is asked for and nothing beside the instance could speak it. */
+function withheld({ proxy }: Instance, mtls: Mtls): boolean {
+  return mtls === 'strict' && proxy === undefined;
 }
 
 /**
- * Where others reach an instance: its sidecar where the registry holds one, else itself. Undefined: it has no port.
- * Which of the two needs mutual TLS is told by the cluster's transport socket matches, once certificates are issued.
+ * Where others reach an instance: its sidecar where the registry holds one, else itself. Undefined: it has no port, or it is
+ * withheld. `mtls` is what holds for the service.
  */
-export function dialled(service: Service, instance: Instance): Dialled | undefined {
+export function dialled(service: Service, instance: Instance, mtls: Mtls = 'off'): Dialled | undefined {
   if (instance.proxy !== undefined && service.tls !== 'none')
     return { address: instance.proxy.address, port: instance.proxy.port };
   const port = instance.port > 0 ? instance.port : (service.targetPort ?? 0);
-  return port > 0 ? { address: instance.address, port } : undefined;
+  if (port === 0 || withheld(instance, mtls)) return undefined;
+  return { address: instance.address, port, ...(mtls === 'permissive' ? { plaintext: true } : {}) };
 }
 
 function inSubset(instance: Instance, subset: Subset | undefined): boolean {
@@ -38,10 +47,13 @@ interface Placed {
   readonly placeKey: string;
 }
 
-/** Which of two instances on one address and port stands for both: the healthier, the heavier, the first place. */
+/** Which of two instances on one address and port stands for both: behind a sidecar, the healthier, the heavier, the first place. */
 function better(a: Placed, b: Placed): boolean {
   const order =
-    a.entry.healthStatus - b.entry.healthStatus || b.entry.weight - a.entry.weight || compare(a.placeKey, b.placeKey);
+    Number(a.entry.plaintext ?? false) - Number(b.entry.plaintext ?? false) ||
+    a.entry.healthStatus - b.entry.healthStatus ||
+    b.entry.weight - a.entry.weight ||
+    compare(a.placeKey, b.placeKey);
   return order < 0;
 }
 
@@ -50,10 +62,11 @@ export function localities(
   service: Service,
   instances: readonly Instance[],
   subset?: Subset,
+  mtls: Mtls = 'off',
 ): readonly LocalityEntry[] {
   const placed = new Map<string, Placed>();
   for (const instance of instances) {
-    const at = inSubset(instance, subset) ? dialled(service, instance) : undefined;
+    const at = inSubset(instance, subset) ? dialled(service, instance, mtls) : undefined;
     if (at === undefined) continue;
     const { region = '', zone = '', subZone = '' } = instance.locality ?? {};
     const made: Placed = {
@@ -88,11 +101,29 @@ export interface EndpointFacts {
 
 const nothingSpecial: EndpointFacts = { byDns: false, problems: [] };
 
-export function endpointFacts(service: Service, instances: readonly Instance[]): EndpointFacts {
+/** Says who gets no requests as nothing beside it speaks mutual TLS. */
+function withheldProblem(service: Service, all: readonly Instance[], ids: readonly string[]): Problem {
+  const shown = ids.slice(0, 3).map((id) => `"${id}"`);
+  const rest = ids.length > shown.length ? ` and ${ids.length - shown.length} more` : '';
+  return createProblem(
+    'CH1236',
+    provenanceOf(service),
+    `${ids.length} of ${all.length} instances of "${service.name}" have no sidecar: ${shown.join(', ')}${rest}`,
+    { severity: 'warning' },
+  );
+}
+
+/** `mtls` is what holds for the service. */
+export function endpointFacts(service: Service, instances: readonly Instance[], mtls: Mtls = 'off'): EndpointFacts {
   let byDns = false;
   let problems: Problem[] | undefined;
+  const without: string[] = [];
   for (const instance of instances) {
-    const at = dialled(service, instance);
+    if (withheld(instance, mtls)) {
+      without.push(instance.id);
+      continue;
+    }
+    const at = dialled(service, instance, mtls);
     const named = at !== undefined && isIP(at.address) === 0;
     if (at !== undefined && !named) continue;
     byDns ||= named;
@@ -108,5 +139,6 @@ export function endpointFacts(service: Service, instances: readonly Instance[]):
       ),
     );
   }
+  if (without.length > 0) problems = [...(problems ?? []), withheldProblem(service, instances, without)];
   return problems === undefined ? nothingSpecial : { byDns, problems };
 }

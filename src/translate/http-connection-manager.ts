@@ -30,6 +30,8 @@ export interface HttpOptions {
   readonly edge: boolean;
   /** Before the local application. */
   readonly inbound: boolean;
+  /** Callers show a certificate: its name is handed on in x-forwarded-client-cert. */
+  readonly peerNames?: boolean;
   readonly accessLog: boolean;
 }
 
@@ -49,6 +51,10 @@ export function httpConnectionManager(options: HttpOptions): FilterJson {
     useRemoteAddress: options.edge,
     ...(options.edge ? {} : { skipXffAppend: true }),
     ...(options.inbound ? { localReplyConfig: notSent } : {}),
+    // Nobody may write this header but who saw the certificate: it is removed from every request, and made anew here.
+    ...(options.peerNames === true
+      ? { forwardClientCertDetails: 'SANITIZE_SET' as const, setCurrentClientCertDetails: { uri: true } }
+      : { forwardClientCertDetails: 'SANITIZE' as const }),
   };
   return {
     name: 'envoy.filters.network.http_connection_manager',

@@ -1,15 +1,20 @@
 // The inbound side of a sidecar: a listener where others dial, and the one local application behind it.
-// It must not know who calls; that is for authorization. Invariant: it adds no timeout and no limit of its own: both belong
-// to the caller's side, and a second, smaller one here would answer for an application that is well.
+// It must not know who calls; that is for authorization. Invariants: it adds no timeout and no limit of its own: both belong
+// to the caller's side, and a second, smaller one here would answer for an application that is well; where mutual TLS is
+// strict there is one way in.
 
 import { isIP } from 'node:net';
 import type { ClusterJson } from '../gen/envoy/config/cluster/v3/cluster_pb.js';
+import type { FilterChainJson, FilterJson } from '../gen/envoy/config/listener/v3/listener_components_pb.js';
 import type { ListenerJson } from '../gen/envoy/config/listener/v3/listener_pb.js';
 import type { VirtualHostJson } from '../gen/envoy/config/route/v3/route_components_pb.js';
+import type { Mtls } from '../model/mtls.ts';
 import type { Protocol } from '../model/service.ts';
 import { inboundClusterName } from './cluster-names.ts';
 import { protocolOptions } from './clusters.ts';
-import { httpListener, tcpProxy } from './listeners.ts';
+import { httpConnectionManager } from './http-connection-manager.ts';
+import { tcpProxy } from './listeners.ts';
+import { downstreamSocket, meshAlpn } from './mutual-tls.ts';
 import type { InboundBinding } from './profile.ts';
 import { localRetry } from './retry.ts';
 import { routeMatch } from './route-match.ts';
@@ -41,16 +46,89 @@ export function inboundCluster(binding: InboundBinding, protocol: Protocol): Clu
   };
 }
 
-export function inboundListener(binding: InboundBinding, protocol: Protocol, log: boolean): ListenerJson {
+export interface InboundOptions {
+  readonly protocol: Protocol;
+  readonly accessLog: boolean;
+  /** What holds for the service. */
+  readonly mtls: Mtls;
+  readonly trustDomain: string;
+}
+
+/** By whom a connection came: its filters, and its name in statistics, differ by that. */
+type Way = 'mtls' | 'tls' | 'plaintext';
+
+/** What a connection of each way passes. Another's TLS is the application's own business: its bytes go through. */
+function filters(binding: InboundBinding, way: Way, { protocol, accessLog, mtls }: InboundOptions): FilterJson[] {
+  const name = inboundName(binding);
+  const stat = mtls === 'off' || way === 'mtls' ? name : `${name}/${way}`;
+  if (protocol === 'tcp' || way === 'tls') return [tcpProxy({ name, stat, accessLog }, { cluster: name })];
+  return [
+    httpConnectionManager({
+      routes: name,
+      statPrefix: stat.replaceAll(/[^\w-]/g, '_'),
+      listener: name,
+      edge: false,
+      inbound: true,
+      peerNames: way === 'mtls',
+      accessLog,
+    }),
+  ];
+}
+
+const tlsInspector = 'envoy.extensions.filters.listener.tls_inspector.v3.TlsInspector';
+
+function chains(binding: InboundBinding, options: InboundOptions): Pick<ListenerJson, 'filterChains'> {
+  const { protocol, mtls, trustDomain } = options;
+  if (mtls === 'off') return { filterChains: [{ filters: filters(binding, 'plaintext', options) }] };
+  // The same chain in both modes, and looked for in the same way: Envoy then changes the others alone, and no connection in
+  // mutual TLS is closed when the last plaintext caller has gone and `strict` begins.
+  const mutual: FilterChainJson = {
+    name: 'mtls',
+    filterChainMatch: { transportProtocol: 'tls', applicationProtocols: [meshAlpn] },
+    transportSocket: downstreamSocket(trustDomain, protocol),
+    filters: filters(binding, 'mtls', options),
+  };
+  if (mtls === 'strict') return { filterChains: [mutual] };
+  return {
+    filterChains: [
+      mutual,
+      {
+        name: 'tls',
+        filterChainMatch: { transportProtocol: 'tls' },
+        filters: filters(binding, 'tls', options),
+      },
+      {
+        name: 'plaintext',
+        filterChainMatch: { transportProtocol: 'raw_buffer' },
+        filters: filters(binding, 'plaintext', options),
+      },
+    ],
+  };
+}
+
+/** What looks at the first bytes. Of TCP the server may be the one to speak first: after a second without a word it is plaintext. */
+function inspection({ protocol, mtls }: InboundOptions): Partial<ListenerJson> {
+  if (mtls === 'off') return {};
+  return {
+    listenerFilters: [
+      {
+        name: 'envoy.filters.listener.tls_inspector',
+        typedConfig: { '@type': `type.googleapis.com/${tlsInspector}` },
+      },
+    ],
+    ...(protocol === 'tcp' ? { listenerFiltersTimeout: '1s', continueOnListenerFiltersTimeout: true } : {}),
+  };
+}
+
+export function inboundListener(binding: InboundBinding, options: InboundOptions): ListenerJson {
   const name = inboundName(binding);
   const { address, port } = binding;
-  if (protocol !== 'tcp')
-    return httpListener({ name, address, port, routes: name, edge: false, accessLog: log, direction: 'INBOUND' });
   return {
     name,
     address: { socketAddress: { address, portValue: port } },
     statPrefix: name.replaceAll(/[^\w-]/g, '_'),
-    filterChains: [{ filters: [tcpProxy({ name, accessLog: log }, { cluster: name })] }],
+    ...inspection(options),
+    ...chains(binding, options),
     trafficDirection: 'INBOUND',
   };
 }

@@ -68,11 +68,11 @@ export function tcpListener(options: TcpListener): ListenerJson {
 }
 
 export function tcpProxy(
-  options: { readonly name: string; readonly accessLog: boolean },
+  options: { readonly name: string; readonly stat?: string; readonly accessLog: boolean },
   to: Pick<TcpProxyJson, 'cluster' | 'weightedClusters'>,
 ): FilterJson {
   const proxy: TcpProxyJson = {
-    statPrefix: options.name.replaceAll(/[^\w-]/g, '_'),
+    statPrefix: (options.stat ?? options.name).replaceAll(/[^\w-]/g, '_'),
     ...to,
     // A connection that never opened can be tried on another host without harm.
     maxConnectAttempts: 3,

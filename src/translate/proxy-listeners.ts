@@ -11,6 +11,8 @@ import type { World } from '../model/world.ts';
 import { portClashes } from '../resources/check.ts';
 import { inboundListener, inboundName } from './inbound.ts';
 import { httpListener, tcpListener } from './listeners.ts';
+import { reachOf } from './mutual-tls.ts';
+import { provenanceOf } from './origin.ts';
 import type { EnvoyProfile, InboundBinding } from './profile.ts';
 import type { Share } from './route-action.ts';
 import { tcpRoutesOf, tcpShares } from './upstream-groups.ts';
@@ -29,6 +31,8 @@ export interface PlannedListener {
   readonly json: ListenerJson;
   readonly routing: Routing;
   readonly clusters: readonly Share[];
+  /** Its connections are in mutual TLS, or may be. */
+  readonly mutualTls?: boolean;
   readonly provenance: readonly Provenance[];
 }
 
@@ -105,21 +109,36 @@ function upstreamListener(
   return { ...base, json: tcpListener({ ...options, shares }), routing: { kind: 'none' }, clusters: shares };
 }
 
-function sidecarListeners(world: World, profile: Extract<EnvoyProfile, { role: 'sidecar' }>): PlannedListener[] {
+function inboundListeners(
+  world: World,
+  profile: Extract<EnvoyProfile, { role: 'sidecar' }>,
+): (PlannedListener | Problem)[] {
   const service = world.services.get(profile.service);
-  const protocol = service?.protocol ?? 'http';
+  const reach = reachOf(service ?? { id: profile.service, tls: 'mesh' }, world.mesh);
+  if (reach.mtls !== 'off' && reach.peer === undefined) {
+    const at = service === undefined ? own(`Service ${profile.service}`) : provenanceOf(service);
+    return [createProblem('CH1237', at, `"${profile.service}" cannot stand in a certificate`)];
+  }
+  const { accessLog, trustDomain } = world.mesh;
+  const options = { protocol: service?.protocol ?? 'http', accessLog, mtls: reach.mtls, trustDomain };
+  return profile.inbound.map((binding) => ({
+    name: inboundName(binding),
+    address: binding.address,
+    port: binding.port,
+    json: inboundListener(binding, options),
+    routing: { kind: 'inbound', binding },
+    clusters: [],
+    mutualTls: reach.mtls !== 'off',
+    provenance: service?.provenance ?? [],
+  }));
+}
+
+function sidecarListeners(
+  world: World,
+  profile: Extract<EnvoyProfile, { role: 'sidecar' }>,
+): (PlannedListener | Problem)[] {
   const log = world.mesh.accessLog;
-  const inbound = profile.inbound.map(
-    (binding): PlannedListener => ({
-      name: inboundName(binding),
-      address: binding.address,
-      port: binding.port,
-      json: inboundListener(binding, protocol, log),
-      routing: { kind: 'inbound', binding },
-      clusters: [],
-      provenance: service?.provenance ?? [],
-    }),
-  );
+  const inbound = inboundListeners(world, profile);
   const { outbound } = profile;
   const plain: PlannedListener[] =
     outbound === undefined

@@ -15,6 +15,7 @@ import { createEndpointTable, type EndpointTable } from './endpoint-table.ts';
 import { type HostGroups, hostGroups } from './host-groups.ts';
 import { inboundCluster, inboundName, inboundVirtualHost } from './inbound.ts';
 import { countRun, createKeyedMemo, sameItems } from './memo.ts';
+import { isMeshSecret, secretRefs } from './mutual-tls.ts';
 import type { EnvoyProfile, ProxyProfile } from './profile.ts';
 import { type PlannedListener, planListeners } from './proxy-listeners.ts';
 import { createProxylessViews } from './proxyless/view.ts';
@@ -141,11 +142,15 @@ export function createTranslator({ protos }: { readonly protos: Protos }): Trans
                 type: typeUrls.cluster,
                 name: clusterName(service, subset),
               }));
+      if (planned.mutualTls === true) deps.push(...secretRefs);
       keep(listeners, part({ type: typeUrls.listener, name }, planned.json, { deps, provenance }));
     }
     const known = all.clusters.resources;
-    const has = ({ type, name }: ResourceRef): boolean =>
-      type === typeUrls.cluster ? known.has(name) || clusters.has(name) : type === typeUrls.routes && routes.has(name);
+    // Control puts the secrets of a proxy beside what is made here.
+    const has = (ref: ResourceRef): boolean => {
+      if (ref.type === typeUrls.cluster) return known.has(ref.name) || clusters.has(ref.name);
+      return ref.type === typeUrls.routes ? routes.has(ref.name) : isMeshSecret(ref);
+    };
     const unchecked = [...routes.values()].filter((resource) => checked.get(resource) !== known);
     const missingOnes = missingRefs([...unchecked, ...listeners.values()], has);
     for (const resource of unchecked)

@@ -18,6 +18,8 @@ interface Header {
   readonly profile: ProxyProfile;
   readonly asks?: readonly string[];
   readonly instances?: Readonly<Record<string, readonly unknown[]>>;
+  /** Proxies are issued certificates; default false. */
+  readonly certificates?: boolean;
 }
 
 /** Instances of a registry, written as in instance lists. */
@@ -44,6 +46,7 @@ export function worldOf(text: string, path = 'in.yaml'): Case {
   const header = parse(headerText) as Header;
   const objects = headerText.replace(/[^\n]/g, '') + (at === -1 ? '' : text.slice(at + 1));
   const world = nextWorld(undefined, {
+    certificates: header.certificates ?? false,
     registries: [
       {
         source: 'registry',

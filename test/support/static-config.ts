@@ -3,6 +3,7 @@
 import type { Resource } from '../../src/resources/resource.ts';
 import { type TypeUrl, typeUrls } from '../../src/resources/type-urls.ts';
 import { bootstrap } from '../../src/translate/bootstrap.ts';
+import { protocolOptions } from '../../src/translate/clusters.ts';
 import type { ViewContent } from '../../src/translate/contract.ts';
 import { testProtos } from './protos.ts';
 
@@ -59,7 +60,29 @@ function withAddress({ api_listener: api, ...listener }: Json, index: number): J
   };
 }
 
-export function staticConfig(content: ViewContent, endpoints: ReadonlyMap<string, Resource>): Json {
+/** Where secrets come from when there are none: Envoy checks what names them, and would wait. (By ADS its check crashes.) */
+const secretsToCome: Json = {
+  api_config_source: {
+    api_type: 'GRPC',
+    transport_api_version: 'V3',
+    grpc_services: [{ envoy_grpc: { cluster_name: 'nowhere' } }],
+  },
+  resource_api_version: 'V3',
+};
+const nowhere: Json = {
+  name: 'nowhere',
+  type: 'STATIC',
+  connect_timeout: '1s',
+  load_assignment: { cluster_name: 'nowhere' },
+  ...protocolOptions('http2'),
+};
+
+/** `secrets`: what the view's clusters and listeners name, as Secret messages. Without them Envoy can check, but not serve. */
+export function staticConfig(
+  content: ViewContent,
+  endpoints: ReadonlyMap<string, Resource>,
+  secrets?: readonly Json[],
+): Json {
   const assignments = new Map(
     readable(endpointsOf(content, endpoints)).map((assignment) => [assignment['cluster_name'], assignment]),
   );
@@ -86,12 +109,22 @@ export function staticConfig(content: ViewContent, endpoints: ReadonlyMap<string
       return { ...rest, route_config: routeConfig };
     }),
   );
+  let named = false;
+  const resolved = mapObjects({ clusters, listeners }, ({ sds_config: source, ...rest }) => {
+    named ||= source !== undefined;
+    return source === undefined || secrets !== undefined ? rest : { ...rest, sds_config: secretsToCome };
+  }) as { clusters: Json[]; listeners: Json[] };
+  const toCome = named && secrets === undefined;
   return {
     node: { id: 'static', cluster: 'static' },
     // As in every bootstrap of ours.
     layeredRuntime: bootstrap({ node: 'static', role: 'gateway', xds: { address: '127.0.0.1', port: 1 } })
       .layeredRuntime,
-    static_resources: { clusters, listeners },
+    static_resources: {
+      clusters: toCome ? [...resolved.clusters, nowhere] : resolved.clusters,
+      listeners: resolved.listeners,
+      ...(secrets === undefined ? {} : { secrets }),
+    },
     admin: { address: { socket_address: { address: '127.0.0.1', port_value: 0 } } },
   };
 }

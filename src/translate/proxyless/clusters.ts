@@ -4,12 +4,13 @@
 import { isIP } from 'node:net';
 import type { ClusterJson } from '../../gen/envoy/config/cluster/v3/cluster_pb.js';
 import type { OutlierDetectionJson } from '../../gen/envoy/config/cluster/v3/outlier_detection_pb.js';
-import type { Instance } from '../../model/instance.ts';
+import { effectiveMtls } from '../../model/mtls.ts';
 import { createProblem, type Problem } from '../../model/problem.ts';
 import type { OutlierDetection, Service, Subset } from '../../model/service.ts';
 import type { World } from '../../model/world.ts';
 import { loadAssignmentJson } from '../../resources/load-assignment.ts';
 import { clusterName } from '../cluster-names.ts';
+import type { ClusterSource } from '../clusters.ts';
 import { duration } from '../durations.ts';
 import type { EndpointTable } from '../endpoint-table.ts';
 import { dialled, localities } from '../endpoints.ts';
@@ -45,22 +46,22 @@ function outlierDetection(outlier: OutlierDetection): OutlierDetectionJson {
 }
 
 /** The one host name a LOGICAL_DNS cluster may hold, or undefined: there is none, or there are several instances. */
-function singleName(service: Service, instances: readonly Instance[], subset: Subset | undefined) {
-  const found = localities(service, instances, subset);
+function singleName(
+  service: Service,
+  { instances, mtls }: Pick<ClusterSource, 'instances' | 'mtls'>,
+  subset: Subset | undefined,
+) {
+  const found = localities(service, instances, subset, mtls);
   const [first] = found;
   return found.length === 1 && first?.endpoints.length === 1 && isIP(first.endpoints[0]?.address ?? '') === 0
     ? found
     : undefined;
 }
 
-/** `byDns`: Envoy would resolve names itself; `instances` are looked at only then. */
-export function proxylessCluster(
-  service: Service,
-  subset: Subset | undefined,
-  source: { readonly byDns: boolean; readonly instances: readonly Instance[] },
-): ClusterJson {
+/** `byDns`: Envoy would resolve names itself. */
+export function proxylessCluster(service: Service, subset: Subset | undefined, source: ClusterSource): ClusterJson {
   const name = clusterName(service.id, subset?.name);
-  const named = source.byDns ? singleName(service, source.instances, subset) : undefined;
+  const named = source.byDns ? singleName(service, source, subset) : undefined;
   const { outlier } = service;
   return {
     ...(named === undefined ? eds : { type: 'LOGICAL_DNS', loadAssignment: loadAssignmentJson(name, named) }),
@@ -82,8 +83,10 @@ export function emptyProxylessCluster(name: string): ClusterJson {
 export function unnamable(world: World, { byDns }: EndpointTable): Problem[] {
   return [...byDns].flatMap(([id, instances]) => {
     const service = world.services.get(id);
-    if (service === undefined || singleName(service, instances, undefined) !== undefined) return [];
-    const count = instances.filter((instance) => dialled(service, instance) !== undefined).length;
+    if (service === undefined) return [];
+    const mtls = effectiveMtls(service, world.mesh);
+    if (singleName(service, { instances, mtls }, undefined) !== undefined) return [];
+    const count = instances.filter((instance) => dialled(service, instance, mtls) !== undefined).length;
     return [
       createProblem(
         'CH1404',
@@ -93,4 +96,15 @@ export function unnamable(world: World, { byDns }: EndpointTable): Problem[] {
       ),
     ];
   });
+}
+
+/** What takes mutual TLS only, which a gRPC client does not speak: told in one Problem. */
+export function unreachable({ services, mesh }: Pick<World, 'services' | 'mesh'>): Problem[] {
+  const strict = [...services.values()].filter((service) => effectiveMtls(service, mesh) === 'strict');
+  const [first] = strict;
+  if (first === undefined) return [];
+  const shown = strict.slice(0, 3).map(({ id }) => `"${id}"`);
+  const rest = strict.length > shown.length ? ` and ${strict.length - shown.length} more` : '';
+  const message = `${shown.join(', ')}${rest}: mutual TLS is strict there, and a gRPC client speaks plaintext`;
+  return [createProblem('CH1238', mesh.provenance ?? provenanceOf(first), message, { severity: 'warning' })];
 }

@@ -15,7 +15,7 @@ import type { Ran } from '../memo.ts';
 import type { ProxyProfile } from '../profile.ts';
 import { createRouteTable, type RouteConfiguration } from '../route-table.ts';
 import { type ViewFilter, visibleRoutes } from '../virtual-hosts.ts';
-import { emptyProxylessCluster, proxylessCluster, unnamable } from './clusters.ts';
+import { emptyProxylessCluster, proxylessCluster, unnamable, unreachable } from './clusters.ts';
 import { createHostSearch } from './host-search.ts';
 import { clientListener, serverBinding, serverListener } from './listeners.ts';
 import { proxylessHost } from './virtual-host.ts';
@@ -43,6 +43,7 @@ function answers(group: HostGroup, filter: ViewFilter): boolean {
 export function createProxylessViews(encoder: Encoder, ran: Ran): ProxylessViews {
   const clusterTable = createClusterTable(encoder, ran, {
     stage: 'proxyless clusters',
+    mutualTls: false,
     cluster: proxylessCluster,
     empty: emptyProxylessCluster,
     always: [nowhereCluster],
@@ -98,7 +99,7 @@ export function createProxylessViews(encoder: Encoder, ran: Ran): ProxylessViews
         ...(profile.service === undefined ? {} : { caller: profile.service }),
       };
       const clusters = clusterTable(world, endpoints);
-      const problems: Problem[] = [...clusters.problems, ...unnamable(world, endpoints)];
+      const problems: Problem[] = [...clusters.problems, ...unnamable(world, endpoints), ...unreachable(world)];
       const routes = new Map<string, Resource>();
       for (const group of groups.all) {
         const made = routesOf(group, filter);
