@@ -166,6 +166,13 @@ const io: Io = {
   environment: process.env,
   clock,
   fetch,
+  // Loaded by the few commands that need them.
+  secureFetch: async (request) => (await import('./cli/secure-request.ts')).secureFetch(request),
+  privateFiles: {
+    folder: async (path) => (await import('./cli/private-files.ts')).createPrivateFiles().folder(path),
+    write: async (folder, name, text) =>
+      (await import('./cli/private-files.ts')).createPrivateFiles().write(folder, name, text),
+  },
   signal: stopSignal(),
   readStdin,
   readText,

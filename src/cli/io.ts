@@ -3,6 +3,8 @@
 import type { Config } from '../model/config.ts';
 import type { ResolvedConfig } from '../model/config-layers.ts';
 import type { Clock } from '../util/clock.ts';
+import type { PrivateFiles } from './private-files.ts';
+import type { SecureFetch } from './secure-request.ts';
 
 export interface Io {
   out(text: string): void;
@@ -12,6 +14,10 @@ export interface Io {
   readonly environment: Readonly<Record<string, string | undefined>>;
   readonly clock: Clock;
   readonly fetch: typeof fetch;
+  /** HTTPS to a server that is told by its authority. */
+  readonly secureFetch: SecureFetch;
+  /** Where credentials lie. */
+  readonly privateFiles: PrivateFiles;
   /** Aborted by SIGINT or SIGTERM. */
   readonly signal: AbortSignal;
   readStdin(): Promise<string>;

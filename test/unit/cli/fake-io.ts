@@ -1,6 +1,8 @@
 // An Io that touches nothing: files are a map, the server a function, output is kept.
 import type { CliDeps, DemoOptions, Io } from '../../../src/cli/io.ts';
+import type { SecureFetch } from '../../../src/cli/secure-request.ts';
 import type { Config } from '../../../src/model/config.ts';
+import { AppError } from '../../../src/util/errors.ts';
 import { createFakeClock, type FakeClock } from '../../support/fake-clock.ts';
 
 export type FakeServer = (request: {
@@ -14,6 +16,8 @@ export interface FakeIoOptions {
   readonly files?: Readonly<Record<string, string>>;
   readonly environment?: Readonly<Record<string, string>>;
   readonly server?: FakeServer;
+  /** Answers what is asked by HTTPS. */
+  readonly secureServer?: SecureFetch;
   readonly stdin?: string;
   readonly colour?: boolean;
 }
@@ -24,12 +28,15 @@ export interface FakeCli {
   readonly served: Config[];
   readonly demos: DemoOptions[];
   readonly stop: AbortController;
+  /** What was written, with its folder; others are `files`. */
+  readonly written: Map<string, string>;
   out(): string;
   err(): string;
 }
 
 export function createFakeCli(options: FakeIoOptions = {}): FakeCli {
   const files = options.files ?? {};
+  const written = new Map<string, string>();
   const out: string[] = [];
   const err: string[] = [];
   const served: Config[] = [];
@@ -44,7 +51,15 @@ export function createFakeCli(options: FakeIoOptions = {}): FakeCli {
     clock,
     signal: stop.signal,
     readStdin: async () => options.stdin ?? '',
-    readText: (path) => files[path],
+    readText: (path) => written.get(path) ?? files[path],
+    secureFetch: async (request) => {
+      if (options.secureServer === undefined) throw new AppError('CH1606', 'no answer');
+      return options.secureServer(request);
+    },
+    privateFiles: {
+      folder: async () => {},
+      write: async (folder, name, text) => void written.set(`${folder}/${name}`, text),
+    },
     isDirectory: (path) => Object.keys(files).some((file) => file.startsWith(`${path.replace(/\/+$/, '')}/`)),
     listFiles: (path) =>
       Object.keys(files)
@@ -74,5 +89,5 @@ export function createFakeCli(options: FakeIoOptions = {}): FakeCli {
       return 0;
     },
   };
-  return { deps, clock, served, demos, stop, out: () => out.join(''), err: () => err.join('') };
+  return { deps, clock, served, demos, stop, written, out: () => out.join(''), err: () => err.join('') };
 }
