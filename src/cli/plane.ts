@@ -3,6 +3,7 @@
 
 import type { Control } from '../control/contract.ts';
 import type { Config } from '../model/config.ts';
+import type { TrustConfig } from '../model/config-trust.ts';
 import type { ObjectSource, ObjectStore, RegistrySource } from '../model/source.ts';
 import type { Resource } from '../resources/resource.ts';
 import type { SourceDeps } from '../sources/source-deps.ts';
@@ -11,16 +12,21 @@ import type { ClientConfig } from '../xds/contract.ts';
 import type { XdsServerOptions } from '../xds/grpc/server.ts';
 import type { XdsPoolDeps } from '../xds/workers/pool.ts';
 import { createObjectStore, createRegistry } from './sources.ts';
+import type { Trust } from './trust.ts';
 import { xdsOptions } from './xds-options.ts';
 
 export interface PlaneDeps extends SourceDeps {
   readonly descriptorSet: Uint8Array;
   /** Sources that the caller holds in its hand, before those that the configuration names. */
   readonly held?: { readonly registries: readonly RegistrySource[]; readonly stores: readonly ObjectStore[] };
+  /** Where a key-encryption key may stand. */
+  readonly environment?: Readonly<Record<string, string | undefined>>;
 }
 
 export interface Plane {
   readonly control: Control;
+  /** Where certificates are issued and credentials asked for. */
+  readonly trust?: Trust;
   /** A resource as proto3 JSON. */
   decode(resource: Resource): unknown;
   /** What the streams of a node say of themselves; empty for a node not connected. */
@@ -60,6 +66,12 @@ export async function createPlane(deps: PlaneDeps, config: Config): Promise<Plan
   ];
   const objectSources: readonly ObjectSource[] = stores;
   const [store] = stores;
+  const trust =
+    config.trust === undefined
+      ? undefined
+      : await import('./trust.ts').then(({ createTrust }) =>
+          createTrust({ ...deps, protos, environment: deps.environment ?? {} }, config, config.trust as TrustConfig),
+        );
   const control = createControl(
     {
       clock,
@@ -69,6 +81,7 @@ export async function createPlane(deps: PlaneDeps, config: Config): Promise<Plan
       registries,
       objectSources,
       ...(store === undefined ? {} : { store }),
+      ...(trust === undefined ? {} : { authenticator: trust.authenticator, secrets: trust.secrets }),
     },
     { holdMs: config.guard.holdSeconds * 1000 },
   );
@@ -84,13 +97,21 @@ export async function createPlane(deps: PlaneDeps, config: Config): Promise<Plan
       descriptors: async () => descriptorSet,
       json: async (resource) => JSON.stringify(restSources(protos.decode(resource.type, resource.bytes))),
     },
-    xdsOptions(config.xds),
+    xdsOptions(config.xds, trust?.files),
   );
   return {
     control,
+    ...(trust === undefined ? {} : { trust }),
     decode: (resource) => protos.decode(resource.type, resource.bytes, { protoNames: true }),
     streamsOf: (node) => xds.clients([{ id: { kind: 'exact', text: node, ignoreCase: false }, metadata: [] }]),
     listening: xds.listening,
-    run: (signal) => runAll(signal, [(inner) => control.run(inner), (inner) => xds.run(inner)]),
+    async run(signal) {
+      await trust?.open();
+      await runAll(signal, [
+        (inner) => control.run(inner),
+        (inner) => xds.run(inner),
+        ...(trust === undefined ? [] : [(inner: AbortSignal) => trust.run(inner)]),
+      ]);
+    },
   };
 }

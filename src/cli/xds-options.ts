@@ -2,12 +2,14 @@
 // It must not read files. Invariant: the result is plain data, which threads can pass on.
 import type { Config } from '../model/config.ts';
 import type { XdsServerOptions } from '../xds/grpc/server.ts';
+import type { Trust } from './trust.ts';
 
-export function xdsOptions(config: Config['xds']): XdsServerOptions {
+/** `own`: files of our own authority; the certificate in them is shown where the configuration names none. */
+export function xdsOptions(config: Config['xds'], own?: Trust['files']): XdsServerOptions {
   const { address, port, insecure, transport, tls, newStreamsPerSecond } = config;
   return {
     ...{ address, port, insecure, transport, loadIntervalMs: config.loadReportSeconds * 1000 },
-    ...(tls === undefined ? {} : { tls: tlsOptions(tls) }),
+    ...tlsOptions(tls, own),
     maxConnections: config.maxConnections,
     maxStreamsPerConnection: config.maxStreamsPerConnection,
     maxStreamsPerNode: config.maxStreamsPerNode,
@@ -19,6 +21,11 @@ export function xdsOptions(config: Config['xds']): XdsServerOptions {
   };
 }
 
-function tlsOptions({ cert, key, clientCa, minVersion }: NonNullable<Config['xds']['tls']>) {
-  return { cert, key, minVersion, ...(clientCa === undefined ? {} : { clientCa }) };
+function tlsOptions(tls: Config['xds']['tls'], own: Trust['files'] | undefined): Pick<XdsServerOptions, 'tls'> {
+  const { cert, key } = tls ?? own ?? {};
+  if (cert === undefined || key === undefined) return {};
+  const shown = { cert, key, minVersion: tls?.minVersion ?? ('1.3' as const) };
+  if (tls?.clientCa !== undefined) return { tls: { ...shown, clientCa: tls.clientCa } };
+  // Those who have no certificate show a token.
+  return { tls: own === undefined ? shown : { ...shown, clientCa: own.roots, clientCertificates: 'optional' } };
 }

@@ -61,7 +61,8 @@ export function createControl(deps: ControlDeps, options: ControlOptions): Contr
   const { clock, translator } = deps;
   const log = deps.log.child('control');
   const measures = createMeasures(deps.metrics);
-  const builder = createWorldBuilder();
+  const certificates = deps.secrets !== undefined;
+  const builder = createWorldBuilder({ certificates });
   const ledger = createLedger(clock);
   const loads = createLoads();
   const clients = createClients();
@@ -206,7 +207,8 @@ export function createControl(deps: ControlDeps, options: ControlOptions): Contr
   const objects = createObjects({
     store: deps.store,
     snapshots: () => pipeline.latestObjects(),
-    evaluate: (snapshots) => createWorldBuilder().next({ registries: pipeline.servedRegistries(), objects: snapshots }),
+    evaluate: (snapshots) =>
+      createWorldBuilder({ certificates }).next({ registries: pipeline.servedRegistries(), objects: snapshots }),
     settled: awaitObjects,
   });
 

@@ -5,6 +5,7 @@ import type { Protos } from '../resources/protos.ts';
 import type { Resource } from '../resources/resource.ts';
 import { identitySecret, rootsSecret } from '../resources/secret-names.ts';
 import { typeUrls } from '../resources/type-urls.ts';
+import { pemText } from '../util/pem.ts';
 
 export interface SecretEncoder {
   /** DER: the leaf, then its intermediates; the key as PKCS#8. */
@@ -35,12 +36,6 @@ export function createSecretEncoder({ protos }: { readonly protos: Protos }): Se
 }
 
 /** Base64 of the PEM text, as proto3 JSON has bytes. */
-function pem(label: string, ders: readonly Uint8Array[]): string {
-  const text = ders
-    .map((der) => {
-      const body = Buffer.from(der).toString('base64').replaceAll(/.{64}/g, '$&\n').trimEnd();
-      return `-----BEGIN ${label}-----\n${body}\n-----END ${label}-----\n`;
-    })
-    .join('');
-  return Buffer.from(text).toString('base64');
+function pem(label: Parameters<typeof pemText>[0], ders: readonly Uint8Array[]): string {
+  return Buffer.from(pemText(label, ders)).toString('base64');
 }

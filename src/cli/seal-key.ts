@@ -1,0 +1,68 @@
+// Where keys that seal come from: the readers of files, environment and commands, and a key of this machine's own.
+// It must not know what is sealed. Invariant: a key of our own is made once, with mode 0600, and never again.
+import { execFile } from 'node:child_process';
+import { randomBytes } from 'node:crypto';
+import { mkdir, open, readFile, stat } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { KeyReaders } from '../ca/key-encryption-key.ts';
+import { AppError } from '../util/errors.ts';
+
+const commandDeadlineMs = 30_000;
+const maxOutputBytes = 65_536;
+
+export function keyReaders(environment: Readonly<Record<string, string | undefined>>): KeyReaders {
+  return {
+    file: readFile,
+    environment: (name) => environment[name],
+    command: ([program = '', ...args]) =>
+      new Promise((resolve, reject) => {
+        const options = { encoding: 'buffer', timeout: commandDeadlineMs, maxBuffer: maxOutputBytes } as const;
+        execFile(program, args, options, (error, output) => {
+          // What it printed is no part of an error: it may be the key.
+          if (error === null) resolve(output);
+          else reject(new Error(`"${program}" ended with ${error.code ?? 'an error'}`));
+        });
+      }),
+  };
+}
+
+const length = 32;
+
+/** The key beside a root that is kept in files: `seal.key` in its folder, made at the first use. Rejects with CH1869. */
+export function localSealKey(folder: string): () => Promise<Uint8Array> {
+  const path = join(folder, 'seal.key');
+  let known: Promise<Uint8Array> | undefined;
+  return () => {
+    known ??= readOrMake(folder, path).catch((error: unknown) => {
+      known = undefined;
+      throw error;
+    });
+    return known;
+  };
+}
+
+async function readOrMake(folder: string, path: string): Promise<Uint8Array> {
+  await mkdir(folder, { recursive: true, mode: 0o700 });
+  const file = await open(path, 'wx', 0o600).catch((error: NodeJS.ErrnoException) => {
+    if (error.code === 'EEXIST') return undefined;
+    throw error;
+  });
+  if (file !== undefined) {
+    try {
+      const made = randomBytes(length);
+      await file.writeFile(made);
+      await file.sync();
+      return made;
+    } finally {
+      await file.close();
+    }
+  }
+  const { mode } = await stat(path);
+  if (process.platform !== 'win32' && (mode & 0o077) !== 0)
+    throw new AppError('CH1869', `${path} can be read by others (mode ${(mode & 0o777).toString(8)})`, {
+      hint: `Run chmod 600 ${path}.`,
+    });
+  const key = await readFile(path);
+  if (key.length !== length) throw new AppError('CH1869', `${path} is not a key of ${length} bytes`);
+  return key;
+}

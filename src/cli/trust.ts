@@ -1,0 +1,201 @@
+// Puts together who signs, who is believed and what the xDS port shows, from the `trust` section of the configuration.
+// It must not know xDS streams or HTTP. Invariant: what the section does not name is not loaded, and nothing is open before
+// `open` has resolved.
+import { isIP } from 'node:net';
+import { join } from 'node:path';
+import type { Authority, RootProvider } from '../ca/contract.ts';
+import { createSecrets, type Secrets } from '../control/secrets.ts';
+import type { Authenticator, Verifier } from '../identity/contract.ts';
+import type { JoinTokens } from '../identity/join-token.ts';
+import type { NodeTokens } from '../identity/node-token.ts';
+import type { Revocations } from '../identity/revocations.ts';
+import type { Config } from '../model/config.ts';
+import { joinStorePlace, rootFolder, type TrustConfig, type TrustStorePlace } from '../model/config-trust.ts';
+import { defined } from '../model/defined.ts';
+import { spiffeId } from '../model/spiffe.ts';
+import type { Store } from '../model/store.ts';
+import type { Protos } from '../resources/protos.ts';
+import type { SourceDeps } from '../sources/source-deps.ts';
+import { createSecretEncoder } from '../translate/secrets.ts';
+import { runAll } from '../util/tasks.ts';
+import { createListenerFiles, type ListenerFiles } from './listener-files.ts';
+import { keyReaders, localSealKey } from './seal-key.ts';
+
+export interface Trust {
+  readonly authority: Authority;
+  readonly authenticator: Authenticator;
+  readonly secrets: Secrets;
+  readonly joinTokens: JoinTokens;
+  readonly nodeTokens: NodeTokens;
+  readonly revocations: Revocations;
+  /** PEM files of the xDS port: its certificate and key where the configuration names none, and the roots. */
+  readonly files: ListenerFiles['paths'];
+  /** Loads or makes the root, the signing keys and the certificate of the xDS port. */
+  open(): Promise<void>;
+  run(signal: AbortSignal): Promise<void>;
+}
+
+const dayMs = 86_400_000;
+const rootLifeMs = 3650 * dayMs;
+
+export interface TrustDeps extends SourceDeps {
+  readonly protos: Protos;
+  /** Where a key-encryption key may stand. */
+  readonly environment: Readonly<Record<string, string | undefined>>;
+}
+
+export async function createTrust(
+  deps: TrustDeps,
+  { state, xds }: Pick<Config, 'state' | 'xds'>,
+  trust: TrustConfig,
+): Promise<Trust> {
+  const { clock, random, log, metrics, protos } = deps;
+  const trustDomain = trust.domain;
+  const [ca, tokens, joins, keys, lists, asked] = await Promise.all([
+    import('../ca/authority.ts'),
+    import('../identity/node-token.ts'),
+    import('../identity/join-token.ts'),
+    import('../identity/signing-keys.ts'),
+    import('../identity/revocations.ts'),
+    import('../identity/authenticator.ts'),
+  ]);
+  const store = await storeAt(deps, joinStorePlace(trust, state));
+  const { provider, sealKey } = await rootsOf(deps, { trust, state });
+  const authority = ca.createAuthority(
+    { clock, random, log, metrics, provider },
+    { trustDomain, leafLifeMs: trust.leafMinutes * 60_000 },
+  );
+  const { seal, unseal } = await import('../ca/envelope.ts');
+  const placeOf = (path: string) => ({ path, trustDomain, generation: 1 });
+  const signingKeys = keys.createSigningKeys({
+    ...{ store, clock, log },
+    seal: async (plain, path) => seal(await sealKey(), placeOf(path), plain),
+    open: async (sealed, path) => unseal(await sealKey(), placeOf(path), sealed),
+  });
+  const nodeTokens = tokens.createNodeTokens(
+    { keys: signingKeys, clock },
+    { trustDomain, lifeMs: trust.nodeTokenDays * dayMs },
+  );
+  const revocations = lists.createRevocations({ store, clock, log, metrics });
+  const { verifiers, background } = await verifiersOf(deps, { trust, nodeTokens });
+  const listenerFiles = createListenerFiles(
+    { clock, random, log, authority },
+    { folder: join(state, 'xds'), ...listenerNames(trust, xds.address) },
+  );
+  return {
+    authority,
+    authenticator: asked.createAuthenticator({ verifiers, revocations, clock, log, metrics }),
+    secrets: createSecrets({ clock, random, log, authority, encode: createSecretEncoder({ protos }) }),
+    joinTokens: joins.createJoinTokens({ store, clock, log }, { trustDomain }),
+    nodeTokens,
+    revocations,
+    files: listenerFiles.paths,
+    async open() {
+      await authority.open();
+      await signingKeys.open();
+      await revocations.open();
+      await listenerFiles.open();
+    },
+    run: (signal) =>
+      runAll(signal, [
+        (inner) => authority.run(inner),
+        (inner) => signingKeys.run(inner),
+        (inner) => revocations.run(inner),
+        (inner) => listenerFiles.run(inner),
+        ...background,
+      ]),
+  };
+}
+
+async function storeAt(deps: SourceDeps, place: TrustStorePlace): Promise<Store> {
+  const { createStore } = await import('../store/store.ts');
+  switch (place.kind) {
+    case 'files':
+      return createStore(deps, { kind: 'files', folder: place.path });
+    case 'etcd':
+      return createStore(deps, defined(place));
+    case 'consul':
+      return createStore(deps, defined(place));
+  }
+}
+
+interface Roots {
+  readonly provider: RootProvider;
+  /** What seals the keys that sign tokens: never in the store where they lie. */
+  readonly sealKey: () => Promise<Uint8Array>;
+}
+
+async function rootsOf(
+  deps: TrustDeps,
+  { trust, state }: { readonly trust: TrustConfig; readonly state: string },
+): Promise<Roots> {
+  const { clock } = deps;
+  const common = { trustDomain: trust.domain, lifeMs: rootLifeMs };
+  const { root } = trust;
+  if (root.kind === 'files') {
+    const { createFileRoots } = await import('../ca/roots-files.ts');
+    const folder = rootFolder(root.path, state);
+    return {
+      provider: createFileRoots({ clock, uid: process.getuid?.() }, { folder, ...common }),
+      sealKey: localSealKey(folder),
+    };
+  }
+  const [{ createSealedRoots }, { readKeyEncryptionKey }, store] = await Promise.all([
+    import('../ca/roots-sealed.ts'),
+    import('../ca/key-encryption-key.ts'),
+    storeAt(deps, root.store),
+  ]);
+  const { file, env, command } = root.key;
+  const source =
+    file !== undefined
+      ? ({ kind: 'file', path: file } as const)
+      : env !== undefined
+        ? ({ kind: 'environment', name: env } as const)
+        : ({ kind: 'command', command: command ?? [] } as const);
+  const readers = keyReaders(deps.environment);
+  const keyEncryptionKey = (): Promise<Uint8Array> => readKeyEncryptionKey(readers, source);
+  return { provider: createSealedRoots({ clock }, { store, keyEncryptionKey, ...common }), sealKey: keyEncryptionKey };
+}
+
+/** Which credentials are believed, in the order in which they are asked. */
+async function verifiersOf(
+  deps: SourceDeps,
+  { trust, nodeTokens }: { readonly trust: TrustConfig; readonly nodeTokens: NodeTokens },
+): Promise<{
+  readonly verifiers: readonly Verifier[];
+  readonly background: readonly ((signal: AbortSignal) => Promise<void>)[];
+}> {
+  const { clock, log } = deps;
+  const trustDomain = trust.domain;
+  const { certificates, tokens, consul, oidc } = trust.authenticate;
+  const verifiers: Verifier[] = tokens ? [nodeTokens] : [];
+  const background: ((signal: AbortSignal) => Promise<void>)[] = [];
+  if (consul !== undefined) {
+    const [{ createConsulTokens }, { createAskConsul }] = await Promise.all([
+      import('../identity/consul-token.ts'),
+      import('../identity/consul-ask.ts'),
+    ]);
+    const made = createConsulTokens(
+      { ask: createAskConsul(clock, defined({ address: consul.address, caFile: consul.caFile })), clock, log },
+      { trustDomain },
+    );
+    verifiers.push(made);
+    background.push((signal) => made.run(signal));
+  }
+  if (oidc !== undefined) {
+    const { createOidcVerifier } = await import('../identity/oidc-token.ts');
+    verifiers.push(createOidcVerifier({ clock, log }, { trustDomain, ...oidc, rules: oidc.rules.map(defined) }));
+  }
+  if (certificates) {
+    const { createCertificateVerifier } = await import('../identity/client-certificate.ts');
+    verifiers.push(createCertificateVerifier({ clock }, { trustDomain }));
+  }
+  return { verifiers, background };
+}
+
+/** What the certificate of the xDS port is for. */
+function listenerNames({ domain, names }: TrustConfig, address: string) {
+  const uri = spiffeId({ kind: 'control-plane', trustDomain: domain }) ?? '';
+  const all = [...new Set(address === '0.0.0.0' || address === '::' ? names : [...names, address])];
+  return { uri, dns: all.filter((name) => isIP(name) === 0), ips: all.filter((name) => isIP(name) !== 0) };
+}
