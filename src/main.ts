@@ -73,7 +73,11 @@ async function startPlane(config: Config, context: { logs: LoggerHandle; signal:
   ]);
   const token = await ensureToken(config.http.tokenFile ?? join(config.state, 'token'));
   const metrics = createPromMetrics({ version, node: config.node });
-  const plane = await createPlane({ clock, random, log, metrics, descriptorSet: descriptorSet() }, config);
+  const plane = await createPlane(
+    { clock, random, log, metrics, descriptorSet: descriptorSet(), environment: process.env },
+    config,
+  );
+  const { trust, control } = plane;
   metrics.mirror(plane.control);
   const admin = createAdmin(
     {
@@ -87,6 +91,7 @@ async function startPlane(config: Config, context: { logs: LoggerHandle; signal:
       node: config.node,
       log,
       token: token.token,
+      ...(trust === undefined ? {} : { trust: { ...trust, certificates: control.certificates } }),
     },
     config.http,
   );

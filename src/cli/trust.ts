@@ -4,6 +4,8 @@
 import { isIP } from 'node:net';
 import { join } from 'node:path';
 import type { Authority, RootProvider } from '../ca/contract.ts';
+import { createEnrolment } from '../control/enrolment.ts';
+import { createEnrolmentDoors, type EnrolmentDoors } from '../control/enrolment-doors.ts';
 import { createSecrets, type Secrets } from '../control/secrets.ts';
 import type { Authenticator, Verifier } from '../identity/contract.ts';
 import type { JoinTokens } from '../identity/join-token.ts';
@@ -26,8 +28,9 @@ export interface Trust {
   readonly authenticator: Authenticator;
   readonly secrets: Secrets;
   readonly joinTokens: JoinTokens;
-  readonly nodeTokens: NodeTokens;
   readonly revocations: Revocations;
+  /** How nodes come by credentials. */
+  readonly doors: EnrolmentDoors;
   /** PEM files of the xDS port: its certificate and key where the configuration names none, and the roots. */
   readonly files: ListenerFiles['paths'];
   /** Loads or makes the root, the signing keys and the certificate of the xDS port. */
@@ -82,13 +85,19 @@ export async function createTrust(
     { clock, random, log, authority },
     { folder: join(state, 'xds'), ...listenerNames(trust, xds.address) },
   );
+  const authenticator = asked.createAuthenticator({ verifiers, revocations, clock, log, metrics });
+  const joinTokens = joins.createJoinTokens({ store, clock, log }, { trustDomain });
+  const enrolment = createEnrolment(
+    { joinTokens, nodeTokens, authority, clock, log },
+    { trustDomain, lifeMs: trust.nodeTokenDays * dayMs },
+  );
   return {
     authority,
-    authenticator: asked.createAuthenticator({ verifiers, revocations, clock, log, metrics }),
+    authenticator,
     secrets: createSecrets({ clock, random, log, authority, encode: createSecretEncoder({ protos }) }),
-    joinTokens: joins.createJoinTokens({ store, clock, log }, { trustDomain }),
-    nodeTokens,
+    joinTokens,
     revocations,
+    doors: createEnrolmentDoors({ enrolment, authenticate: authenticator.authenticate, clock, log }),
     files: listenerFiles.paths,
     async open() {
       await authority.open();

@@ -4,6 +4,7 @@ import type { Provenance } from '../model/provenance.ts';
 import type { SourceState, World } from '../model/world.ts';
 import type { ResourceRef, View } from '../resources/resource.ts';
 import type { ClientInfo, Opened, ViewProvider, XdsEvent } from '../xds/contract.ts';
+import type { IssuedCertificate } from './secrets.ts';
 
 export interface TypeStatus {
   /** `none`: not subscribed. `pending`: sent, no answer yet. */
@@ -173,6 +174,8 @@ export interface Control extends ViewProvider {
   viewOf(node: string): View | undefined;
   /** What proxies report of the clusters' load, names sorted; empty where none reports. */
   load(): readonly ClusterLoadStatus[];
+  /** The certificates that connected proxies show, by node; empty where none are issued. */
+  certificates(): readonly (IssuedCertificate & { readonly node: string })[];
   /** Takes what the xDS server tells. */
   xdsEvent(event: XdsEvent): void;
   /** Calls `listener` for every event from now on; returns the way to stop. */

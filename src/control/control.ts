@@ -251,6 +251,12 @@ export function createControl(deps: ControlDeps, options: ControlOptions): Contr
 
     load: () => loads.report(),
 
+    certificates: () =>
+      [...clients.all()].flatMap(({ client, open }) => {
+        const issued = open.issued();
+        return issued === undefined ? [] : [{ node: client.nodeId, ...issued }];
+      }),
+
     viewOf(node) {
       for (const { client, open } of clients.all()) if (client.nodeId === node) return open.view;
       return undefined;

@@ -16,6 +16,8 @@ export interface OpenView {
   readonly view: View;
   readonly profile: ProxyProfile;
   readonly problems: readonly Problem[];
+  /** Its certificate, where it has one. */
+  issued(): IssuedCertificate | undefined;
   /** Follows the proxy to another profile; true when it changed. */
   move(profile: ProxyProfile): boolean;
   close(): void;
@@ -33,8 +35,6 @@ export interface Views {
     readonly profile: ProxyProfile;
     readonly content: ViewContent;
     readonly proxies: number;
-    /** Its certificate, where it has one. */
-    readonly issued: IssuedCertificate | undefined;
   }>;
 }
 
@@ -175,6 +175,7 @@ export function createViews(translator: Translator, first: World, secrets?: Secr
           get profile() {
             return client.entry.profile;
           },
+          issued: () => client.entry.secrets?.kept.issued(),
           move(next) {
             const entry = enter(next);
             const old = client.entry;
@@ -226,8 +227,8 @@ export function createViews(translator: Translator, first: World, secrets?: Secr
       if (failures.length > 0) throw failures[0];
     },
     *contents() {
-      for (const { id, profile, content, clients, secrets: own } of entries.values())
-        yield { id, profile, content, proxies: clients.size, issued: own?.kept.issued() };
+      for (const { id, profile, content, clients } of entries.values())
+        yield { id, profile, content, proxies: clients.size };
     },
   };
 }
