@@ -3,13 +3,13 @@
 import { createPrivateKey, randomBytes } from 'node:crypto';
 import { describe, expect, it } from 'vitest';
 import type { RootProvider } from '../../../src/ca/contract.ts';
-import { readElements, readOne, tags } from '../../../src/ca/der.ts';
+import { readElements, readOne, sequence, tags } from '../../../src/ca/der.ts';
 import { seal, unseal } from '../../../src/ca/envelope.ts';
 import { createSealedRoots } from '../../../src/ca/roots-sealed.ts';
 import { pkcs8 } from '../../../src/ca/x509.ts';
 import { AppError } from '../../../src/util/errors.ts';
 import { createFakeClock } from '../../support/fake-clock.ts';
-import { trustDomain, year } from './authority.ts';
+import { type TestAuthority, testAuthority, trustDomain, year } from './authority.ts';
 import { createMemoryStore, type MemoryStore } from './memory-store.ts';
 
 const path = 'ca/roots/1';
@@ -109,17 +109,26 @@ describe('T16: the root in a store', () => {
     }
   });
 
-  it('is refused where the certificate is of another key', async () => {
-    const [one, two] = [await opened(), await opened()];
-    const parts = [one, two].map((store) =>
-      readElements(readOne(unseal(kek, place, storedIn(store)), tags.sequence).content).map(({ whole }) => whole),
-    );
-    const mixed = Buffer.concat([parts[0]?.[0] ?? Buffer.alloc(0), parts[1]?.[1] ?? Buffer.alloc(0)]);
-    one.values.set(
-      path,
-      seal(kek, place, Buffer.concat([Buffer.from([0x30, 0x82, mixed.length >> 8, mixed.length & 255]), mixed])),
-    );
-    await refused(one, 'CH1803');
+  it.each([
+    ['the certificate is of another key', (one: TestAuthority) => one.root.certificate, 'another certificate'],
+    ['the certificate is not self-signed', (one: TestAuthority) => one.intermediate.certificate, 'self-signed'],
+  ])('is refused where %s', async (_, certificateOf, reason) => {
+    const authority = testAuthority();
+    const store = createMemoryStore();
+    store.values.set(path, seal(kek, place, sequence(pkcs8(authority.intermediate.key), certificateOf(authority))));
+    await refused(store, 'CH1803');
+    await expect(sealedRoots(store).open()).rejects.toThrow(reason);
+  });
+
+  it('is the one of another replica that was put after we looked: ours never goes over it', async () => {
+    const store = await opened();
+    const kept = storedIn(store);
+    let looks = 0;
+    const late: MemoryStore = { ...store, get: (key) => (looks++ === 0 ? Promise.resolve(undefined) : store.get(key)) };
+    const { roots } = await sealedRoots(late).open();
+    expect(store.offered.length).toBe(2);
+    expect(storedIn(store)).toBe(kept);
+    expect(roots).toEqual((await sealedRoots(store).open()).roots);
   });
 
   it('is not made anew when the store cannot be asked', async () => {

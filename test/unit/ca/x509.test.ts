@@ -370,6 +370,11 @@ describe('T5: what comes from outside', () => {
     expect(() => testLeaf(authority, { publicKey: make() })).toThrow('[CH1810]');
   });
 
+  it('an intermediate of another trust domain is refused', () => {
+    const of = { publicKey: own, validity: { notBeforeMs: now, notAfterMs: now + day }, serial: randomSerial() };
+    expect(() => signIntermediate(root, { ...of, trustDomain: 'other.example' })).toThrow('[CH1809]');
+  });
+
   it('a key that is not the one of the certificate signs nothing', () => {
     const other = { certificate: intermediate.certificate, key: generateKeyPair().privateKey };
     const of = { publicKey: own, validity: { notBeforeMs: now, notAfterMs: now + day }, serial: randomSerial() };
