@@ -14,7 +14,7 @@ import { AppError, errorText } from '../util/errors.ts';
 import { type Driver, DriverError, type Fault } from './driver.ts';
 
 export interface ConsulStoreOptions extends ConsulAccess {
-  /** What every key begins with, e.g. `chancery/state/`. Consul's keys begin without a slash: one is dropped. */
+  /** What every key begins with, e.g. `chancery/trust/`. Consul's keys begin without a slash: one is dropped. */
   readonly prefix: string;
 }
 
@@ -37,16 +37,15 @@ export function createConsulDriver(clock: Clock, options: ConsulStoreOptions): D
     return answer;
   }
 
-  /** The index after the change; undefined for a conflict. */
+  /** The index of the key after the change, or before its deletion; undefined for a conflict. */
   async function change(key: string, operations: readonly Operation[]): Promise<string | undefined> {
     const what = `txn of kv/${key}`;
     const body = JSON.stringify(operations.map((operation) => ({ KV: { ...operation, Key: key } })));
     const answer = await client.write({ what, method: 'PUT', path: '/txn', params: {}, body, conflict: true });
     const { Results: results, Errors: errors } = (answer ?? {}) as TransactionAnswer;
-    if (Array.isArray(results) && results.length === operations.length) {
-      const index = results.at(-1)?.KV?.ModifyIndex;
-      if (typeof index === 'number' && index > 0) return String(index);
-    }
+    // A deletion has no result of its own: the last is that of the check before it.
+    const index = Array.isArray(results) ? results.at(-1)?.KV?.ModifyIndex : undefined;
+    if (typeof index === 'number' && index > 0) return String(index);
     const said = Array.isArray(errors) ? errors.map(({ What }) => String(What)) : [];
     if (said.length === 0) throw unreadable(what, 'it is no answer to a transaction');
     if (said.every((text) => conflicts.test(text))) return undefined;

@@ -9,7 +9,7 @@ import { prefixRange, type RawKeyValue, readRange } from '../util/etcd/key-range
 import type { Driver } from './driver.ts';
 
 export interface EtcdStoreOptions extends EtcdAccess {
-  /** What every key begins with, e.g. `/chancery/state/`. */
+  /** What every key begins with, e.g. `/chancery/trust/`. */
   readonly prefix: string;
 }
 
@@ -106,8 +106,9 @@ export function createEtcdDriver(clock: Clock, options: EtcdStoreOptions): Drive
       return done !== undefined;
     },
     fault(error) {
+      // No cause: gRPC's own text names its target as configured, with what stands before an `@`.
       const reason = plainReason(error, endpoints);
-      return refusal.test(errorText(error)) ? { code: 'CH1822', reason } : { code: 'CH1821', reason, cause: error };
+      return { code: refusal.test(errorText(error)) ? 'CH1822' : 'CH1821', reason };
     },
     close() {
       if (current !== undefined) drop(current);
@@ -120,10 +121,10 @@ const entryOf = ({ value, mod_revision }: RawKeyValue): StoreEntry => ({
   revision: mod_revision,
 });
 
-/** Whether the call cannot have been applied: it only read, was never sent, or was refused for the session's token. */
+/** Whether the call cannot have been applied: it only read, was never sent, or was refused for what the session showed. */
 function mayRepeat(error: unknown, changes: boolean): boolean {
   const text = errorText(error);
-  if (/invalid auth token|revision of auth store is old/i.test(text)) return true;
+  if (/authentication failed|invalid auth token|revision of auth store is old/i.test(text)) return true;
   if (/No connection established|Name resolution failed/i.test(text)) return true;
   return !changes && /UNAVAILABLE/.test(text);
 }
