@@ -11,6 +11,7 @@ const endpoint = fc.record({
   port: fc.integer({ min: 1, max: 65_535 }),
   healthStatus: fc.constantFrom(1 as const, 2 as const),
   weight: fc.oneof(fc.integer({ min: 1, max: 128 }), fc.integer({ min: 1, max: 4_294_967_295 })),
+  plaintext: fc.boolean(),
 });
 const locality = fc.record({
   region: name,

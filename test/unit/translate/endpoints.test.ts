@@ -13,6 +13,16 @@ describe('dialled', () => {
     expect(dialled(testService('web', { tls: 'none' }), instance)).toEqual({ address: '127.0.0.1', port: 8080 });
   });
 
+  it('T24: is nothing without a sidecar where mutual TLS is strict, and marked where it is permissive', () => {
+    const bare = testInstance('a');
+    const joined = testInstance('a', { proxy });
+    expect(dialled(web, bare, 'strict')).toBeUndefined();
+    expect(dialled(web, bare, 'permissive')).toEqual({ address: '127.0.0.1', port: 8080, plaintext: true });
+    expect(dialled(web, bare, 'off')).toEqual({ address: '127.0.0.1', port: 8080 });
+    for (const mtls of ['strict', 'permissive', 'off'] as const)
+      expect(dialled(web, joined, mtls)).toEqual({ address: '10.0.0.9', port: 21000 });
+  });
+
   it('takes the port of the registry, else targetPort, else nothing', () => {
     const service = testService('web', { targetPort: 9000 });
     expect(dialled(service, testInstance('a', { port: 80 }))?.port).toBe(80);
@@ -56,6 +66,19 @@ describe('localities', () => {
 });
 
 describe('endpointFacts', () => {
+  it('names who is withheld, the first three by their ids', () => {
+    const joined = testInstance('z', { proxy, address: '10.0.0.1' });
+    const bare = ['a', 'b', 'c', 'd'].map((id) =>
+      testInstance(id, { address: id === 'd' ? 'd.internal' : '10.0.0.2' }),
+    );
+    const { byDns, problems } = endpointFacts(web, [...bare, joined], 'strict');
+    expect(byDns).toBe(false);
+    expect(problems.map(({ code, severity, message }) => [code, severity, message])).toEqual([
+      ['CH1236', 'warning', '4 of 5 instances of "web" have no sidecar: "a", "b", "c" and 1 more'],
+    ]);
+    expect(endpointFacts(web, [joined], 'strict').problems).toEqual([]);
+  });
+
   it('is one shared object where nothing is special', () => {
     expect(endpointFacts(web, [testInstance('a')])).toBe(endpointFacts(web, []));
   });

@@ -10,6 +10,7 @@ import type { World } from '../../../src/model/world.ts';
 import { missingRefs } from '../../../src/resources/check.ts';
 import { typeUrls } from '../../../src/resources/type-urls.ts';
 import type { ViewContent } from '../../../src/translate/contract.ts';
+import { isMeshSecret } from '../../../src/translate/mutual-tls.ts';
 import type { ProxyProfile } from '../../../src/translate/profile.ts';
 import { createTranslator } from '../../../src/translate/translate.ts';
 import { propertyRuns } from '../../support/property-runs.ts';
@@ -97,12 +98,24 @@ const instance = fc
     health: fc.constantFrom('healthy' as const, 'warning' as const, 'critical' as const),
     weight: fc.integer({ min: 1, max: 128 }),
     metadata: fc.constantFrom<Record<string, string>>({}, { version: 'v1' }),
+    proxy: fc.constantFrom(
+      {},
+      { proxy: { address: '10.0.0.9', port: 21000, localAddress: '127.0.0.1', localPort: 80 } },
+    ),
   })
-  .map((parts) => testInstance(`${parts.address}:${parts.port}:${parts.health}:${parts.weight}`, parts));
+  .map(({ proxy, ...parts }) =>
+    testInstance(`${parts.address}:${parts.port}:${parts.health}:${parts.weight}:${Object.keys(proxy).length}`, {
+      ...parts,
+      ...proxy,
+    }),
+  );
 const instances = fc.uniqueArray(instance, { selector: ({ key }) => key, maxLength: 4 });
 const service: fc.Arbitrary<Partial<Service>> = fc.constantFrom<Partial<Service>>(
   {},
   { protocol: 'tcp' },
+  { tls: 'none' },
+  { tls: 'strict' },
+  { protocol: 'tcp', tls: 'permissive' },
   { protocol: 'grpc', hosts: ['shop.example'] },
   { subsets: [{ name: 'v1', where: { version: 'v1' }, provenance: testProvenance('law') }] },
 );
@@ -111,10 +124,16 @@ const world = fc
     instances: fc.record({ a: instances, b: instances, c: instances }),
     services: fc.record({ a: service, b: service, c: service }),
     routes,
+    mtls: fc.constantFrom('off' as const, 'permissive' as const, 'strict' as const),
+    certificates: fc.boolean(),
   })
-  .map(({ instances: byName, services, routes: list }): World => {
+  .map(({ instances: byName, services, routes: list, mtls, certificates }): World => {
     const made = names.map((name) => [serviceId('default', name), testService(name, services[name])] as const);
-    return testWorld(byName, { services: new Map(made), routes: [...list].sort((a, b) => (a.name < b.name ? -1 : 1)) });
+    return testWorld(byName, {
+      mesh: { domain: 'service.local', trustDomain: 'service.local', accessLog: true, mtls, certificates },
+      services: new Map(made),
+      routes: [...list].sort((a, b) => (a.name < b.name ? -1 : 1)),
+    });
   });
 
 const profiles: readonly ProxyProfile[] = [
@@ -162,7 +181,9 @@ function shuffled(of: World): World {
 function refs(content: ViewContent, endpoints: ReadonlyMap<string, unknown>) {
   const all = [...content.resources.values()].flatMap((list) => [...list.values()]);
   return missingRefs(all, ({ type, name }) =>
-    type === typeUrls.endpoints ? endpoints.has(name) : content.resources.get(type)?.has(name) === true,
+    type === typeUrls.endpoints
+      ? endpoints.has(name)
+      : isMeshSecret({ type, name }) || content.resources.get(type)?.has(name) === true,
   );
 }
 
