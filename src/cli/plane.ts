@@ -95,6 +95,7 @@ export async function createPlane(deps: PlaneDeps, config: Config): Promise<Plan
       onEvent: control.xdsEvent,
       identifier: config.node,
       descriptors: async () => descriptorSet,
+      ...(trust === undefined ? {} : { doors: trust.serveDoors }),
       json: async (resource) => JSON.stringify(restSources(protos.decode(resource.type, resource.bytes))),
     },
     xdsOptions(config.xds, trust?.files),

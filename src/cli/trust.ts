@@ -5,7 +5,7 @@ import { isIP } from 'node:net';
 import { join } from 'node:path';
 import type { Authority, RootProvider } from '../ca/contract.ts';
 import { createEnrolment } from '../control/enrolment.ts';
-import { createEnrolmentDoors, type EnrolmentDoors } from '../control/enrolment-doors.ts';
+import { createEnrolmentDoors, type EnrolmentDoors, enrolmentPaths } from '../control/enrolment-doors.ts';
 import { createSecrets, type Secrets } from '../control/secrets.ts';
 import type { Authenticator, Verifier } from '../identity/contract.ts';
 import type { JoinTokens } from '../identity/join-token.ts';
@@ -20,6 +20,7 @@ import type { Protos } from '../resources/protos.ts';
 import type { SourceDeps } from '../sources/source-deps.ts';
 import { createSecretEncoder } from '../translate/secrets.ts';
 import { runAll } from '../util/tasks.ts';
+import type { Doors } from '../xds/contract.ts';
 import { createListenerFiles, type ListenerFiles } from './listener-files.ts';
 import { keyReaders, localSealKey } from './seal-key.ts';
 
@@ -31,6 +32,8 @@ export interface Trust {
   readonly revocations: Revocations;
   /** How nodes come by credentials. */
   readonly doors: EnrolmentDoors;
+  /** The same on the xDS port. */
+  readonly serveDoors: Doors;
   /** PEM files of the xDS port: its certificate and key where the configuration names none, and the roots. */
   readonly files: ListenerFiles['paths'];
   /** Loads or makes the root, the signing keys and the certificate of the xDS port. */
@@ -91,13 +94,19 @@ export async function createTrust(
     { joinTokens, nodeTokens, authority, clock, log },
     { trustDomain, lifeMs: trust.nodeTokenDays * dayMs },
   );
+  const doors = createEnrolmentDoors({ enrolment, authenticate: authenticator.authenticate, clock, log });
   return {
     authority,
     authenticator,
     secrets: createSecrets({ clock, random, log, authority, encode: createSecretEncoder({ protos }) }),
     joinTokens,
     revocations,
-    doors: createEnrolmentDoors({ enrolment, authenticate: authenticator.authenticate, clock, log }),
+    doors,
+    async serveDoors({ method, path, body, credentials }) {
+      if (method === 'GET') return path === enrolmentPaths.roots ? doors.roots() : undefined;
+      if (path === enrolmentPaths.join) return doors.join(body, credentials.address);
+      return path === enrolmentPaths.renew ? doors.renew(body, credentials) : undefined;
+    },
     files: listenerFiles.paths,
     async open() {
       await authority.open();
@@ -145,7 +154,7 @@ async function rootsOf(
     const { createFileRoots } = await import('../ca/roots-files.ts');
     const folder = rootFolder(root.path, state);
     return {
-      provider: createFileRoots({ clock, uid: process.getuid?.() }, { folder, ...common }),
+      provider: createFileRoots({ clock, uid: process.geteuid?.() }, { folder, ...common }),
       sealKey: localSealKey(folder),
     };
   }

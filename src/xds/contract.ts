@@ -61,6 +61,24 @@ export interface ViewProvider {
   onEndpoints(listener: (names: readonly string[]) => void): () => void;
 }
 
+/** Asked over HTTP/1.1 on the port of xDS, beside discovery: how a node comes by a credential before it has any. */
+export interface DoorRequest {
+  readonly method: string;
+  /** Without its query. */
+  readonly path: string;
+  readonly body: string;
+  readonly credentials: Credentials;
+}
+
+export interface DoorReply {
+  readonly status: number;
+  readonly contentType: string;
+  readonly body: string;
+}
+
+/** Undefined: there is nothing at that path. */
+export type Doors = (request: DoorRequest) => Promise<DoorReply | undefined>;
+
 /** Told to control as it happens: the ledger, the logs and the metrics are made from these. */
 export type XdsEvent =
   | {

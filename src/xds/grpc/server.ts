@@ -9,7 +9,7 @@ import type { Metrics } from '../../util/metrics.ts';
 import type { Random } from '../../util/random.ts';
 import { type AdmissionOptions, createAdmission } from '../admission.ts';
 import { createCallers } from '../callers.ts';
-import type { ClientConfig, ViewProvider, XdsEvent } from '../contract.ts';
+import type { ClientConfig, Doors, ViewProvider, XdsEvent } from '../contract.ts';
 import { maxDescribed } from '../description.ts';
 import { fenced } from '../fence.ts';
 import { createGate } from '../gate.ts';
@@ -51,6 +51,8 @@ export interface XdsServerDeps {
   readonly methods?: readonly ServedMethod[];
   /** A resource's message as proto3 JSON text, for REST; without it connections that speak HTTP/1.1 are closed. */
   readonly json?: (resource: Resource) => Promise<string>;
+  /** What else is served over HTTP/1.1. */
+  readonly doors?: Doors;
 }
 
 /** What speaks gRPC: see docs/decisions. */
@@ -161,7 +163,7 @@ export function createXdsServer(deps: XdsServerDeps, options: XdsServerOptions):
       ? undefined
       : createLazyRest({
           ...{ clock, log, provider, callers, secrets, onEvent: deps.onEvent, nextStreamId },
-          ...{ identifier: deps.identifier, json: deps.json },
+          ...{ identifier: deps.identifier, json: deps.json, doors: deps.doors },
         });
 
   function secretRule(): SecretRule {

@@ -8,7 +8,9 @@ import { type TypeUrl, typeUrls } from '../../resources/type-urls.ts';
 import type { Clock, Timer } from '../../util/clock.ts';
 import { errorText } from '../../util/errors.ts';
 import type { Callers } from '../callers.ts';
-import type { ClientConfig, ClientInfo } from '../contract.ts';
+import type { ClientConfig, ClientInfo, Doors } from '../contract.ts';
+import { credentialsOf, namedHeaders } from '../credentials.ts';
+import { peerOf } from '../peer.ts';
 import { callerOf, type PollCaller } from './poll-caller.ts';
 import type { PollAnswer, PollClient } from './poll-client.ts';
 import { createPollClients, type PollClientsDeps } from './poll-clients.ts';
@@ -20,6 +22,7 @@ export type RestDeps = PollClientsDeps &
   ResponseSource & {
     /** Undefined where nobody is asked who it is. */
     readonly callers?: Callers | undefined;
+    readonly doors?: Doors | undefined;
   };
 
 export interface Rest {
@@ -44,6 +47,8 @@ const paths: Readonly<Record<string, TypeUrl>> = {
 };
 
 const maxBodyBytes = 1024 * 1024;
+/** Of a request that is no poll. */
+const maxDoorBytes = 16 * 1024;
 /** For a whole request to arrive. */
 const requestMs = 10_000;
 /** Between two requests on one connection. */
@@ -87,9 +92,12 @@ export function createRest(deps: RestDeps): Rest {
   async function answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
     const [path = ''] = (request.url ?? '').split('?');
     const type = Object.hasOwn(paths, path) ? paths[path] : undefined;
-    if (type === undefined) throw new Refused(404, `there is no ${path.slice(0, 200)}`);
     // A page in a browser says where it comes from, and can make any name lead here; no other client has an origin.
     if (request.headers.origin !== undefined) throw new Refused(403, 'a poll does not come from a browser');
+    if (type === undefined) {
+      await atDoor(path, request, response);
+      return;
+    }
     if (request.method !== 'POST') throw new Refused(405, 'a poll is a POST');
     let wake = (): void => {};
     const caller = await callerOf(deps.callers, request, () => wake());
@@ -101,6 +109,23 @@ export function createRest(deps: RestDeps): Rest {
     } finally {
       caller?.leave();
     }
+  }
+
+  /** Whoever comes is nobody yet: what is asked for decides who may. */
+  async function atDoor(path: string, request: IncomingMessage, response: ServerResponse): Promise<void> {
+    const { method = '' } = request;
+    const nothing = new Refused(404, `there is no ${path.slice(0, 200)}`);
+    if (deps.doors === undefined || (method !== 'GET' && method !== 'POST')) throw nothing;
+    const body = await bodyOf(request, clock, maxDoorBytes);
+    const credentials = credentialsOf(
+      peerOf(request.socket),
+      namedHeaders((name) => request.headersDistinct[name] ?? []),
+    );
+    const reply = await deps.doors({ method, path, body, credentials });
+    if (reply === undefined) throw nothing;
+    if (response.destroyed) return;
+    response.writeHead(reply.status, { 'content-type': reply.contentType, 'cache-control': 'no-store' });
+    response.end(reply.body);
   }
 
   async function respond({ type, caller, request, response, onOver }: Asked): Promise<void> {
@@ -264,14 +289,14 @@ function heldMs({ headers }: IncomingMessage): number {
   return Number.isFinite(waits) && waits > 0 ? Math.min(maxHoldMs, waits * 0.8) : holdMs;
 }
 
-async function bodyOf(request: IncomingMessage, clock: Clock): Promise<string> {
+async function bodyOf(request: IncomingMessage, clock: Clock, most = maxBodyBytes): Promise<string> {
   const parts: Buffer[] = [];
   let size = 0;
   const timer = clock.after(requestMs, () => request.destroy());
   try {
     for await (const part of request as AsyncIterable<Buffer>) {
       size += part.length;
-      if (size > maxBodyBytes) throw new Refused(413, `a request has at most ${maxBodyBytes} bytes`);
+      if (size > most) throw new Refused(413, `a request has at most ${most} bytes`);
       parts.push(part);
     }
   } finally {

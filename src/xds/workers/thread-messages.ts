@@ -9,7 +9,7 @@ import type { Caller, Credentials } from '../../model/principal.ts';
 import type { Resource, ResourceRef } from '../../resources/resource.ts';
 import { type TypeUrl, typeUrls } from '../../resources/type-urls.ts';
 import type { LogFields } from '../../util/log.ts';
-import type { ClientConfig, ClientInfo, Refusal } from '../contract.ts';
+import type { ClientConfig, ClientInfo, DoorReply, DoorRequest, Refusal } from '../contract.ts';
 import type { XdsServerOptions } from '../grpc/server.ts';
 import type { NodeMatcher } from '../services/node-matcher.ts';
 import type { BacklogCell } from './backlog.ts';
@@ -72,12 +72,14 @@ export type Question =
   | { readonly kind: 'descriptors' }
   /** A resource's message as JSON text. */
   | { readonly kind: 'json'; readonly resource: Resource }
+  | { readonly kind: 'door'; readonly request: DoorRequest }
   | { readonly kind: 'caller'; readonly credentials: Credentials };
 
 export type Answer =
   | { readonly kind: 'clients'; readonly clients: readonly ClientConfig[] }
   | { readonly kind: 'descriptors'; readonly bytes: Uint8Array }
   | { readonly kind: 'json'; readonly text: string }
+  | { readonly kind: 'door'; readonly reply: DoorReply | undefined }
   | { readonly kind: 'caller'; readonly caller: Caller }
   | { readonly kind: 'failed'; readonly message: string };
 

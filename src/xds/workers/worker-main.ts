@@ -7,7 +7,7 @@ import type { Resource } from '../../resources/resource.ts';
 import { AppError, errorText } from '../../util/errors.ts';
 import { createSeededRandom } from '../../util/random.ts';
 import { createSystemClock } from '../../util/system-clock.ts';
-import type { ClientConfig } from '../contract.ts';
+import type { ClientConfig, DoorReply, DoorRequest } from '../contract.ts';
 import { createXdsServer } from '../grpc/server.ts';
 import { createTeller, maxBacklog } from './backlog.ts';
 import { createMirror } from './mirror.ts';
@@ -71,6 +71,10 @@ const server = createXdsServer(
           async json(resource: Resource): Promise<string> {
             const answer = await ask({ kind: 'json', resource });
             return answer.kind === 'json' ? answer.text : '{}';
+          },
+          async doors(request: DoorRequest): Promise<DoorReply | undefined> {
+            const answer = await ask({ kind: 'door', request });
+            return answer.kind === 'door' ? answer.reply : undefined;
           },
         }
       : {}),

@@ -6,7 +6,7 @@ import type { Resource } from '../../resources/resource.ts';
 import { type ErrorCodeName, errorCodes } from '../../util/error-codes.ts';
 import { AppError, errorText } from '../../util/errors.ts';
 import type { Logger } from '../../util/log.ts';
-import type { ClientConfig, ViewProvider, XdsEvent } from '../contract.ts';
+import type { ClientConfig, Doors, ViewProvider, XdsEvent } from '../contract.ts';
 import type { NodeMatcher } from '../services/node-matcher.ts';
 import { createBacklogCell, take as taken } from './backlog.ts';
 import type { ByteSegments } from './byte-segments.ts';
@@ -30,6 +30,7 @@ export interface WorkerThreadDeps {
   readonly everyClient: (matchers: readonly NodeMatcher[]) => Promise<readonly ClientConfig[]>;
   readonly descriptors: (() => Promise<Uint8Array>) | undefined;
   readonly json: ((resource: Resource) => Promise<string>) | undefined;
+  readonly doors: Doors | undefined;
 }
 
 export interface WorkerThread {
@@ -104,6 +105,9 @@ export function startWorkerThread(
         const caller = await deps.provider.authenticate?.(question.credentials);
         if (caller === undefined) throw new Error('nobody is asked who it is');
         outbox.push({ kind: 'answer', ask, answer: { kind: 'caller', caller } });
+      } else if (question.kind === 'door') {
+        const reply = await deps.doors?.(question.request);
+        outbox.push({ kind: 'answer', ask, answer: { kind: 'door', reply } });
       } else if (question.kind === 'json') {
         const text = (await deps.json?.(question.resource)) ?? '{}';
         outbox.push({ kind: 'answer', ask, answer: { kind: 'json', text } });
