@@ -1,5 +1,5 @@
 // Who shows an ACL token of Consul: Consul says whose it is and which services it may write. Such a token has no signature, so
-// it is asked about: again after at most a minute, and also while streams of it are open.
+// it is asked about: for a new stream after at most a minute, and again and again while streams of it are open.
 // It must not know HTTP. Invariants: nothing is granted that Consul did not allow by name; the anonymous token is nobody; while
 // Consul cannot be asked nobody new is let in, and nobody is put out.
 import { createHash } from 'node:crypto';
@@ -8,21 +8,26 @@ import type { Clock } from '../util/clock.ts';
 import { errorText } from '../util/errors.ts';
 import type { Logger } from '../util/log.ts';
 import type { AskConsul } from './consul-ask.ts';
-import { candidateServices } from './consul-rules.ts';
+import { allowedNames, mayWrite, namesAtOnce, tokenNames } from './consul-names.ts';
 import type { RevocationSource, RevokedListener, Verifier } from './contract.ts';
-import { firstIdentity, holdingsOf } from './holdings.ts';
+import { firstIdentity, holdingsOf, maxNames } from './holdings.ts';
 import { isPrincipal, refuse } from './refusals.ts';
 import { decodeRecord, type StoredRecord } from './stored-json.ts';
 
 export interface ConsulTokenDeps {
   readonly ask: AskConsul;
+  /**
+   * Names of the services that are known now. A token with policies or roles is asked about with them, as no token may read its
+   * own rules: 64 names a request.
+   */
+  readonly known: () => Iterable<string>;
   readonly clock: Clock;
   readonly log: Logger;
 }
 
 export interface ConsulTokenOptions {
   readonly trustDomain: string;
-  /** How long an answer holds. At most, and by default, 60 s. */
+  /** How long an answer holds for new streams. At most, and by default, 60 s. */
   readonly cacheMs?: number;
   /** Streams end after it at the latest, and ask again. Default 1 h. */
   readonly lifeMs?: number;
@@ -42,6 +47,7 @@ interface InUse {
   readonly token: string;
   /** Ends when the token does. */
   readonly principal: Principal;
+  /** When all was asked. */
   readonly askedAtMs: number;
   /** Wall clock: the latest end that a stream of it was given. */
   readonly givenUntilMs: number;
@@ -54,7 +60,7 @@ const accessorForm = /^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
 const askedAtOnce = 8;
 
 export function createConsulTokens(deps: ConsulTokenDeps, options: ConsulTokenOptions): ConsulTokens {
-  const { ask, clock, log } = deps;
+  const { clock, log } = deps;
   const { trustDomain, lifeMs = 3_600_000, recheckMs = 30_000, tokens: most = 10_000 } = options;
   const cacheMs = Math.min(options.cacheMs ?? 60_000, 60_000);
   const listeners = new Set<RevokedListener>();
@@ -62,92 +68,73 @@ export function createConsulTokens(deps: ConsulTokenDeps, options: ConsulTokenOp
   const inUse = new Map<string, InUse>();
   const asking = new Map<string, Promise<Caller>>();
 
-  function close(principals: readonly Principal[]): void {
-    if (principals.length === 0) return;
-    const ids = new Set(principals.map(({ credential }) => credential.id));
+  function close({ credential }: Principal): void {
+    const ids = new Set([credential.id]);
     for (const listener of listeners) listener(ids);
   }
 
-  async function look(token: string): Promise<Caller> {
-    const self = await ask({ method: 'GET', path: '/v1/acl/token/self?expanded=true', token });
-    // 403 and 404: there is no such token, or it has ended. 401: Consul has no ACLs, so its tokens say nothing.
-    if (self.status === 403 || self.status === 404) return refuse('unknown-key');
-    const said = self.status === 200 ? decodeRecord(Buffer.from(self.text)) : undefined;
-    if (said === undefined) return refuse('unavailable');
-    const accessor = said['AccessorID'];
-    if (typeof accessor !== 'string' || !accessorForm.test(accessor)) return refuse('unavailable');
-    if (accessor === anonymous) return refuse('not-entitled');
-    const notAfterMs = endOf(said);
-    if (notAfterMs === undefined) return refuse('unavailable');
-    if (notAfterMs <= clock.wall()) return refuse('expired');
-    const named = candidateServices(said).filter((name) => usable(name, trustDomain));
-    if (named.length === 0) return refuse('not-entitled');
-    const allowed = await ask({
-      method: 'POST',
-      path: '/v1/internal/acl/authorize',
-      token,
-      body: named.map((name) => ({ Resource: 'service', Segment: name, Access: 'write' })),
-    });
-    if (allowed.status === 403) return refuse('unknown-key');
-    const services = allowed.status === 200 ? allowedNames(allowed.text, named) : undefined;
-    if (services === undefined) return refuse('unavailable');
-    const holdings = holdingsOf(trustDomain, { services, gateways: [] });
-    const id = holdings === undefined ? undefined : firstIdentity(trustDomain, holdings);
-    if (holdings === undefined || id === undefined) return refuse('not-entitled');
-    return { id, ...holdings, notAfterMs, credential: { kind: 'consul', id: accessor } };
+  /** Never rejects. */
+  async function ask(token: string, only?: readonly string[]): Promise<Caller> {
+    try {
+      return await look(deps, { token, trustDomain, ...(only === undefined ? {} : { only }) });
+    } catch (error) {
+      log.warn('Consul cannot be asked about a token', { error: errorText(error) });
+      return refuse('unavailable');
+    }
   }
 
-  /** Never rejects. Many at once with one token are one question. */
-  function asked(token: string, hash: string): Promise<Caller> {
+  /** Many at once with one token are one question. */
+  function askOnce(token: string, hash: string): Promise<Caller> {
     const under = asking.get(hash);
     if (under !== undefined) return under;
-    const question = look(token)
-      .catch((error: unknown) => {
-        log.warn('Consul cannot be asked about a token', { error: errorText(error) });
-        return refuse('unavailable');
-      })
-      .finally(() => asking.delete(hash));
+    const question = ask(token).finally(() => asking.delete(hash));
     asking.set(hash, question);
     return question;
   }
 
-  /** Remembers the answer; what it changes closes the streams that were opened under the one before. */
-  function settle(token: string, hash: string, caller: Caller): void {
-    const before = inUse.get(hash)?.principal;
-    if (!isPrincipal(caller)) {
-      if (caller.cause === 'unavailable') return;
-      inUse.delete(hash);
-      if (before !== undefined) close([before]);
-      return;
-    }
-    const givenUntilMs = inUse.get(hash)?.givenUntilMs ?? 0;
-    inUse.set(hash, { token, principal: caller, askedAtMs: clock.now(), givenUntilMs });
-    if (before !== undefined && before.services.join() !== caller.services.join()) close([before]);
-    if (inUse.size <= most) return;
-    for (const [oldest, { principal }] of inUse) {
-      inUse.delete(oldest);
-      close([principal]);
-      break;
-    }
-  }
-
   /** What is given to one stream ends by `lifeMs`, and is remembered until then. */
-  function give(hash: string, principal: Principal): Principal {
+  function give(
+    token: string,
+    hash: string,
+    { principal, askedAtMs }: Pick<InUse, 'principal' | 'askedAtMs'>,
+  ): Principal {
     const notAfterMs = Math.min(principal.notAfterMs, clock.wall() + lifeMs);
-    const use = inUse.get(hash);
-    if (use !== undefined) inUse.set(hash, { ...use, givenUntilMs: Math.max(use.givenUntilMs, notAfterMs) });
+    const givenUntilMs = Math.max(inUse.get(hash)?.givenUntilMs ?? 0, notAfterMs);
+    inUse.set(hash, { token, principal, askedAtMs, givenUntilMs });
+    if (inUse.size > most)
+      for (const [oldest, use] of inUse) {
+        inUse.delete(oldest);
+        close(use.principal);
+        break;
+      }
     return { ...principal, notAfterMs };
   }
 
-  async function recheck(): Promise<void> {
-    const due: [string, InUse][] = [];
-    for (const [hash, use] of inUse)
-      if (use.givenUntilMs <= clock.wall()) inUse.delete(hash);
-      else if (use.askedAtMs + recheckMs / 2 <= clock.now()) due.push([hash, use]);
-    for (let next = 0; next < due.length; next += askedAtOnce) {
-      const some = due.slice(next, next + askedAtOnce);
-      await Promise.all(some.map(async ([hash, { token }]) => settle(token, hash, await asked(token, hash))));
+  /** A refusal that is Consul's word ends what was granted before. */
+  function end(hash: string): void {
+    const use = inUse.get(hash);
+    inUse.delete(hash);
+    if (use !== undefined) close(use.principal);
+  }
+
+  async function admit(token: string, hash: string): Promise<Caller> {
+    const caller = await askOnce(token, hash);
+    if (isPrincipal(caller)) {
+      const before = inUse.get(hash)?.principal;
+      if (before !== undefined && !before.services.every((service) => caller.services.includes(service))) close(before);
+      return give(token, hash, { principal: caller, askedAtMs: clock.now() });
     }
+    if (caller.cause !== 'unavailable') end(hash);
+    return caller;
+  }
+
+  /** Whether what was granted still holds: one question more than whose the token is. */
+  async function recheck(hash: string, { token, principal }: InUse): Promise<void> {
+    const caller = await ask(token, principal.services);
+    if (isPrincipal(caller) ? caller.services.length === principal.services.length : caller.cause === 'unavailable')
+      return;
+    // Unless it was asked about anew meanwhile.
+    if (inUse.get(hash)?.principal === principal) end(hash);
   }
 
   return {
@@ -158,13 +145,10 @@ export function createConsulTokens(deps: ConsulTokenDeps, options: ConsulTokenOp
       if (more.length > 0) return refuse('ambiguous');
       if (!form.test(token)) return refuse('malformed');
       const hash = createHash('sha256').update(token).digest('base64url');
-      const known = inUse.get(hash);
-      if (known !== undefined && known.askedAtMs + cacheMs > clock.now() && known.principal.notAfterMs > clock.wall())
-        return give(hash, known.principal);
-      return asked(token, hash).then((caller) => {
-        settle(token, hash, caller);
-        return isPrincipal(caller) ? give(hash, caller) : caller;
-      });
+      const use = inUse.get(hash);
+      if (use !== undefined && use.askedAtMs + cacheMs > clock.now() && use.principal.notAfterMs > clock.wall())
+        return give(token, hash, use);
+      return admit(token, hash);
     },
     onRevoked(listener) {
       listeners.add(listener);
@@ -173,10 +157,51 @@ export function createConsulTokens(deps: ConsulTokenDeps, options: ConsulTokenOp
     async run(signal) {
       while (!signal.aborted) {
         await clock.sleep(recheckMs, signal);
-        if (!signal.aborted) await recheck();
+        for (const [hash, { givenUntilMs }] of inUse) if (givenUntilMs <= clock.wall()) inUse.delete(hash);
+        const due = [...inUse];
+        while (due.length > 0 && !signal.aborted)
+          await Promise.all(due.splice(0, askedAtOnce).map(([hash, use]) => recheck(hash, use)));
       }
     },
   };
+}
+
+interface Question {
+  readonly token: string;
+  readonly trustDomain: string;
+  /** Only these are asked about. */
+  readonly only?: readonly string[];
+}
+
+/** Rejects where Consul cannot be reached. */
+async function look({ ask, known, clock }: ConsulTokenDeps, { token, trustDomain, only }: Question): Promise<Caller> {
+  const self = await ask({ method: 'GET', path: '/v1/acl/token/self', token });
+  // 403 and 404: there is no such token, or it has ended. 401: Consul has no ACLs, so its tokens say nothing.
+  if (self.status === 403 || self.status === 404) return refuse('unknown-key');
+  const said = self.status === 200 ? decodeRecord(Buffer.from(self.text)) : undefined;
+  const accessor = said?.['AccessorID'];
+  if (said === undefined || typeof accessor !== 'string' || !accessorForm.test(accessor)) return refuse('unavailable');
+  if (accessor === anonymous) return refuse('not-entitled');
+  const notAfterMs = endOf(said);
+  if (notAfterMs === undefined) return refuse('unavailable');
+  if (notAfterMs <= clock.wall()) return refuse('expired');
+  const { own, more } = tokenNames(said);
+  const names = only ?? [...new Set([...own, ...(more ? known() : [])])].filter((name) => usable(name, trustDomain));
+  const services: string[] = [];
+  for (let next = 0; next < names.length; next += namesAtOnce) {
+    const some = names.slice(next, next + namesAtOnce);
+    const reply = await ask({ method: 'POST', path: '/v1/internal/acl/authorize', token, body: mayWrite(some) });
+    if (reply.status === 403) return refuse('unknown-key');
+    const allowed = reply.status === 200 ? allowedNames(reply.text, some) : undefined;
+    if (allowed === undefined) return refuse('unavailable');
+    services.push(...allowed);
+    // Who may write that many is no node.
+    if (services.length > maxNames) return refuse('not-entitled');
+  }
+  const holdings = holdingsOf(trustDomain, { services: services.sort(), gateways: [] });
+  const id = holdings === undefined ? undefined : firstIdentity(trustDomain, holdings);
+  if (holdings === undefined || id === undefined) return refuse('not-entitled');
+  return { id, ...holdings, notAfterMs, credential: { kind: 'consul', id: accessor } };
 }
 
 function usable(name: string, trustDomain: string): boolean {
@@ -189,25 +214,4 @@ function endOf(token: StoredRecord): number | undefined {
   if (ends === undefined || ends === null) return 8.64e15;
   const endMs = typeof ends === 'string' ? Date.parse(ends) : Number.NaN;
   return Number.isNaN(endMs) ? undefined : endMs;
-}
-
-/** Names of the answers that allow what was asked, and no others; undefined where the answer has another form. */
-function allowedNames(text: string, named: readonly string[]): readonly string[] | undefined {
-  let answers: unknown;
-  try {
-    answers = JSON.parse(text);
-  } catch {
-    return undefined;
-  }
-  if (!Array.isArray(answers) || answers.length !== named.length) return undefined;
-  const allowed = answers.map((answer) => answer as StoredRecord | null);
-  return named.filter((name) =>
-    allowed.some(
-      (answer) =>
-        answer?.['Resource'] === 'service' &&
-        answer['Segment'] === name &&
-        answer['Access'] === 'write' &&
-        answer['Allow'] === true,
-    ),
-  );
 }

@@ -2,7 +2,7 @@
 // test/conformance/identity-consul.test.ts asks a real one.
 import { beforeEach, describe, expect, it } from 'vitest';
 import type { ConsulReply, ConsulRequest } from '../../../src/identity/consul-ask.ts';
-import { candidateServices } from '../../../src/identity/consul-rules.ts';
+import { allowedNames, tokenNames } from '../../../src/identity/consul-names.ts';
 import { type ConsulTokenOptions, type ConsulTokens, createConsulTokens } from '../../../src/identity/consul-token.ts';
 import type { Caller } from '../../../src/model/principal.ts';
 import { createFakeClock, type FakeClock } from '../../support/fake-clock.ts';
@@ -16,14 +16,15 @@ let log: Recorder;
 let asked: ConsulRequest[];
 let self: (token: string) => ConsulReply | Promise<ConsulReply>;
 let allowed: (name: string) => boolean;
+let known: readonly string[];
 let away: boolean;
 beforeEach(() => {
   clock = createFakeClock();
   log = createRecorder();
   asked = [];
   away = false;
-  self = () =>
-    reply(200, { AccessorID: accessor, ExpandedPolicies: [{ Rules: 'service "web" { policy = "write" }' }] });
+  self = () => reply(200, { AccessorID: accessor, ServiceIdentities: [{ ServiceName: 'web' }] });
+  known = ['web', 'api', 'db'];
   allowed = () => true;
 });
 
@@ -40,7 +41,7 @@ async function ask(request: ConsulRequest): Promise<ConsulReply> {
   );
 }
 const tokens = (options: Partial<ConsulTokenOptions> = {}): ConsulTokens =>
-  createConsulTokens({ ask, clock, log }, { trustDomain, ...options });
+  createConsulTokens({ ask, known: () => known, clock, log }, { trustDomain, ...options });
 const shown = async (own: ConsulTokens, token = secret): Promise<Caller | undefined> =>
   await own.verify(credentials({ consulToken: [token] }));
 
@@ -62,7 +63,7 @@ describe('a token of Consul', () => {
       credential: { kind: 'consul', id: accessor },
     });
     expect(asked).toEqual([
-      { method: 'GET', path: '/v1/acl/token/self?expanded=true', token: secret },
+      { method: 'GET', path: '/v1/acl/token/self', token: secret },
       {
         method: 'POST',
         path: '/v1/internal/acl/authorize',
@@ -91,12 +92,7 @@ describe('a token of Consul', () => {
       () =>
         reply(200, { AccessorID: '00000000-0000-0000-0000-000000000002', ServiceIdentities: [{ ServiceName: 'web' }] }),
     ],
-    [
-      'of no service',
-      'not-entitled',
-      () =>
-        reply(200, { AccessorID: accessor, ExpandedPolicies: [{ Rules: 'service_prefix "" { policy = "write" }' }] }),
-    ],
+    ['of no service', 'not-entitled', () => reply(200, { AccessorID: accessor })],
     [
       'of a name without an id',
       'not-entitled',
@@ -135,7 +131,12 @@ describe('a token of Consul', () => {
     ['null', [null]],
   ])('is nobody where the answer is about %s', async (_, answers) => {
     const own = createConsulTokens(
-      { clock, log, ask: async (request) => (request.method === 'GET' ? await self('') : reply(200, answers)) },
+      {
+        clock,
+        log,
+        known: () => known,
+        ask: async (request) => (request.method === 'GET' ? await self('') : reply(200, answers)),
+      },
       { trustDomain },
     );
     expect(outcome(await shown(own))).toBe('not-entitled');
@@ -220,6 +221,7 @@ describe('an answer of Consul', () => {
     await running(own, async () => {
       await shown(own);
       self = () => reply(200, { AccessorID: accessor, ServiceIdentities: [{ ServiceName: 'api' }] });
+      allowed = (name) => name === 'api';
       await clock.advanceAsync(60_000);
       expect(told).toEqual([[accessor]]);
       expect(principal(await shown(own)).services).toEqual(['api']);
@@ -263,36 +265,77 @@ describe('an answer of Consul', () => {
   });
 });
 
-describe('the services that rules name', () => {
-  const ofRules = (Rules: string): readonly string[] => candidateServices({ ExpandedPolicies: [{ Rules }] });
-  it.each<[string, readonly string[]]>([
-    ['service "web" { policy = "write" }\nservice "api" {policy="read"}', ['api', 'web']],
-    ['service"web"{policy="write"}', ['web']],
-    ['service_prefix "web" { policy = "write" }', []],
-    ['my-service "web" { }', []],
-    ['key_prefix "service/" { policy = "write" }', []],
-    ['{"service": {"web": {"policy": "write"}}, "service_prefix": {"x": {}}}', ['web']],
-    ['{"service": [{"web": {}}, {"api": {}}]}', ['api', 'web']],
-    ['acl = "write"', []],
-    ['{"service": "web"}', []],
-    ['', []],
-  ])('%s', (rules, names) => {
-    expect(ofRules(rules)).toEqual(names);
+describe('a token with policies or roles', () => {
+  const policies = (): ConsulReply => reply(200, { AccessorID: accessor, Policies: [{ ID: 'x', Name: 'back' }] });
+
+  it('is asked about with every known service, 64 at a time', async () => {
+    self = policies;
+    known = Array.from({ length: 130 }, (_, n) => `s${n}`);
+    allowed = (name) => name === 's7' || name === 's129';
+    expect(principal(await shown(tokens())).services).toEqual(['s129', 's7']);
+    const sizes = asked.filter(({ method }) => method === 'POST').map(({ body }) => (body as unknown[]).length);
+    expect(sizes).toEqual([64, 64, 2]);
   });
 
-  it('come from identities, templates and roles too, and are at most 64', () => {
-    const token = {
-      ServiceIdentities: [{ ServiceName: 'a' }, { ServiceName: 7 }, null],
-      TemplatedPolicies: [
-        { TemplateName: 'builtin/service', TemplateVariables: { Name: 'b' } },
-        { TemplateName: 'builtin/dns', TemplateVariables: { Name: 'x' } },
-      ],
-      ExpandedRoles: [{ ServiceIdentities: [{ ServiceName: 'c' }] }],
-    };
-    expect(candidateServices(token)).toEqual(['a', 'b', 'c']);
-    const many = Array.from({ length: 200 }, (_, n) => ({ ServiceName: `s${n}` }));
-    expect(candidateServices({ ServiceIdentities: many })).toHaveLength(64);
-    for (const odd of [{ ServiceIdentities: 'x' }, { ExpandedRoles: {} }, { ExpandedPolicies: [{ Rules: 7 }] }, {}])
-      expect(candidateServices(odd)).toEqual([]);
+  it('is no node if it may write more than 64, and Consul is not asked further', async () => {
+    self = policies;
+    known = Array.from({ length: 1000 }, (_, n) => `s${n}`);
+    expect(outcome(await shown(tokens()))).toBe('not-entitled');
+    expect(asked).toHaveLength(3);
+  });
+
+  it('is asked again only about what it was granted, while a stream is open', async () => {
+    self = policies;
+    known = Array.from({ length: 1000 }, (_, n) => `s${n}`);
+    allowed = (name) => name === 's7';
+    const own = tokens();
+    await running(own, async () => {
+      await shown(own);
+      asked = [];
+      await clock.advanceAsync(30_000);
+      expect(asked.map(({ body }) => body)).toEqual([
+        undefined,
+        [{ Resource: 'service', Segment: 's7', Access: 'write' }],
+      ]);
+    });
+  });
+});
+
+describe('the names of a token', () => {
+  it.each<[string, Record<string, unknown>, ReturnType<typeof tokenNames>]>([
+    ['nothing', {}, { own: [], more: false }],
+    [
+      'identities',
+      { ServiceIdentities: [{ ServiceName: 'b' }, { ServiceName: 'a' }] },
+      { own: ['a', 'b'], more: false },
+    ],
+    [
+      'odd identities',
+      { ServiceIdentities: [{ ServiceName: 7 }, null, {}, { ServiceName: '' }] },
+      { own: [], more: false },
+    ],
+    ['no list', { ServiceIdentities: 'x', Policies: {} }, { own: [], more: false }],
+    [
+      'templates',
+      {
+        TemplatedPolicies: [
+          { TemplateName: 'builtin/service', TemplateVariables: { name: 'a' } },
+          { TemplateName: 'builtin/dns', TemplateVariables: { name: 'b' } },
+          { TemplateName: 'builtin/service' },
+        ],
+      },
+      { own: ['a'], more: false },
+    ],
+    ['policies', { Policies: [{ Name: 'x' }] }, { own: [], more: true }],
+    ['roles', { Roles: [{ Name: 'x' }] }, { own: [], more: true }],
+  ])('%s', (_, token, names) => {
+    expect(tokenNames(token)).toEqual(names);
+  });
+
+  it('are granted only where the answer has their number and form', () => {
+    const yes = { Resource: 'service', Segment: 'a', Access: 'write', Allow: true };
+    expect(allowedNames(JSON.stringify([yes, { ...yes, Segment: 'c' }]), ['a', 'b'])).toEqual(['a']);
+    for (const text of ['', 'null', '{}', '[]', JSON.stringify([yes])])
+      expect(allowedNames(text, ['a', 'b']), text).toBeUndefined();
   });
 });
