@@ -8,8 +8,8 @@ import type { Clock } from '../../util/clock.ts';
 import { AppError, errorText } from '../../util/errors.ts';
 import type { Logger } from '../../util/log.ts';
 import type { Metrics } from '../../util/metrics.ts';
-import { peerOf } from '../peer.ts';
 import { byFirstBytes } from './first-bytes.ts';
+import { peerOf } from './peer.ts';
 import { createTlsFiles, type TlsFiles, type TlsMaterial } from './tls-files.ts';
 import type { Connection } from './transport.ts';
 

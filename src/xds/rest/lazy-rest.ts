@@ -21,6 +21,11 @@ export function createLazyRest(deps: RestDeps): Rest {
       );
     },
     clients: (wanted) => loaded?.clients(wanted) ?? [],
-    stop: () => void loading?.then((rest) => rest.stop()),
+    // What could not be loaded was told when it was asked for.
+    stop: () =>
+      void loading?.then(
+        (rest) => rest.stop(),
+        () => {},
+      ),
   };
 }

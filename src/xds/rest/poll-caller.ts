@@ -3,7 +3,7 @@
 import type { IncomingMessage } from 'node:http';
 import type { Admitted, Callers } from '../callers.ts';
 import { credentialsOf, namedHeaders } from '../credentials.ts';
-import { peerOf } from '../peer.ts';
+import { peerOf } from '../grpc/peer.ts';
 import type { Expulsion } from '../sink.ts';
 import { Refused, refusalStatus } from './refused.ts';
 

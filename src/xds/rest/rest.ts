@@ -10,7 +10,7 @@ import { errorText } from '../../util/errors.ts';
 import type { Callers } from '../callers.ts';
 import type { ClientConfig, ClientInfo, Doors } from '../contract.ts';
 import { credentialsOf, namedHeaders } from '../credentials.ts';
-import { peerOf } from '../peer.ts';
+import { peerOf } from '../grpc/peer.ts';
 import { callerOf, type PollCaller } from './poll-caller.ts';
 import type { PollAnswer, PollClient } from './poll-client.ts';
 import { createPollClients, type PollClientsDeps } from './poll-clients.ts';

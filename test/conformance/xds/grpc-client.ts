@@ -2,7 +2,14 @@
 // that our own codecs are checked against it. Invariant: every response is kept in order; nothing is acknowledged unasked.
 import { readFileSync } from 'node:fs';
 import { fromBinary, type Message } from '@bufbuild/protobuf';
-import { Client, type ClientDuplexStream, credentials, type StatusObject } from '@grpc/grpc-js';
+import {
+  type ChannelCredentials,
+  Client,
+  type ClientDuplexStream,
+  credentials,
+  Metadata,
+  type StatusObject,
+} from '@grpc/grpc-js';
 import { createProtos } from '../../../src/resources/protos.ts';
 import { shortNames, type TypeUrl } from '../../../src/resources/type-urls.ts';
 import { streamMethods } from '../../../src/xds/methods.ts';
@@ -39,6 +46,7 @@ export interface GrpcClient extends AsyncDisposable {
   /** How the stream ended, waited for. */
   ended(): Promise<StatusObject>;
   readonly call: ClientDuplexStream<Buffer, Buffer>;
+  readonly client: Client;
 }
 
 export const requestNames = {
@@ -109,14 +117,33 @@ export interface ConnectOptions {
   /** Which stream, where each type has its own. */
   readonly type: TypeUrl;
   readonly node?: object | undefined;
+  readonly headers?: Readonly<Record<string, string>>;
+  /** Default: plaintext. */
+  readonly security?: ChannelCredentials;
+  /** Another stream on the connection of this one, which outlives it. */
+  readonly on?: GrpcClient;
 }
 
-export function connect({ port, channel, type, node = { id: 'client', cluster: 'test' } }: ConnectOptions): GrpcClient {
+/** Headers as gRPC has them. */
+export function metadataOf(headers: Readonly<Record<string, string>> = {}): Metadata {
+  const metadata = new Metadata();
+  for (const [name, value] of Object.entries(headers)) metadata.set(name, value);
+  return metadata;
+}
+
+export function connect({
+  port,
+  channel,
+  type,
+  node = { id: 'client', cluster: 'test' },
+  ...more
+}: ConnectOptions): GrpcClient {
   // A connection of its own, as each proxy has.
   const options = { 'grpc.use_local_subchannel_pool': 1 };
-  const client = new Client(`127.0.0.1:${port}`, credentials.createInsecure(), options);
+  const client =
+    more.on?.client ?? new Client(`127.0.0.1:${port}`, more.security ?? credentials.createInsecure(), options);
   const asIs = (bytes: Buffer): Buffer => bytes;
-  const call = client.makeBidiStreamRequest(methodPath(channel, type), asIs, asIs);
+  const call = client.makeBidiStreamRequest(methodPath(channel, type), asIs, asIs, metadataOf(more.headers));
   const answers: Answer[] = [];
   let status: StatusObject | undefined;
   let first = true;
@@ -126,7 +153,7 @@ export function connect({ port, channel, type, node = { id: 'client', cluster: '
   });
   call.on('error', () => {});
   return {
-    call,
+    ...{ call, client },
     sendBytes: (bytes) => void call.write(Buffer.from(bytes)),
     send(request) {
       const whole = first && node !== undefined ? { node, ...request } : request;
@@ -138,7 +165,7 @@ export function connect({ port, channel, type, node = { id: 'client', cluster: '
     ended: () => eventually(() => status),
     async [Symbol.asyncDispose]() {
       call.cancel();
-      client.close();
+      if (more.on === undefined) client.close();
     },
   };
 }

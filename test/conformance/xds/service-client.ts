@@ -1,9 +1,15 @@
 // Calls the services beside discovery over real gRPC, messages encoded and decoded by the protobuf library.
 // Invariant: answers are kept in order; every call is ended by disposing it.
 import { fromBinary, toJson } from '@bufbuild/protobuf';
-import { Client, type ClientDuplexStream, credentials, type StatusObject } from '@grpc/grpc-js';
+import {
+  type ChannelCredentials,
+  Client,
+  type ClientDuplexStream,
+  credentials,
+  type StatusObject,
+} from '@grpc/grpc-js';
 import { eventually } from '../../support/eventually.ts';
-import { protos } from './grpc-client.ts';
+import { metadataOf, protos } from './grpc-client.ts';
 
 export interface Method {
   /** `/package.Service/Method` */
@@ -27,11 +33,21 @@ export interface ServiceCall extends AsyncDisposable {
 const asIs = (bytes: Buffer): Buffer => bytes;
 
 /** A stream; a unary method is one with a single answer. */
-export function call(port: number, { path, request, response }: Method): ServiceCall {
-  const client = new Client(`127.0.0.1:${port}`, credentials.createInsecure(), {
+export function call(
+  port: number,
+  { path, request, response }: Method,
+  headers: Readonly<Record<string, string>> = {},
+  security: ChannelCredentials = credentials.createInsecure(),
+): ServiceCall {
+  const client = new Client(`127.0.0.1:${port}`, security, {
     'grpc.max_receive_message_length': -1,
   });
-  const stream: ClientDuplexStream<Buffer, Buffer> = client.makeBidiStreamRequest(path, asIs, asIs);
+  const stream: ClientDuplexStream<Buffer, Buffer> = client.makeBidiStreamRequest(
+    path,
+    asIs,
+    asIs,
+    metadataOf(headers),
+  );
   const answers: Json[] = [];
   let status: StatusObject | undefined;
   stream.on('data', (bytes: Buffer) => {

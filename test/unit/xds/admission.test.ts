@@ -24,7 +24,11 @@ function rig(options: Partial<AdmissionOptions> = {}) {
   );
   const opened: string[] = [];
   const told: string[] = [];
-  const stream = (name: string, address = name): StreamListener & { readonly ends: string[]; paused(): boolean } => {
+  const stream = (
+    name: string,
+    address = name,
+    begin = (_: Sink): void => {},
+  ): StreamListener & { readonly ends: string[]; paused(): boolean } => {
     let paused = false;
     const ends: string[] = [];
     const sink: Sink = {
@@ -42,6 +46,7 @@ function rig(options: Partial<AdmissionOptions> = {}) {
     };
     const listener = admission.admit(sink, () => {
       opened.push(name);
+      begin(sink);
       return {
         incoming: (bytes) => void told.push(`${name} ${bytes}`),
         halfClosed: () => void told.push(`${name} half`),
@@ -122,4 +127,13 @@ it('takes so many streams of one address, and more when some have ended', () => 
   stream('5', '10.0.0.1');
   expect(opened).toEqual(['1', '2', '4', '5']);
   expect(refused()).toBe(1);
+});
+
+it('leaves it to what is opened whether reading goes on', () => {
+  const { clock, stream } = rig({ burst: 1 });
+  void stream('a');
+  const held = stream('b', 'b', (sink) => sink.pause());
+  expect(held.paused()).toBe(true);
+  clock.advance(200);
+  expect(held.paused()).toBe(true);
 });

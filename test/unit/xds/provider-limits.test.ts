@@ -1,7 +1,9 @@
 // Limits in front of a provider of views count every stream once, in and out.
 import { describe, expect, it } from 'vitest';
+import type { Principal } from '../../../src/model/principal.ts';
 import type { ClientInfo, Opened, ViewProvider } from '../../../src/xds/contract.ts';
 import { limitOpening, limitPerNode } from '../../../src/xds/provider-limits.ts';
+import { principal } from '../../support/known-callers.ts';
 import { viewOf } from '../../support/static-views.ts';
 
 const client = (nodeId: string): ClientInfo => ({
@@ -27,6 +29,21 @@ describe('streams of one node', () => {
     close(first);
     expect(open('a')).not.toHaveProperty('refused');
     expect(open('a')).toHaveProperty('refused');
+  });
+
+  it('are those of who it proved to be, where that is known, whatever node it claims', () => {
+    const provider = limitPerNode(providing(subscription), 2);
+    const open = (nodeId: string, who: Principal) => provider.open({ ...client(nodeId), principal: who }, () => {});
+    const refused = { refused: 'resource-exhausted', message: expect.stringContaining('"spiffe://test/svc/cart') };
+    close(open('a', principal('cart')));
+    for (const nodeId of ['a', 'b']) void open(nodeId, principal('cart'));
+    expect(open('c', principal('cart'))).toMatchObject(refused);
+    expect(open('a', principal('shop'))).not.toHaveProperty('refused');
+    // A node that proved to be that one has a count of its own.
+    const bound = principal('cart', { nodeId: 'a' });
+    for (let at = 0; at < 2; at++) expect(open('a', bound)).not.toHaveProperty('refused');
+    expect(open('a', bound)).toMatchObject(refused);
+    expect(open('b', principal('cart', { nodeId: 'b' }))).not.toHaveProperty('refused');
   });
 
   it('do not count what was refused or failed', async () => {

@@ -2,7 +2,7 @@
 // Invariant: a certificate is told only where the TLS library verified it against our authorities.
 import type { Socket } from 'node:net';
 import { TLSSocket } from 'node:tls';
-import type { Peer } from './sink.ts';
+import type { Peer } from '../sink.ts';
 
 export function peerOf(socket: Socket): Peer {
   const { remoteAddress: address = '', remotePort } = socket;
