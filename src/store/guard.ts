@@ -32,7 +32,10 @@ export function createGuardedStore(clock: Clock, options: GuardOptions): Closabl
   let closed = false;
 
   function driver(): Promise<Driver> {
-    opening ??= options.open();
+    opening ??= options.open().catch((error: unknown) => {
+      opening = undefined;
+      throw error;
+    });
     return opening;
   }
 

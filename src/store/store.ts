@@ -17,13 +17,13 @@ export type StoreConfig =
     }
   | ({
       readonly kind: 'etcd';
-      /** What every key begins with, e.g. `/chancery/trust/`. */
-      readonly prefix: string;
+      /** What every key begins with; default `/chancery/trust/`, as in chancery.yaml. */
+      readonly prefix?: string;
     } & EtcdAccess)
   | ({
       readonly kind: 'consul';
-      /** What every key begins with, e.g. `chancery/trust/`. */
-      readonly prefix: string;
+      /** What every key begins with; default `chancery/trust/`, as in chancery.yaml. */
+      readonly prefix?: string;
     } & ConsulAccess);
 
 export interface StoreDeps {
@@ -43,12 +43,12 @@ export function createStore({ clock, deadlineMs = 5000 }: StoreDeps, config: Sto
     case 'files':
       return guarded(config.folder, async () => (await import('./files.ts')).createFilesDriver(clock, config.folder));
     case 'etcd': {
-      const options = { ...config, prefix: folder(config.prefix) };
+      const options = { ...config, prefix: folder(config.prefix ?? '/chancery/trust/') };
       const place = `${withoutCredentials(config.endpoints.join(' ')).replaceAll(' ', ', ')}, keys ${options.prefix}`;
       return guarded(place, async () => (await import('./etcd.ts')).createEtcdDriver(clock, options));
     }
     case 'consul': {
-      const options = { ...config, prefix: folder(config.prefix) };
+      const options = { ...config, prefix: folder(config.prefix ?? 'chancery/trust/') };
       const place = `${withoutCredentials(config.address)}, keys ${options.prefix}`;
       return guarded(place, async () => (await import('./consul.ts')).createConsulDriver(clock, options));
     }

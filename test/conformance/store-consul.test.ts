@@ -6,10 +6,9 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import type { StoreConfig } from '../../src/store/store.ts';
 import { assertNoLeaks } from '../support/leaks.ts';
-import { describeWith, eventually, freePort, type RunningConsul, startConsul } from '../support/real-parts.ts';
-import { startTcpProxy } from '../support/tcp-proxy.ts';
+import { describeWith, freePort, type RunningConsul, startConsul } from '../support/real-parts.ts';
 import { createTempDir, type TempDir } from '../support/temp-dir.ts';
-import { bytes, everyRefusal, openStore, refusal, testStore, textOf } from './store-suite.ts';
+import { bytes, everyRefusal, goesSilent, openStore, refusal, testStore } from './store-suite.ts';
 
 const prefix = 'chancery/trust/';
 
@@ -97,21 +96,6 @@ describeWith(['consul'], 'store: real Consul that refuses or is silent', () => {
   });
 
   it('throws at the deadline where nothing comes back, and goes on when it does', async () => {
-    const proxy = await startTcpProxy(consul);
-    const store = openStore({ ...config, address: `http://127.0.0.1:${proxy.port}` }, 700);
-    try {
-      expect(await store.put('silent/one', bytes('x'), 'absent')).toBeDefined();
-      proxy.mode('hold');
-      const said = await refusal(store.get('silent/one'));
-      expect(said).toMatchObject({ code: 'CH1821' });
-      expect(said.message).toContain('no answer in 0.7 s');
-      const write = await refusal(store.put('silent/two', bytes('x'), 'absent'));
-      expect(write.message).toContain('whether it was done is not known');
-      proxy.mode('pass');
-      await eventually(async () => textOf((await store.get('silent/one'))?.value) === 'x', { deadlineMs: 20_000 });
-    } finally {
-      store.close();
-      await proxy.stop();
-    }
+    await goesSilent(consul, (port) => ({ ...config, address: `http://127.0.0.1:${port}` }));
   }, 40_000);
 });

@@ -5,9 +5,8 @@ import { afterAll, beforeAll, expect, it } from 'vitest';
 import type { StoreConfig } from '../../src/store/store.ts';
 import { assertNoLeaks } from '../support/leaks.ts';
 import { describeWith, eventually, freePort, type RunningEtcd, startEtcd } from '../support/real-parts.ts';
-import { startTcpProxy } from '../support/tcp-proxy.ts';
 import { createTempDir, type TempDir } from '../support/temp-dir.ts';
-import { bytes, everyRefusal, openStore, refusal, testStore, textOf } from './store-suite.ts';
+import { bytes, everyRefusal, goesSilent, openStore, refusal, testStore, textOf } from './store-suite.ts';
 
 const prefix = '/chancery/trust/';
 const username = 'chancery';
@@ -105,22 +104,7 @@ describeWith(['etcd'], 'store: real etcd that refuses or is silent', () => {
   });
 
   it('throws at the deadline where nothing comes back, and goes on when it does', async () => {
-    const proxy = await startTcpProxy(etcd);
-    const store = openStore({ ...config, endpoints: [`http://127.0.0.1:${proxy.port}`] }, 700);
-    try {
-      expect(await store.put('silent/one', bytes('x'), 'absent')).toBeDefined();
-      proxy.mode('hold');
-      const said = await refusal(store.get('silent/one'));
-      expect(said).toMatchObject({ code: 'CH1821' });
-      expect(said.message).toContain('no answer in 0.7 s');
-      const write = await refusal(store.put('silent/two', bytes('x'), 'absent'));
-      expect(write.message).toContain('whether it was done is not known');
-      proxy.mode('pass');
-      await eventually(async () => textOf((await store.get('silent/one'))?.value) === 'x', { deadlineMs: 20_000 });
-    } finally {
-      store.close();
-      await proxy.stop();
-    }
+    await goesSilent(etcd, (port) => ({ ...config, endpoints: [`http://127.0.0.1:${port}`] }));
   }, 40_000);
 
   it('goes on after etcd was away', async () => {

@@ -5,7 +5,8 @@ import { createStore, type StoreConfig } from '../../src/store/store.ts';
 import { errorText } from '../../src/util/errors.ts';
 import { createSystemClock } from '../../src/util/system-clock.ts';
 import { assertNoLeaks } from '../support/leaks.ts';
-import { describeWith, type PartName } from '../support/real-parts.ts';
+import { describeWith, eventually, type PartName } from '../support/real-parts.ts';
+import { startTcpProxy } from '../support/tcp-proxy.ts';
 
 export interface StoreRig {
   /** The place, with the credentials of least privilege where it knows any. */
@@ -57,6 +58,29 @@ export async function everyRefusal(store: ClosableStore, key: string): Promise<R
     [`put ${key}`, await refusal(store.put(key, bytes('secret'), 'absent'))],
     [`delete ${key}`, await refusal(store.delete(key, { revision: '1'.repeat(store.kind === 'files' ? 32 : 1) }))],
   ]);
+}
+
+/** A store whose server keeps its connections and says nothing: it throws at its deadline, and goes on after that. */
+export async function goesSilent(
+  server: { readonly port: number },
+  configAt: (port: number) => StoreConfig,
+): Promise<void> {
+  const proxy = await startTcpProxy(server);
+  const store = openStore(configAt(proxy.port), 700);
+  try {
+    expect(await store.put('silent/one', bytes('x'), 'absent')).toBeDefined();
+    proxy.mode('hold');
+    const read = await refusal(store.get('silent/one'));
+    expect(read).toMatchObject({ code: 'CH1821' });
+    expect(read.message).toContain('no answer in 0.7 s');
+    const write = await refusal(store.put('silent/two', bytes('x'), 'absent'));
+    expect(write.message).toContain('whether it was done is not known');
+    proxy.mode('pass');
+    await eventually(async () => textOf((await store.get('silent/one'))?.value) === 'x', { deadlineMs: 20_000 });
+  } finally {
+    store.close();
+    await proxy.stop();
+  }
 }
 
 const racers = 100;
