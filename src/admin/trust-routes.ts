@@ -3,7 +3,7 @@
 import { z } from 'zod';
 import type { Authority } from '../ca/contract.ts';
 import { type DoorAnswer, type EnrolmentDoors, enrolmentPaths } from '../control/enrolment-doors.ts';
-import type { IssuedCertificate } from '../control/secrets.ts';
+import type { ProxyCertificate } from '../control/proxy-certificate.ts';
 import type { JoinTokens } from '../identity/join-token.ts';
 import type { Revocations } from '../identity/revocations.ts';
 import { isLoopback } from '../model/config.ts';
@@ -20,11 +20,6 @@ export interface TrustParts {
   readonly doors: EnrolmentDoors;
   /** The certificates that connected proxies show. */
   readonly certificates: () => readonly ProxyCertificate[];
-}
-
-export interface ProxyCertificate extends IssuedCertificate {
-  /** `node.id`. */
-  readonly node: string;
 }
 
 const base = '/api/v1/trust';

@@ -5,14 +5,17 @@ import { AppError } from '../util/errors.ts';
 import { didYouMean } from '../util/near-miss.ts';
 import type { CommandContext } from './command.ts';
 import { bootstrapCommand } from './commands/bootstrap.ts';
+import { certsCommand } from './commands/certs.ts';
 import { completionCommand } from './commands/completion.ts';
 import { demoCommand } from './commands/demo.ts';
 import { loadCommand } from './commands/load.ts';
 import { applyCommand, deleteCommand, getCommand } from './commands/objects.ts';
 import { lintCommand, schemaCommand, translateCommand } from './commands/offline.ts';
+import { renewCommand } from './commands/renew.ts';
 import { configCommand, serveCommand } from './commands/serve.ts';
 import { logLevelCommand, problemsCommand, versionCommand, watchCommand } from './commands/server-side.ts';
 import { statusCommand } from './commands/status.ts';
+import { tokenCommand } from './commands/token.ts';
 import { exitCodes, exitHelp, reportFailure } from './exit.ts';
 import type { CliDeps } from './io.ts';
 
@@ -45,7 +48,10 @@ export function createProgram(deps: CliDeps, result: (code: number) => void): Co
   const commands = [
     demoCommand,
     serveCommand,
+    tokenCommand,
     bootstrapCommand,
+    renewCommand,
+    certsCommand,
     statusCommand,
     problemsCommand,
     loadCommand,

@@ -1,14 +1,17 @@
 // `chancery bootstrap NODE`: a complete bootstrap of an Envoy, or of a gRPC library, on stdout. It reads options; the
 // document is translate's.
-// Invariant: it needs no server, and no secret is inside what it prints.
+// Invariant: but for --join it needs no server, and no secret is inside what it prints.
 import type { Command } from 'commander';
+import type { BootstrapOptions } from '../../translate/bootstrap.ts';
 import { AppError } from '../../util/errors.ts';
 import { type HostPort, hostPort } from '../../util/host-port.ts';
+import { grpcCredential, xdsCredential } from '../bootstrap-credential.ts';
 import { type CommandContext, command, formatOption } from '../command.ts';
 import { exitCodes } from '../exit.ts';
+import type { Credential, JoinOptions } from '../join.ts';
 import { asText } from '../print.ts';
 
-interface Options {
+interface Options extends JoinOptions {
   readonly service?: string;
   readonly gateway?: string;
   readonly grpc?: boolean;
@@ -21,10 +24,9 @@ interface Options {
   readonly stats: string;
   readonly admin: string;
   readonly xds: string;
-  readonly xdsCa?: string;
-  readonly xdsName?: string;
   readonly xdsCert?: string;
   readonly xdsKey?: string;
+  readonly xdsToken?: string;
   readonly loadReports?: boolean;
   readonly rest?: boolean;
   readonly output: 'yaml' | 'json';
@@ -36,7 +38,7 @@ export function bootstrapCommand(context: CommandContext): Command {
   return command(
     'bootstrap <node>',
     'Print the bootstrap of one Envoy, or of one program with a gRPC library',
-    'chancery bootstrap edge-1 --gateway edge > envoy.yaml && envoy -c envoy.yaml\nchancery bootstrap web-1 --service web --upstream api=127.0.0.1:9091 > envoy.yaml\nchancery bootstrap shop-1 --grpc --service shop > grpc.json && GRPC_XDS_BOOTSTRAP=grpc.json ./shop',
+    'chancery bootstrap edge-1 --gateway edge > envoy.yaml && envoy -c envoy.yaml\nchancery bootstrap web-1 --service web --upstream api=127.0.0.1:9091 > envoy.yaml\nchancery bootstrap web-1 --service web --join cj1... --xds chancery.internal:18000 > envoy.yaml\nchancery bootstrap shop-1 --grpc --service shop > grpc.json && GRPC_XDS_BOOTSTRAP=grpc.json ./shop',
   )
     .option('--service <name>', 'sidecar of an instance of this service')
     .option('--gateway <name>', 'edge proxy with the listeners of this Gateway (default: the node)')
@@ -57,6 +59,12 @@ export function bootstrapCommand(context: CommandContext): Command {
     .option('--xds-name <name>', 'the name or address its certificate must have (default: the host of --xds)')
     .option('--xds-cert <file>', "PEM of the proxy's own certificate, where the control plane asks for one")
     .option('--xds-key <file>', 'PEM of its private key')
+    .option('--xds-token <file>', 'a file that says which token to send, as --join writes it; Envoy reads it again')
+    .option('--join <token>', 'get a credential with a token of `chancery token create`, and name its files')
+    .option('--credentials <folder>', 'where the credential lies, or is to lie (with --join default credentials/NODE)')
+    .option('--certificate', 'with --join: a client certificate instead of a token; its key stays on this machine')
+    .option('--server <url>', 'with --join: where to ask (default https:// and the address of --xds)')
+    .option('--replace', 'with --join: overwrite a credential that is in the folder')
     .option('--load-reports', 'report the load of each cluster to the control plane every 10 s (chancery load)')
     .option('--rest', 'poll over HTTP/1.1 instead of a gRPC stream, where nothing lets a stream through')
     .addOption(formatOption(['yaml', 'json'], 'yaml'))
@@ -66,13 +74,21 @@ export function bootstrapCommand(context: CommandContext): Command {
           throw new AppError('CH1601', '--service and --gateway exclude each other');
         if (options.rest === true && options.loadReports === true)
           throw new AppError('CH1601', '--load-reports needs a stream, which --rest has not');
-        if (options.grpc === true) {
+        // Everything else that was typed is looked at before a token is used.
+        const checked = options.grpc === true ? grpcOptions(options) : { ...roleOf(node, options), ...common(options) };
+        options.upstream.map(upstream);
+        const credential = await credentialFor(context, node, options);
+        if (!('role' in checked)) {
           const { grpcBootstrap } = await import('../../translate/proxyless/bootstrap.ts');
-          context.io.out(asText(grpcBootstrap({ node, ...grpcOptions(options) }), 'json'));
+          const document = grpcBootstrap({ node, ...checked, ...(credential && grpcCredential(credential)) });
+          context.io.out(asText(document, 'json'));
           return exitCodes.fine;
         }
         const { bootstrap } = await import('../../translate/bootstrap.ts');
-        const document = bootstrap({ node, ...roleOf(node, options), ...common(options) });
+        const document = bootstrap({
+          ...{ node, ...roleOf(node, options, credential), ...common(options) },
+          ...(credential && xdsCredential(credential)),
+        });
         context.io.out(asText(document, options.output));
         return exitCodes.fine;
       }),
@@ -92,7 +108,32 @@ function upstream(text: string) {
   return { service, ...binding('--upstream', at) };
 }
 
-function roleOf(node: string, options: Options) {
+async function credentialFor({ io }: CommandContext, node: string, options: Options): Promise<Credential | undefined> {
+  if (options.join === undefined && options.credentials === undefined) {
+    const { server, certificate, replace } = options;
+    if ([server, certificate, replace].every((value) => value === undefined)) return undefined;
+  }
+  for (const [option, value] of Object.entries({
+    '--xds-token': options.xdsToken,
+    '--xds-cert': options.xdsCert,
+    '--xds-key': options.xdsKey,
+  }))
+    if (value !== undefined)
+      throw new AppError('CH1601', `${option} is not for a credential of --join or --credentials`);
+  const { credentialOf } = await import('../join.ts');
+  return credentialOf(io, node, { ...options, xds: binding('--xds', options.xds) });
+}
+
+/** A proxy is what it was told to be, else what its credential lets it be. */
+function roleOf(node: string, { service: told, ...options }: Options, credential?: Credential) {
+  const { services = [], gateways = [] } = credential?.record.principal ?? {};
+  const [only, ...more] = services;
+  const service =
+    told ?? (options.gateway === undefined && gateways.length === 0 && more.length === 0 ? only : undefined);
+  return roleNamed(node, { ...options, ...(service === undefined ? {} : { service }) });
+}
+
+function roleNamed(node: string, options: Options) {
   if (options.service === undefined) return { role: 'gateway', gateway: options.gateway ?? node } as const;
   return {
     role: 'sidecar',
@@ -104,15 +145,21 @@ function roleOf(node: string, options: Options) {
   } as const;
 }
 
-function xdsTls({ xdsCa, xdsName, xdsCert, xdsKey }: Options) {
+function xdsTls({ xdsCa, xdsName, xdsCert, xdsKey, xdsToken }: Options): Pick<BootstrapOptions, 'xdsTls' | 'xdsToken'> {
   if (xdsCa === undefined) {
-    for (const [option, value] of Object.entries({ '--xds-name': xdsName, '--xds-cert': xdsCert, '--xds-key': xdsKey }))
+    for (const [option, value] of Object.entries({
+      '--xds-name': xdsName,
+      '--xds-cert': xdsCert,
+      '--xds-key': xdsKey,
+      '--xds-token': xdsToken,
+    }))
       if (value !== undefined) throw new AppError('CH1601', `${option} says nothing without --xds-ca`);
     return {};
   }
   if ((xdsCert === undefined) !== (xdsKey === undefined))
     throw new AppError('CH1601', '--xds-cert and --xds-key go together');
   return {
+    ...(xdsToken === undefined ? {} : { xdsToken: { tokenFile: xdsToken } }),
     xdsTls: {
       caFile: xdsCa,
       ...(xdsName === undefined ? {} : { name: xdsName }),
@@ -132,12 +179,13 @@ function grpcOptions(options: Options) {
     '--upstream': upstreams[0],
     '--instance': instance,
     '--xds-name': xdsName,
+    '--xds-token': options.xdsToken,
   }))
     if (value !== undefined) throw new AppError('CH1601', `${option} is not for --grpc`);
   const { xds, locality, ...tls } = common(options);
   return {
     xds,
-    ...('xdsTls' in tls ? { xdsTls: tls.xdsTls } : {}),
+    ...(tls.xdsTls === undefined ? {} : { xdsTls: tls.xdsTls }),
     ...(locality === undefined ? {} : { locality }),
     ...(service === undefined ? {} : { service }),
     ...(namespace === undefined ? {} : { namespace }),

@@ -131,6 +131,7 @@ export function createFakeControl(options: FakeOptions = {}): FakeControl {
     run: async () => {},
     status: () => ({ ...status, ...options.status }),
     load: () => load,
+    certificates: () => [],
     world: () => (options.synced === false ? undefined : ({} as World)),
     viewOf: (node) => (node === 'edge-1' ? view : undefined),
     xdsEvent: () => {},

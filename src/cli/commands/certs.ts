@@ -1,0 +1,79 @@
+// `chancery certs list` and `show`: the authorities and the certificates that proxies have now.
+// It decides nothing. Invariant: nothing of a key is here.
+import type { Command } from 'commander';
+import type { ProxyCertificate } from '../../control/proxy-certificate.ts';
+import { AppError } from '../../util/errors.ts';
+import { createClient } from '../client.ts';
+import { type CommandContext, command, type Format, formatOption, withServer } from '../command.ts';
+import { exitCodes } from '../exit.ts';
+import { asText } from '../print.ts';
+import { ago, counted, table } from '../table.ts';
+
+interface Options {
+  readonly output: Format;
+  readonly server?: string;
+  readonly tokenFile?: string;
+}
+
+interface Certificates {
+  readonly generation: number;
+  readonly roots: readonly { readonly keyId: string; readonly notAfterMs: number; readonly signs: boolean }[];
+  readonly certificates: readonly ProxyCertificate[];
+}
+
+const path = '/api/v1/trust/certificates';
+const date = (ms: number): string => new Date(ms).toISOString().slice(0, 16).replace('T', ' ');
+
+export function certsCommand(context: CommandContext): Command {
+  return command('certs', 'The authorities, and the certificates of proxies', 'chancery certs list')
+    .addCommand(listCommand(context))
+    .addCommand(showCommand(context));
+}
+
+function listCommand(context: CommandContext): Command {
+  const { io } = context;
+  return withServer(command('list', 'Every certificate in use, and how long it lives', 'chancery certs list'))
+    .addOption(formatOption(['table', 'json', 'yaml'], 'table'))
+    .action(
+      context.action(async (options: Options) => {
+        const all = (await createClient(io, options).get(path)) as Certificates;
+        if (options.output !== 'table') io.out(asText(all, options.output));
+        else {
+          const now = io.clock.wall();
+          const rows = all.certificates.map(({ node, spiffeId, root, notAfterMs, renewAtMs }) => [
+            ...[node, spiffeId, root.slice(0, 10), ago(notAfterMs - now), ago(renewAtMs - now)],
+          ]);
+          if (rows.length > 0) io.out(table(['PROXY', 'IDENTITY', 'ROOT', 'LEFT', 'RENEWED IN'], rows));
+          const roots = all.roots.map(
+            ({ keyId, notAfterMs, signs }) =>
+              `${keyId.slice(0, 10)}${signs ? ' (signs)' : ''} until ${date(notAfterMs)}`,
+          );
+          io.out(`${counted(rows.length, 'certificate')}    ${counted(roots.length, 'root')}: ${roots.join(', ')}\n`);
+        }
+        return exitCodes.fine;
+      }),
+    );
+}
+
+function showCommand(context: CommandContext): Command {
+  const { io } = context;
+  return withServer(command('show <node>', 'The certificate of one proxy', 'chancery certs show web-1'))
+    .addOption(formatOption(['yaml', 'json'], 'yaml'))
+    .action(
+      context.action(async (node: string, options: Options & { readonly output: 'yaml' | 'json' }) => {
+        const { certificates } = (await createClient(io, options).get(path)) as Certificates;
+        const own = certificates.filter((one) => one.node === node);
+        if (own.length === 0)
+          throw new AppError('CH1703', `proxy "${node}" has no certificate`, {
+            hint: 'Run `chancery certs list` to see which have one.',
+          });
+        const shown = own.map(({ notAfterMs, renewAtMs, ...rest }) => ({
+          ...rest,
+          notAfter: new Date(notAfterMs).toISOString(),
+          renewAt: new Date(renewAtMs).toISOString(),
+        }));
+        io.out(asText(shown.length === 1 ? shown[0] : shown, options.output));
+        return exitCodes.fine;
+      }),
+    );
+}

@@ -1,0 +1,103 @@
+// `chancery renew FOLDER`: the next credential of a node for the current one, once or for as long as it runs.
+// Invariant: what is there stays until what replaces it is there whole; Envoy takes the new one for its next stream.
+import type { Command } from 'commander';
+import type { Clock } from '../../util/clock.ts';
+import { AppError } from '../../util/errors.ts';
+import { type CommandContext, command } from '../command.ts';
+import { type CredentialFolder, type CredentialRecord, credentialFolder, renewAtMs } from '../credential-folder.ts';
+import { exitCodes, reportFailure } from '../exit.ts';
+import type { Io } from '../io.ts';
+
+interface Options {
+  readonly watch?: boolean;
+  readonly now?: boolean;
+}
+
+const retryMs = { first: 30_000, most: 3_600_000 };
+/** Longer a timer of Node cannot wait, and a clock that was set is noticed by then. */
+const longestSleepMs = 3_600_000;
+
+export function renewCommand(context: CommandContext): Command {
+  const { io } = context;
+  return command(
+    'renew <folder>',
+    'Replace the credential of a node once half of its life is over',
+    'chancery renew credentials/web-1\nchancery renew credentials/web-1 --watch',
+  )
+    .option('--watch', 'stay, and renew whenever it is time')
+    .option('--now', 'renew even if half of its life is not over')
+    .action(
+      context.action(async (path: string, options: Options) => {
+        if (options.watch === true && options.now === true)
+          throw new AppError('CH1601', '--watch and --now exclude each other');
+        const folder = credentialFolder(io, path);
+        const record = recordOf(folder);
+        if (options.watch === true) return watch(io, folder);
+        if (options.now !== true && renewAtMs(record) > io.clock.wall()) {
+          io.out(`still good until ${time(record.notAfterMs)}; it is renewed from ${time(renewAtMs(record))} on\n`);
+          return exitCodes.fine;
+        }
+        io.out(`renewed, until ${time((await renew(io, folder)).notAfterMs)}\n`);
+        return exitCodes.fine;
+      }),
+    );
+}
+
+const time = (ms: number): string => new Date(ms).toISOString();
+
+function recordOf(folder: CredentialFolder): CredentialRecord {
+  const record = folder.record();
+  if (record !== undefined) return record;
+  throw new AppError('CH1854', `there is no credential in "${folder.path}"`, {
+    hint: 'Get one with chancery bootstrap NODE --join TOKEN.',
+  });
+}
+
+async function renew(io: Io, folder: CredentialFolder): Promise<CredentialRecord> {
+  const record = recordOf(folder);
+  const [{ askToRenew }, { expectedOf }] = await Promise.all([import('../enrolment-client.ts'), import('../join.ts')]);
+  const { server, trust, node, kind } = record;
+  const expected =
+    trust.kind === 'files'
+      ? expectedOf(io, trust)
+      : ({ who: 'named', ca: folder.roots(), name: record.controlPlane } as const);
+  const { enrolled, key } = await askToRenew(io, { server, expected, secret: folder.secret(record) });
+  // Envoy was told to read a file of this kind.
+  if (enrolled.credential.kind !== kind)
+    throw new AppError('CH1855', `${server} gives no ${kind} any more`, { hint: 'Join again with a new token.' });
+  await folder.write(enrolled, { node, server, trust }, key);
+  return recordOf(folder);
+}
+
+/** Until it is told to end, or the credential holds no more. */
+async function watch(io: Io, folder: CredentialFolder): Promise<number> {
+  const { clock, signal } = io;
+  let waitMs = retryMs.first;
+  while (!signal.aborted) {
+    const record = recordOf(folder);
+    if (!(await reached(clock, renewAtMs(record), signal))) continue;
+    try {
+      const { notAfterMs } = await renew(io, folder);
+      io.out(`${time(clock.wall())} renewed, until ${time(notAfterMs)}\n`);
+      waitMs = retryMs.first;
+    } catch (error) {
+      if (signal.aborted) break;
+      // Whom the server does not believe any more has nothing to try again with.
+      if (error instanceof AppError && error.code === 'CH1855') throw error;
+      if (record.notAfterMs <= clock.wall())
+        throw new AppError('CH1855', 'the credential ended before it could be renewed', { cause: error });
+      reportFailure(io, error);
+      await clock.sleep(waitMs, signal);
+      waitMs = Math.min(waitMs * 2, retryMs.most);
+    }
+  }
+  return exitCodes.fine;
+}
+
+/** True once it is `atMs`; false, after a while, where it is not yet: the folder may have changed meanwhile. */
+async function reached(clock: Clock, atMs: number, signal: AbortSignal): Promise<boolean> {
+  const left = atMs - clock.wall();
+  if (left <= 0) return true;
+  await clock.sleep(Math.min(left, longestSleepMs), signal);
+  return !signal.aborted && atMs <= clock.wall();
+}

@@ -1,0 +1,304 @@
+// Tokens, joining and renewing from the command line; the control plane is a function, the disk a map.
+import { createHash, X509Certificate } from 'node:crypto';
+import { readFileSync } from 'node:fs';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { runCommandLine } from '../../../src/cli/program.ts';
+import type { SecureFetch, SecureRequest } from '../../../src/cli/secure-request.ts';
+import { createAuthority, describeWithOpenssl } from '../../support/certificates.ts';
+import { createTempDir, type TempDir } from '../../support/temp-dir.ts';
+import { createFakeCli, type FakeCli, type FakeIoOptions, type FakeServer } from './fake-io.ts';
+
+const canary = 'canary-0123456789-0123456789-0123456789-012';
+const id = 'ab'.repeat(16);
+const joinToken = (pin?: string): string => `cj1.${id}.${canary}${pin === undefined ? '' : `.${pin}`}`;
+const nodeToken = `aaa.${canary}.ccc`;
+const dayMs = 86_400_000;
+const start = Date.UTC(2030, 0, 1);
+
+async function run(line: string, options: FakeIoOptions = {}) {
+  const cli = createFakeCli(options);
+  const code = await runCommandLine(
+    line.split(' ').filter((word) => word !== ''),
+    cli.deps,
+  );
+  return { ...cli, code, out: cli.out(), err: cli.err() };
+}
+
+describe('chancery token', () => {
+  const environment = { CHANCERY_TOKEN: 't' };
+  const asked: { method: string; path: string; body: string }[] = [];
+  const server: FakeServer = ({ method, path, body }) => {
+    asked.push({ method, path, body });
+    if (method === 'POST') return { status: 201, body: { token: joinToken(), id, expiresAtMs: start } };
+    if (method === 'DELETE') return { body: { id, result: 'revoked' } };
+    return { body: [{ id, services: ['web'], gateways: [], nodeId: 'web-1', expiresAtMs: start + 90_000 }] };
+  };
+
+  it('prints the token alone, and what to do with it beside it', async () => {
+    const line = 'token create --service shop/web --service api --node web-1 --ttl 1h';
+    const { code, out, err } = await run(line, { server, environment });
+    expect([code, out]).toEqual([0, `${joinToken()}\n`]);
+    expect(err).toContain(`chancery bootstrap web-1 --service shop/web --join ${joinToken()} --xds `);
+    expect(JSON.parse(asked.at(-1)?.body ?? '')).toEqual({
+      ...{ services: ['shop|web', 'api'], gateways: [], node: 'web-1', ttlSeconds: 3600 },
+    });
+    const json = await run('token create --gateway edge -o json', { server, environment });
+    expect([JSON.parse(json.out), json.err]).toEqual([{ token: joinToken(), id, expiresAtMs: start }, '']);
+  });
+
+  it('lists them without their secret, and revokes one by its id', async () => {
+    const { out } = await run('token list', { server, environment });
+    expect(out).toMatch(new RegExp(`^${id} +web +- +web-1 +1m$`, 'm'));
+    for (const name of [id, joinToken()]) {
+      expect((await run(`token revoke ${name}`, { server, environment })).out).toBe(`token ${id} revoked\n`);
+      expect(asked.at(-1)?.path).toBe(`127.0.0.1:18080/api/v1/trust/join-tokens/${id}`);
+    }
+  });
+
+  it.each(['token create', 'token create --service web --ttl soon', 'renew x --watch --now', 'token'])(
+    '%s is refused',
+    async (line) => {
+      const { code, err } = await run(line, { environment });
+      if (line !== 'token') expect([code, err]).toEqual([64, expect.stringContaining('[CH1601]')]);
+      else expect(code).not.toBe(0);
+    },
+  );
+
+  it('shows certificates, of all and of one', async () => {
+    const certificate = { node: 'web-1', spiffeId: 'spiffe://mesh/svc/web', serial: '01', root: 'k1'.repeat(8) };
+    const times = { notAfterMs: start + dayMs, renewAtMs: start + dayMs / 2 };
+    const roots = [{ keyId: 'k1'.repeat(8), notAfterMs: start + 3650 * dayMs, signs: true }];
+    const body = { generation: 1, roots, certificates: [{ ...certificate, ...times }] };
+    const options = { server: () => ({ body }), environment };
+    const { out } = await run('certs list', options);
+    expect(out).toMatch(/^web-1 +spiffe:\/\/mesh\/svc\/web +k1k1k1k1k1 +1d +12h$/m);
+    expect(out).toContain('1 certificate    1 root: k1k1k1k1k1 (signs) until 2039-12-30');
+    expect((await run('certs show web-1', options)).out).toContain('notAfter: 2030-01-02T00:00:00.000Z');
+    expect((await run('certs show x', options)).code).toBe(1);
+  });
+});
+
+describeWithOpenssl('a node', () => {
+  let place: TempDir;
+  let root: string;
+  let pin: string;
+  let stranger: string;
+  beforeAll(() => {
+    place = createTempDir('join');
+    root = readFileSync(createAuthority(place.path).ca, 'utf8');
+    stranger = readFileSync(createAuthority(place.path, 'stranger').ca, 'utf8');
+    const key = new X509Certificate(root).publicKey.export({ type: 'spki', format: 'der' });
+    pin = createHash('sha256').update(key).digest('hex');
+  });
+  afterAll(() => place.remove());
+
+  const principal = { id: 'spiffe://mesh/svc/web', services: ['web'], gateways: [] as string[] };
+
+  /** A control plane that gives what is asked for, and remembers what it was asked. */
+  function plane(more: { readonly nowMs?: () => number; readonly answer?: { status: number; body: object } } = {}) {
+    const asked: SecureRequest[] = [];
+    const secureServer: SecureFetch = async (request) => {
+      asked.push(request);
+      const path = new URL(request.url).pathname;
+      if (path === '/api/v1/trust/roots') return { status: 200, body: JSON.stringify({ roots: `${stranger}${root}` }) };
+      if (more.answer !== undefined) return { status: more.answer.status, body: JSON.stringify(more.answer.body) };
+      const certificate = (JSON.parse(request.body ?? '') as { publicKey?: string }).publicKey !== undefined;
+      const issuedAtMs = more.nowMs?.() ?? start;
+      const body = {
+        credential: certificate ? { kind: 'certificate', chain: root } : { kind: 'token', token: nodeToken },
+        ...{ roots: root, controlPlane: 'spiffe://mesh/chancery', principal },
+        ...{ issuedAtMs, notAfterMs: issuedAtMs + 30 * dayMs },
+      };
+      return { status: 200, body: JSON.stringify(body) };
+    };
+    return { asked, secureServer };
+  }
+
+  const join = 'bootstrap web-1 --credentials /c/web-1 -o json --join';
+
+  it('joins: pins the authority before it sends the token, and names files that hold the credential', async () => {
+    const { asked, secureServer } = plane();
+    const { code, out, err, written } = await run(`${join} ${joinToken(pin)} --xds cp:18000`, { secureServer });
+    expect([code, err.split('\n')[0]]).toEqual([0, 'token for web in /c/web-1, until 2030-01-31T00:00:00.000Z']);
+    expect(asked.map(({ url, method }) => `${method} ${url}`)).toEqual([
+      'GET https://cp:18000/api/v1/trust/roots',
+      'POST https://cp:18000/api/v1/trust/join',
+    ]);
+    expect(asked[0]).not.toHaveProperty('body');
+    expect(asked[1]?.expected).toEqual({ who: 'control-plane', ca: root });
+    expect(JSON.parse(asked[1]?.body ?? '')).toEqual({ token: joinToken(pin) });
+    expect([...written.keys()]).toEqual(
+      ['roots.pem', 'roots.json', 'token.json', 'credential.json'].map((name) => `/c/web-1/${name}`),
+    );
+    expect(written.get('/c/web-1/token.json')).toContain(`"Bearer ${nodeToken}"`);
+    for (const part of ['/c/web-1/token.json', '/c/web-1/roots.json', 'spiffe://mesh/chancery', '"service": "web"'])
+      expect(out).toContain(part);
+    // T21: the secret is in one file, and nowhere else.
+    const files = [...written].filter(([, text]) => text.includes(canary)).map(([name]) => name);
+    expect(files).toEqual(['/c/web-1/token.json']);
+    expect(out + err).not.toContain(canary);
+    // The bootstrap can be had again without a token.
+    const again = await run('bootstrap web-1 --credentials /c/web-1 -o json --xds cp:18000', {
+      files: Object.fromEntries(written),
+    });
+    expect([again.code, again.out]).toEqual([0, out]);
+  });
+
+  it('joins with a key that stays, for Envoy and for gRPC libraries', async () => {
+    const { asked, secureServer } = plane();
+    const line = `${join} ${joinToken(pin)} --certificate`;
+    const { code, out, written } = await run(line, { secureServer });
+    expect(code).toBe(0);
+    expect(JSON.parse(out)).toHaveProperty(
+      'staticResources.clusters.0.transportSocket.typedConfig.commonTlsContext.tlsCertificateSdsSecretConfigs.0.sdsConfig.pathConfigSource.path',
+      '/c/web-1/certificate.json',
+    );
+    expect(out).not.toContain('credential_injector');
+    const key = written.get('/c/web-1/node.key') ?? '';
+    expect(key).toContain('BEGIN PRIVATE KEY');
+    const body = key.split('\n')[1] ?? 'none';
+    expect(JSON.stringify(asked)).not.toContain(body);
+    expect(out).not.toContain(body);
+    const files = Object.fromEntries(written);
+    const grpc = await run('bootstrap shop-1 --grpc --service web --credentials /c/web-1 --xds cp:1', { files });
+    expect(JSON.parse(grpc.out)).toHaveProperty('xds_servers.0.channel_creds.0.config', {
+      ...{ ca_certificate_file: '/c/web-1/roots.pem', certificate_file: '/c/web-1/node.pem' },
+      private_key_file: '/c/web-1/node.key',
+    });
+  });
+
+  it('knows the control plane by files where they are named, and pins them in the bootstrap', async () => {
+    const { asked, secureServer } = plane();
+    const line = `${join} ${joinToken()} --xds-ca /ca.pem --xds cp:1`;
+    const { code, out } = await run(line, { secureServer, files: { '/ca.pem': root } });
+    expect([code, asked.map(({ expected }) => expected)]).toEqual([0, [{ who: 'named', ca: root, name: 'cp' }]]);
+    expect(out).toContain('"filename": "/ca.pem"');
+    expect(out).toContain('/c/web-1/token.json');
+  });
+
+  const refusals: readonly (readonly [string, () => string, string, string])[] = [
+    ['another authority', () => joinToken('0'.repeat(64)), '', 'CH1852'],
+    ['no authority', () => joinToken(), '', 'CH1852'],
+    ['no token', () => canary, '', 'CH1851'],
+    ['plaintext to elsewhere', () => joinToken(pin), '--server http://cp:18080', 'CH1857'],
+    ['no server', () => joinToken(pin), '--server nowhere', 'CH1601'],
+    ['a client certificate beside it', () => joinToken(pin), '--xds-token /t', 'CH1601'],
+    ['a slip', () => joinToken(pin), '--upstream api', 'CH1601'],
+  ];
+  it.each(refusals)('T13, T21: sends nothing for %s', async (_name, token, more, code) => {
+    const { asked, secureServer } = plane();
+    const result = await run(`${join} ${token()} ${more}`, { secureServer });
+    expect(result.err).toContain(`[${code}]`);
+    expect(result.err + result.out).not.toContain(canary);
+    expect(JSON.stringify(asked)).not.toContain(canary);
+    expect(result.written.size).toBe(0);
+  });
+
+  it('joins in plaintext within one machine', async () => {
+    const { secureServer } = plane();
+    const server: FakeServer = async ({ path, body }) => {
+      const answer = await secureServer({ url: `http://${path}`, body } as SecureRequest);
+      return { status: answer.status, body: answer.body };
+    };
+    const { code, written } = await run(`${join} ${joinToken(pin)} --server http://127.0.0.1:18080`, { server });
+    expect([code, written.has('/c/web-1/token.json')]).toEqual([0, true]);
+  });
+
+  it('does not overwrite a credential unasked, and uses no token up for it', async () => {
+    const first = plane();
+    const { written } = await run(`${join} ${joinToken(pin)}`, first);
+    const files = Object.fromEntries(written);
+    const { asked, secureServer } = plane();
+    const refused = await run(`${join} ${joinToken(pin)}`, { secureServer, files });
+    expect([refused.code, refused.err, asked]).toEqual([1, expect.stringContaining('[CH1853]'), []]);
+    expect((await run(`${join} ${joinToken(pin)} --replace`, { secureServer, files })).code).toBe(0);
+    const broken = await run('bootstrap web-1 --credentials /c/web-1', { files: { '/c/web-1/credential.json': '{' } });
+    expect([broken.code, broken.err]).toEqual([1, expect.stringContaining('[CH1854]')]);
+  });
+
+  it('passes on why it was refused, in plain text, and never what it sent', async () => {
+    const body = { code: 'CH1851', detail: 'the join token\u001b[2J was not accepted', hint: 'Make another.' };
+    const { secureServer } = plane({ answer: { status: 401, body } });
+    const { code, err } = await run(`${join} ${joinToken(pin)}`, { secureServer });
+    expect([code, err]).toEqual([1, expect.stringContaining('[CH1851] https://127.0.0.1:18000: the join token')]);
+    expect(err).not.toContain('\u001b');
+    expect(err).not.toContain(canary);
+    const strange = plane({ answer: { status: 200, body: { credential: { kind: 'token', token: 'a\r\nb' } } } });
+    expect((await run(`${join} ${joinToken(pin)}`, strange)).err).toContain('[CH1606]');
+  });
+
+  describe('renews', () => {
+    const joined = async (more = '') => {
+      const { written } = await run(`${join} ${joinToken(pin)} ${more}`, plane());
+      return Object.fromEntries(written);
+    };
+
+    it('not before half of its life is over, unless told to', async () => {
+      const files = await joined();
+      const { asked, secureServer } = plane();
+      const early = await run('renew /c/web-1', { secureServer, files });
+      expect([early.code, early.out, asked]).toEqual([0, expect.stringContaining('still good until 2030-01-31'), []]);
+      const { code, out, err, written } = await run('renew /c/web-1 --now', { secureServer, files });
+      expect([code, out, err]).toEqual([0, 'renewed, until 2030-01-31T00:00:00.000Z\n', '']);
+      expect(asked).toMatchObject([
+        {
+          url: 'https://127.0.0.1:18000/api/v1/trust/renew',
+          expected: { who: 'named', ca: root, name: 'spiffe://mesh/chancery' },
+          headers: { authorization: `Bearer ${nodeToken}` },
+        },
+      ]);
+      expect([...written.keys()].at(-1)).toBe('/c/web-1/credential.json');
+    });
+
+    it('shows the certificate it has, and asks for one of a new key', async () => {
+      const files = await joined('--certificate');
+      const { asked, secureServer } = plane();
+      const { code, written } = await run('renew /c/web-1 --now', { secureServer, files });
+      expect([code, asked[0]?.certificate]).toEqual([0, { chain: root, key: files['/c/web-1/node.key'] }]);
+      expect(asked[0]?.headers).not.toHaveProperty('authorization');
+      expect(written.get('/c/web-1/node.key')).not.toBe(files['/c/web-1/node.key']);
+    });
+
+    it('keeps what is there where it is refused, and where the answer is of another kind', async () => {
+      const refusal = { status: 401, body: { code: 'CH1855', detail: 'no', hint: 'Join again.' } };
+      const files = await joined();
+      const refused = await run('renew /c/web-1 --now', { ...plane({ answer: refusal }), files });
+      expect([refused.code, refused.err, refused.written.size]).toEqual([1, expect.stringContaining('[CH1855]'), 0]);
+      expect(refused.err).not.toContain(canary);
+      expect((await run('renew /nowhere')).err).toContain('[CH1854]');
+    });
+
+    it('at half of its life for as long as it runs, again after a failure, and ends when told', async () => {
+      const files = await joined();
+      let failing = true;
+      const cli: FakeCli = createFakeCli({
+        files,
+        secureServer: async (request) => {
+          if (failing) throw new Error('away');
+          return plane({ nowMs: () => cli.clock.wall() }).secureServer(request);
+        },
+      });
+      const done = runCommandLine(['renew', '/c/web-1', '--watch'], cli.deps);
+      await cli.clock.advanceAsync(15 * dayMs - 1_000);
+      expect([cli.out(), cli.err()]).toEqual(['', '']);
+      await cli.clock.advanceAsync(10_000);
+      expect(cli.err()).toContain('away');
+      failing = false;
+      await cli.clock.advanceAsync(60_000);
+      expect(cli.out()).toMatch(/^2030-01-16T00:\S+ renewed, until 2030-02-15T00:\S+\n$/);
+      await cli.clock.advanceAsync(15 * dayMs);
+      expect(cli.out().split('\n')).toHaveLength(3);
+      cli.stop.abort();
+      expect(await done).toBe(0);
+    });
+
+    it('gives up once the credential holds no more', async () => {
+      const files = await joined();
+      const cli = createFakeCli({ files });
+      const done = runCommandLine(['renew', '/c/web-1', '--watch'], cli.deps);
+      await cli.clock.advanceAsync(31 * dayMs);
+      expect(await done).toBe(1);
+      expect(cli.err()).toContain('[CH1855] the credential ended before it could be renewed');
+    });
+  });
+});
