@@ -8,7 +8,7 @@ import { AppError } from '../util/errors.ts';
 import type { Logger } from '../util/log.ts';
 import { limitLog } from '../util/log-budget.ts';
 import type { Metrics } from '../util/metrics.ts';
-import type { Authenticator, RevocationSource, Verifier } from './contract.ts';
+import type { Authenticator, Verifier } from './contract.ts';
 import { createFailureLimit, type FailureLimitOptions } from './failure-limit.ts';
 import { type Cause, isPrincipal, refuse } from './refusals.ts';
 import type { Revocations } from './revocations.ts';
@@ -17,8 +17,6 @@ export interface AuthenticatorDeps {
   /** In the order in which they are asked. One that reads certificates is asked where no other credential came. */
   readonly verifiers: readonly Verifier[];
   readonly revocations: Pick<Revocations, 'isRevoked' | 'onRevoked'>;
-  /** Verifiers that learn of ends themselves. */
-  readonly sources?: readonly RevocationSource[];
   readonly clock: Clock;
   readonly log: Logger;
   readonly metrics: Metrics;
@@ -112,9 +110,9 @@ export function createAuthenticator(deps: AuthenticatorDeps, limits: FailureLimi
       return caller;
     },
     onRevoked(listener) {
-      const stops = [revocations, ...(deps.sources ?? [])].map((source) => source.onRevoked(listener));
+      const stops = [revocations, ...deps.verifiers].map((source) => source.onRevoked?.(listener));
       return () => {
-        for (const stop of stops) stop();
+        for (const stop of stops) stop?.();
       };
     },
   };

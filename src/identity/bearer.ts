@@ -18,14 +18,15 @@ export function bearerToken(credentials: Credentials): string | undefined {
   return bearer.exec(header)?.[1] ?? '';
 }
 
-/** A member of the unverified payload, if it is a text. */
-export function unverifiedClaim(token: string, claim: string): string | undefined {
-  const [, payload = ''] = token.split('.');
+/** A member of the unverified header or payload, if it is a text. */
+export function unverified(token: string, part: 'header' | 'payload', member: string): string | undefined {
+  const [header = '', payload = ''] = token.split('.');
   try {
-    const value: unknown = JSON.parse(Buffer.from(payload, 'base64url').toString('utf8'));
-    if (typeof value !== 'object' || value === null || !Object.hasOwn(value, claim)) return undefined;
-    const member = (value as Readonly<Record<string, unknown>>)[claim];
-    return typeof member === 'string' ? member : undefined;
+    const json = Buffer.from(part === 'header' ? header : payload, 'base64url').toString('utf8');
+    const value: unknown = JSON.parse(json);
+    if (typeof value !== 'object' || value === null || !Object.hasOwn(value, member)) return undefined;
+    const found = (value as Readonly<Record<string, unknown>>)[member];
+    return typeof found === 'string' ? found : undefined;
   } catch {
     return undefined;
   }

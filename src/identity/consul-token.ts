@@ -9,7 +9,7 @@ import { errorText } from '../util/errors.ts';
 import type { Logger } from '../util/log.ts';
 import type { AskConsul } from './consul-ask.ts';
 import { allowedNames, mayWrite, namesAtOnce, tokenNames } from './consul-names.ts';
-import type { RevocationSource, RevokedListener, Verifier } from './contract.ts';
+import type { RevokedListener, Verifier } from './contract.ts';
 import { firstIdentity, holdingsOf, maxNames } from './holdings.ts';
 import { isPrincipal, refuse } from './refusals.ts';
 import { decodeRecord, type StoredRecord } from './stored-json.ts';
@@ -18,9 +18,9 @@ export interface ConsulTokenDeps {
   readonly ask: AskConsul;
   /**
    * Names of the services that are known now. A token with policies or roles is asked about with them, as no token may read its
-   * own rules: 64 names a request.
+   * own rules: 64 names a request. Without it such tokens are about the services only that they have as identities.
    */
-  readonly known: () => Iterable<string>;
+  readonly known?: () => Iterable<string>;
   readonly clock: Clock;
   readonly log: Logger;
 }
@@ -37,7 +37,8 @@ export interface ConsulTokenOptions {
   readonly tokens?: number;
 }
 
-export interface ConsulTokens extends Verifier, RevocationSource {
+export interface ConsulTokens extends Verifier {
+  onRevoked(listener: RevokedListener): () => void;
   /** Asks about the tokens in use until aborted. */
   run(signal: AbortSignal): Promise<void>;
 }
@@ -186,7 +187,8 @@ async function look({ ask, known, clock }: ConsulTokenDeps, { token, trustDomain
   if (notAfterMs === undefined) return refuse('unavailable');
   if (notAfterMs <= clock.wall()) return refuse('expired');
   const { own, more } = tokenNames(said);
-  const names = only ?? [...new Set([...own, ...(more ? known() : [])])].filter((name) => usable(name, trustDomain));
+  const names =
+    only ?? [...new Set([...own, ...(more ? (known?.() ?? []) : [])])].filter((name) => usable(name, trustDomain));
   const services: string[] = [];
   for (let next = 0; next < names.length; next += namesAtOnce) {
     const some = names.slice(next, next + namesAtOnce);

@@ -4,13 +4,6 @@ import type { Caller, Credentials, Principal } from '../model/principal.ts';
 
 export type CredentialKind = Principal['credential']['kind'];
 
-/** One kind of credential. */
-export interface Verifier {
-  readonly kind: CredentialKind;
-  /** Undefined: no credential of this kind came; another verifier may know it. Never throws on what a caller sent. */
-  verify(credentials: Credentials): Promise<Caller> | Caller | undefined;
-}
-
 /** Told the ids (`credential.id`) of credentials that hold no more. */
 export type RevokedListener = (credentialIds: ReadonlySet<string>) => void;
 
@@ -18,6 +11,13 @@ export type RevokedListener = (credentialIds: ReadonlySet<string>) => void;
 export interface RevocationSource {
   /** Returns the way to stop. */
   onRevoked(listener: RevokedListener): () => void;
+}
+
+/** One kind of credential. `onRevoked`: it learns itself of credentials that hold no more. */
+export interface Verifier extends Partial<RevocationSource> {
+  readonly kind: CredentialKind;
+  /** Undefined: no credential of this kind came; another verifier may know it. Never throws on what a caller sent. */
+  verify(credentials: Credentials): Promise<Caller> | Caller | undefined;
 }
 
 export interface Authenticator extends RevocationSource {

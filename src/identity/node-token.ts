@@ -6,7 +6,7 @@ import { decodeJwt, jwtVerify, SignJWT } from 'jose';
 import type { Caller, Credentials } from '../model/principal.ts';
 import type { Clock } from '../util/clock.ts';
 import { AppError } from '../util/errors.ts';
-import { bearerToken, maxTokenLength } from './bearer.ts';
+import { bearerToken, maxTokenLength, unverified } from './bearer.ts';
 import type { Verifier } from './contract.ts';
 import { jwtFailure, UnknownKey } from './jwt-failure.ts';
 import {
@@ -118,8 +118,8 @@ export function createNodeTokens({ keys, clock }: NodeTokenDeps, options: NodeTo
     },
     verify(credentials) {
       const token = bearerToken(credentials);
-      if (token === undefined) return undefined;
-      if (token === '') return refuse('malformed');
+      // Of other types are those of other issuers; a JWT of no issuer that is known is nobody's, and refused as malformed.
+      if (token === undefined || unverified(token, 'header', 'typ') !== nodeTokenType) return undefined;
       return check(token).then((claims) =>
         typeof claims === 'string' ? refuse(claims) : principalOf(claims, credentials, clock.wall()),
       );

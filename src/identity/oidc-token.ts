@@ -8,7 +8,7 @@ import type { Caller } from '../model/principal.ts';
 import type { Clock } from '../util/clock.ts';
 import { AppError } from '../util/errors.ts';
 import type { Logger } from '../util/log.ts';
-import { bearerToken, unverifiedClaim } from './bearer.ts';
+import { bearerToken, unverified } from './bearer.ts';
 import type { Verifier } from './contract.ts';
 import { firstIdentity, holdingsOf } from './holdings.ts';
 import { createJwksFile } from './jwks-file.ts';
@@ -83,7 +83,7 @@ export function createOidcVerifier({ clock, log }: OidcDeps, options: OidcOption
     verify(credentials) {
       const token = bearerToken(credentials);
       // Whose it claims to be; whether it is, its signature says.
-      if (token === undefined || unverifiedClaim(token, 'iss') !== issuer) return undefined;
+      if (token === undefined || unverified(token, 'payload', 'iss') !== issuer) return undefined;
       return check(token);
     },
   };

@@ -43,6 +43,8 @@ const kinds: Readonly<Record<string, () => Promise<readonly string[]> | readonly
   'not yet valid': () => [`Bearer ${token({ nbf: seconds() + 1 })}`],
   'wrong audience': () => [`Bearer ${token({ aud: 'chancery:bank.example' })}`],
   'algorithm none': () => [`Bearer ${unsigned({ ...goodHeader(rig.keys), alg: 'none' }, goodClaims(rig.clock))}`],
+  'another type': () => [`Bearer ${token({}, { typ: 'JWT' })}`],
+  'no type': () => [`Bearer ${token({}, { typ: undefined })}`],
   'public key as secret': () => {
     const pem = rig.keys.publicKey(rig.keys.signer().kid)?.export({ type: 'spki', format: 'pem' }) ?? '';
     return [`Bearer ${signHmac({ ...goodHeader(rig.keys), alg: 'HS256' }, goodClaims(rig.clock), pem)}`];
@@ -73,6 +75,8 @@ const overTls: Readonly<Record<string, string>> = {
   'not yet valid': 'not-yet-valid',
   'wrong audience': 'wrong-audience',
   'algorithm none': 'wrong-algorithm',
+  'another type': 'malformed',
+  'no type': 'malformed',
   'public key as secret': 'wrong-algorithm',
   'unknown kid': 'unknown-key',
   'foreign key': 'bad-signature',
@@ -233,6 +237,26 @@ it('T15: ends with the token, and tells whose token was revoked', async () => {
   stop();
   await rig.revocations.revoke('token', 'other', notAfterMs);
   expect(told).toEqual([credentialId]);
+});
+
+it('T15: passes on what a verifier learns of ends', () => {
+  const { clock, log, metrics, revocations } = rig;
+  const listeners = new Set<(ids: ReadonlySet<string>) => void>();
+  const learned: Verifier = {
+    kind: 'consul',
+    verify: () => undefined,
+    onRevoked(listener) {
+      listeners.add(listener);
+      return () => void listeners.delete(listener);
+    },
+  };
+  const authenticator = createAuthenticator({ verifiers: [rig.tokens, learned], revocations, clock, log, metrics });
+  const told: string[] = [];
+  const stop = authenticator.onRevoked((ids) => told.push(...ids));
+  for (const listener of listeners) listener(new Set(['a1']));
+  expect(told).toEqual(['a1']);
+  stop();
+  expect(listeners.size).toBe(0);
 });
 
 describe('fails closed', () => {
