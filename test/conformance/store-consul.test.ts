@@ -13,8 +13,8 @@ import { bytes, everyRefusal, goesSilent, openStore, refusal, testStore } from '
 const prefix = 'chancery/trust/';
 
 /** A token that may read and write below the prefix, and nothing else. */
-async function makeToken(consul: RunningConsul, name: string): Promise<string> {
-  const rules = `key_prefix "${prefix}" { policy = "write" }`;
+async function makeToken(consul: RunningConsul, name: string, below = prefix): Promise<string> {
+  const rules = `key_prefix "${below}" { policy = "write" }`;
   await consul.call('PUT', '/v1/acl/policy', { Name: name, Rules: rules });
   const made = await consul.call('PUT', '/v1/acl/token', { Policies: [{ Name: name }] });
   return (made as { readonly SecretID: string }).SecretID;
@@ -68,6 +68,18 @@ describeWith(['consul'], 'store: real Consul that refuses or is silent', () => {
         store.close();
       }
     }
+  });
+
+  it('T23: is never given a part of a list for the whole', async () => {
+    const narrow = openStore({ ...config, token: await makeToken(consul, 'narrow', `${prefix}part/a/`) });
+    const whole = openStore(config);
+    await whole.put('part/a/1', bytes('x'), 'absent');
+    expect((await narrow.list('part/a/')).size).toBe(1);
+    await whole.put('part/b/1', bytes('x'), 'absent');
+    expect([...(await whole.list('part/')).keys()]).toEqual(['part/a/1', 'part/b/1']);
+    expect(await refusal(narrow.list('part/'))).toMatchObject({ code: 'CH1822' });
+    narrow.close();
+    whole.close();
   });
 
   it('takes up a token whose file was changed', async () => {

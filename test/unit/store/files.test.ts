@@ -119,6 +119,8 @@ describe('a folder as store', () => {
       utimesSync(join(folder, path), hourAgo, hourAgo);
     const second = open();
     expect(await second.get('left')).toBeUndefined();
+    // Removed, which proves that it was empty: a listing alone may miss a name that is changed meanwhile.
+    expect(existsSync(join(folder, 'left='))).toBe(false);
     expect(await second.put('left', bytes('x'), 'absent')).toBeDefined();
     expect(readdirSync(join(folder, '.drafts'))).toEqual([fresh]);
     const values = readdirSync(join(folder, '.values'));
