@@ -10,6 +10,7 @@ import type { SourceDeps } from '../sources/source-deps.ts';
 import { runAll } from '../util/tasks.ts';
 import type { ClientConfig } from '../xds/contract.ts';
 import type { XdsServerOptions } from '../xds/grpc/server.ts';
+import { shown } from '../xds/secrets.ts';
 import type { XdsPoolDeps } from '../xds/workers/pool.ts';
 import { createObjectStore, createRegistry } from './sources.ts';
 import type { Trust } from './trust.ts';
@@ -27,7 +28,7 @@ export interface Plane {
   readonly control: Control;
   /** Where certificates are issued and credentials asked for. */
   readonly trust?: Trust;
-  /** A resource as proto3 JSON. */
+  /** A resource as proto3 JSON; of a secret nothing. */
   decode(resource: Resource): unknown;
   /** What the streams of a node say of themselves; empty for a node not connected. */
   streamsOf(node: string): Promise<readonly ClientConfig[]>;
@@ -96,14 +97,14 @@ export async function createPlane(deps: PlaneDeps, config: Config): Promise<Plan
       identifier: config.node,
       descriptors: async () => descriptorSet,
       ...(trust === undefined ? {} : { doors: trust.serveDoors }),
-      json: async (resource) => JSON.stringify(restSources(protos.decode(resource.type, resource.bytes))),
+      json: async (resource) => JSON.stringify(restSources(protos.decode(resource.type, shown(resource).bytes))),
     },
     xdsOptions(config.xds, trust?.files),
   );
   return {
     control,
     ...(trust === undefined ? {} : { trust }),
-    decode: (resource) => protos.decode(resource.type, resource.bytes, { protoNames: true }),
+    decode: (resource) => protos.decode(resource.type, shown(resource).bytes, { protoNames: true }),
     streamsOf: (node) => xds.clients([{ id: { kind: 'exact', text: node, ignoreCase: false }, metadata: [] }]),
     listening: xds.listening,
     async run(signal) {

@@ -15,9 +15,9 @@ import type { Config } from '../model/config.ts';
 import { joinStorePlace, rootFolder, type TrustConfig, type TrustStorePlace } from '../model/config-trust.ts';
 import { defined } from '../model/defined.ts';
 import { spiffeId } from '../model/spiffe.ts';
-import type { Store } from '../model/store.ts';
 import type { Protos } from '../resources/protos.ts';
 import type { SourceDeps } from '../sources/source-deps.ts';
+import type { ClosableStore } from '../store/guard.ts';
 import { createSecretEncoder } from '../translate/secrets.ts';
 import { runAll } from '../util/tasks.ts';
 import type { Doors } from '../xds/contract.ts';
@@ -66,7 +66,7 @@ export async function createTrust(
     import('../identity/authenticator.ts'),
   ]);
   const store = await storeAt(deps, joinStorePlace(trust, state));
-  const { provider, sealKey } = await rootsOf(deps, { trust, state });
+  const { provider, sealKey, store: rootStore } = await rootsOf(deps, { trust, state });
   const authority = ca.createAuthority(
     { clock, random, log, metrics, provider },
     { trustDomain, leafLifeMs: trust.leafMinutes * 60_000 },
@@ -114,18 +114,23 @@ export async function createTrust(
       await revocations.open();
       await listenerFiles.open();
     },
-    run: (signal) =>
-      runAll(signal, [
-        (inner) => authority.run(inner),
-        (inner) => signingKeys.run(inner),
-        (inner) => revocations.run(inner),
-        (inner) => listenerFiles.run(inner),
-        ...background,
-      ]),
+    async run(signal) {
+      try {
+        await runAll(signal, [
+          (inner) => authority.run(inner),
+          (inner) => signingKeys.run(inner),
+          (inner) => revocations.run(inner),
+          (inner) => listenerFiles.run(inner),
+          ...background,
+        ]);
+      } finally {
+        for (const one of new Set([store, rootStore])) one?.close();
+      }
+    },
   };
 }
 
-async function storeAt(deps: SourceDeps, place: TrustStorePlace): Promise<Store> {
+async function storeAt(deps: SourceDeps, place: TrustStorePlace): Promise<ClosableStore> {
   const { createStore } = await import('../store/store.ts');
   switch (place.kind) {
     case 'files':
@@ -141,6 +146,8 @@ interface Roots {
   readonly provider: RootProvider;
   /** What seals the keys that sign tokens: never in the store where they lie. */
   readonly sealKey: () => Promise<Uint8Array>;
+  /** Where a sealed root lies. */
+  readonly store?: ClosableStore;
 }
 
 async function rootsOf(
@@ -172,7 +179,11 @@ async function rootsOf(
         : ({ kind: 'command', command: command ?? [] } as const);
   const readers = keyReaders(deps.environment);
   const keyEncryptionKey = (): Promise<Uint8Array> => readKeyEncryptionKey(readers, source);
-  return { provider: createSealedRoots({ clock }, { store, keyEncryptionKey, ...common }), sealKey: keyEncryptionKey };
+  return {
+    provider: createSealedRoots({ clock }, { store, keyEncryptionKey, ...common }),
+    sealKey: keyEncryptionKey,
+    store,
+  };
 }
 
 /** Which credentials are believed, in the order in which they are asked. */

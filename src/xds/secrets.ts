@@ -64,7 +64,7 @@ export function createSecretRule({ log, onDenied }: SecretRuleDeps): SecretRule 
 const noBytes = new Uint8Array(0);
 
 /** As it may be shown: of a secret everything but its content. */
-export function shown(resource: Resource | undefined): Resource | undefined {
+export function shown<T extends Resource | undefined>(resource: T): T | Resource {
   return resource?.type === typeUrls.secret ? { ...resource, bytes: noBytes } : resource;
 }
 
