@@ -96,7 +96,10 @@ function judge(stream: StreamState, state: TypeState, name: string): Resource | 
     if (state.type === typeUrls.routes && state.unsure.has(name) && !mayBreak(stream, state, name)) return 'wait';
     const warms = state.type === typeUrls.endpoints || state.type === typeUrls.secret;
     if (warms && isUnknownInUse(stream, state, name)) return undefined;
-    if (forced) return isKept(stream, state, name) ? held(state.holdings, name) : 'remove';
+    if (forced && isKept(stream, state, name)) return held(state.holdings, name);
+    // Told that there is none, Envoy puts what waits for it to use, and that answers nobody.
+    if (forced && state.type === typeUrls.secret && !mayBreak(stream, state, name)) return undefined;
+    if (forced) return 'remove';
     // Rejected without a last good one is not gone.
     if (!holds(state, name) || seen(stream.view, state, name) !== undefined) return undefined;
     return mayBreak(stream, state, name) ? 'remove' : 'wait';
