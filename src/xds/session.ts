@@ -2,19 +2,30 @@
 // It must not know transports, services or other streams. Invariant: nothing a client sends, and no fault of ours while
 // serving it, ends more than this stream; after the end nothing of it is retained.
 import type { ResourceRef } from '../resources/resource.ts';
-import { typeUrls } from '../resources/type-urls.ts';
+import { isTypeUrl, typeUrls } from '../resources/type-urls.ts';
 import type { Clock, Timer } from '../util/clock.ts';
 import type { Logger } from '../util/log.ts';
-import type { ClientConfig, ClientInfo, Refusal, ViewProvider, ViewSubscription, XdsEvent } from './contract.ts';
+import type {
+  ClientConfig,
+  ClientInfo,
+  Opened,
+  Refusal,
+  ViewProvider,
+  ViewSubscription,
+  XdsEvent,
+} from './contract.ts';
 import { describe } from './description.ts';
-import { createStreamFence } from './fence.ts';
+import { createEarlyMessages, type EarlyMessages, tooEarly } from './early-messages.ts';
+import { endOf } from './fence.ts';
 import type { StreamMethod } from './methods.ts';
 import type { NameLists } from './name-lists.ts';
 import { isGrpcLibrary } from './node.ts';
-import { createOpening } from './opening.ts';
+import { changeOfNode } from './node-binding.ts';
+import { introduced } from './opening.ts';
 import { createOutlet } from './outlet.ts';
 import type { Pump } from './pump.ts';
 import { createRequestReader } from './request-reader.ts';
+import type { DiscoveryRequest } from './requests.ts';
 import type { Messages } from './responses.ts';
 import type { SecretRule } from './secrets.ts';
 import type { Sink, StatusName, StreamListener } from './sink.ts';
@@ -94,7 +105,10 @@ export function createSession(deps: SessionDeps, sink: Sink, { id, method, onEnd
   let client: ClientInfo | undefined;
   let subscription: ViewSubscription | undefined;
   let watcher: Watcher | undefined;
+  /** Requests that came while the view is opened or learns of names; undefined at all other times. */
+  let waiting: EarlyMessages | undefined;
   let ended = false;
+  let halfClosed = false;
   /** What changed for the stream and the reducer has not been told: it is told all at once when next asked for anything. */
   let pending: (readonly ResourceRef[])[] = [];
   const openTimer = deps.clock.after(deps.openMs, () =>
@@ -116,7 +130,7 @@ export function createSession(deps: SessionDeps, sink: Sink, { id, method, onEnd
     pending = [];
     client = undefined;
     subscription = undefined;
-    opening.end();
+    waiting = undefined;
     onEnd(cause, reason);
   }
 
@@ -126,10 +140,20 @@ export function createSession(deps: SessionDeps, sink: Sink, { id, method, onEnd
     sink.end(status, details);
   }
 
-  const fence = createStreamFence({
-    ...{ log: deps.log, stream: id, what: 'a discovery request', isOver: () => ended },
-    end: (status, details) => fail(status, { details, cause: status === 'internal' ? 'internal' : 'invalid' }),
-  });
+  /** The fence: whatever is thrown ends this stream only. */
+  function fenced(action: () => void): void {
+    if (ended) return;
+    try {
+      action();
+    } catch (error) {
+      broken(error);
+    }
+  }
+
+  function broken(error: unknown): void {
+    const { status, details } = endOf(error, { log: deps.log, stream: id, what: 'a discovery request' });
+    fail(status, { details, cause: status === 'internal' ? 'internal' : 'invalid' });
+  }
 
   /** Steps the reducer and does the effects; returns the bytes written. */
   function take(event: StreamEvent): number {
@@ -151,7 +175,7 @@ export function createSession(deps: SessionDeps, sink: Sink, { id, method, onEnd
     sink,
     stalls: deps.stalls,
     onBlocked: () => void (stream !== undefined && step(stream, { kind: 'blocked' })),
-    onWritable: () => fence.run(() => take({ kind: 'writable' })),
+    onWritable: () => fenced(() => take({ kind: 'writable' })),
     onStalled() {
       end('blocked', `the client has taken nothing for ${deps.blockedMs} ms`);
       sink.cut();
@@ -166,7 +190,7 @@ export function createSession(deps: SessionDeps, sink: Sink, { id, method, onEnd
           effect.timer,
           deps.clock.after(effect.ms, () => {
             timers.delete(effect.timer);
-            fence.run(() => take({ kind: 'timeout', timer: effect.timer }));
+            fenced(() => take({ kind: 'timeout', timer: effect.timer }));
           }),
         );
         return;
@@ -210,7 +234,7 @@ export function createSession(deps: SessionDeps, sink: Sink, { id, method, onEnd
       if (pending.length === 1) deps.onEvent({ kind: 'due', streamId: id });
       if (when === 'now') deps.pump.add(pumped);
     } catch (error) {
-      fence.broken(error);
+      broken(error);
     }
   }
 
@@ -228,32 +252,68 @@ export function createSession(deps: SessionDeps, sink: Sink, { id, method, onEnd
       try {
         return take(drainEvent);
       } catch (error) {
-        fence.broken(error);
+        broken(error);
         return 0;
       }
     },
   };
 
-  const opening = createOpening({
-    ...{ sink, id, read, changed, fence, isOver: () => ended },
-    provider: deps.provider,
-    onNode: () => openTimer.cancel(),
-    refuse,
-    opened,
-    take(request) {
-      withoutSecrets?.asked(request.typeUrl);
-      take({ kind: 'request', request });
-    },
-    renewed(view) {
-      if (stream !== undefined) step(stream, { kind: 'changed', view, changed: [] });
-    },
-    halfClosed,
-  });
+  /** False if the stream was refused, or its view is yet to come. */
+  function open(request: DiscoveryRequest): boolean {
+    const info = introduced(request, sink, id);
+    if ('refused' in info) return refuse(info);
+    openTimer.cancel();
+    const opened = deps.provider.open(info, changed);
+    if (!(opened instanceof Promise)) return accept(opened, info);
+    hold();
+    opened.then((later) => {
+      if (!ended) fenced(() => resume(request, accept(later, info)));
+      else if (!('refused' in later)) later.close();
+    }, broken);
+    return false;
+  }
 
-  /** The stream has a view: it is served from now on. */
-  function opened(from: ViewSubscription, info: ClientInfo): ViewSubscription {
-    const own = withoutSecrets?.hide(from) ?? from;
-    subscription = own;
+  function hold(): void {
+    waiting = createEarlyMessages();
+    sink.pause();
+  }
+
+  /** Takes the request that made the others wait, and those, in order. */
+  function resume(first: DiscoveryRequest, accepted: boolean): void {
+    const requests = waiting?.takeAll() ?? [];
+    waiting = undefined;
+    if (!accepted) return;
+    admit(first);
+    for (const bytes of requests) if (!ended) request(bytes);
+    if (ended || waiting !== undefined) return;
+    sink.resume();
+    if (halfClosed) session.halfClosed();
+  }
+
+  /** Takes the request, as soon as the view knows the names in it. */
+  function admit(typed: DiscoveryRequest): void {
+    withoutSecrets?.asked(typed.typeUrl);
+    const names = typed.variant === 'sotw' ? typed.names : typed.subscribe;
+    const coming = isTypeUrl(typed.typeUrl) ? subscription?.prepare?.(typed.typeUrl, names) : undefined;
+    if (coming === undefined) {
+      take({ kind: 'request', request: typed });
+      return;
+    }
+    hold();
+    coming.then(
+      () =>
+        fenced(() => {
+          if (stream !== undefined && subscription !== undefined)
+            step(stream, { kind: 'changed', view: subscription.view(), changed: [] });
+          resume(typed, true);
+        }),
+      broken,
+    );
+  }
+
+  function accept(opened: Opened, info: ClientInfo): boolean {
+    if ('refused' in opened) return refuse(opened);
+    subscription = withoutSecrets?.hide(opened) ?? opened;
     client = info;
     stream = createStream({
       variant: method.variant,
@@ -261,30 +321,43 @@ export function createSession(deps: SessionDeps, sink: Sink, { id, method, onEnd
       // For gRPC libraries an empty list is an empty list (R34); they can be told what does not exist (R57).
       legacyWildcard: !isGrpcLibrary(info),
       resourceErrors: isGrpcLibrary(info),
-      view: own.view(),
+      view: subscription.view(),
       messages: deps.messages,
       limits: deps.limits,
     });
     deps.onEvent({ kind: 'open', client: info, variant: method.variant, aggregated: method.type === undefined });
-    return own;
+    return true;
   }
 
-  function refuse({ refused, message }: Refusal): void {
+  function refuse({ refused, message }: Refusal): false {
     deps.log.info('a stream was refused', { stream: id, reason: refused, message });
     fail(refused, { details: message, cause: refusalCauses[refused] ?? 'refused' });
+    return false;
   }
 
-  function halfClosed(): void {
-    if (ended || opening.waits()) return;
-    end('client-ended', 'the client ended the stream');
-    sink.end('ok', '');
+  /** Nobody who proved to be somebody becomes another node on the way. */
+  function isSame({ node }: DiscoveryRequest): boolean {
+    if (node === undefined || client?.principal === undefined) return true;
+    const change = changeOfNode(client, node);
+    return change === undefined || refuse(change);
+  }
+
+  function request(bytes: Buffer): void {
+    if (waiting !== undefined) {
+      if (!waiting.push(bytes)) refuse({ refused: 'resource-exhausted', message: tooEarly });
+      return;
+    }
+    const typed = read(bytes);
+    if (stream === undefined ? open(typed) : isSame(typed)) admit(typed);
   }
 
   const session: Session = {
-    incoming: (bytes) => fence.run(() => opening.request(bytes)),
+    incoming: (bytes) => fenced(() => request(bytes)),
     halfClosed() {
-      opening.halfClosed();
-      halfClosed();
+      halfClosed = true;
+      if (ended || waiting !== undefined) return;
+      end('client-ended', 'the client ended the stream');
+      sink.end('ok', '');
     },
     closed: (reason) => end('client-gone', reason),
     expelled: ({ cause, message }) => fail('unauthenticated', { details: message, cause }),

@@ -5,7 +5,7 @@ import { typeUrls } from '../../resources/type-urls.ts';
 import type { Clock } from '../../util/clock.ts';
 import type { Logger } from '../../util/log.ts';
 import type { ClientInfo, Opened, ViewProvider, ViewSubscription, XdsEvent } from '../contract.ts';
-import { createStreamFence } from '../fence.ts';
+import { endOf } from '../fence.ts';
 import { type Frame, frameOf } from '../frame.ts';
 import { decodeNode, type NodeClaims, nodeFault } from '../node.ts';
 import { bindingFault, changeOfNode } from '../node-binding.ts';
@@ -78,9 +78,19 @@ export function createLoadReporting(deps: LoadReportingDeps): (sink: Sink) => St
       sink.end(status, details);
     }
 
-    const { run: fenced, broken } = createStreamFence({
-      ...{ log: deps.log, stream: streamId, what: 'a load report', isOver: () => over, end },
-    });
+    function fenced(action: () => void): void {
+      if (over) return;
+      try {
+        action();
+      } catch (error) {
+        broken(error);
+      }
+    }
+
+    function broken(error: unknown): void {
+      const { status, details } = endOf(error, { log: deps.log, stream: streamId, what: 'a load report' });
+      end(status, details);
+    }
 
     /** Asks for what the view has now, if that is anything new. */
     function ask(): void {
