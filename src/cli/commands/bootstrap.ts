@@ -124,13 +124,18 @@ async function credentialFor({ io }: CommandContext, node: string, options: Opti
   return credentialOf(io, node, { ...options, xds: binding('--xds', options.xds) });
 }
 
-/** A proxy is what it was told to be, else what its credential lets it be. */
-function roleOf(node: string, { service: told, ...options }: Options, credential?: Credential) {
+/** A proxy is what it was told to be, else the one thing that its credential lets it be. */
+function roleOf(node: string, options: Options, credential?: Credential) {
   const { services = [], gateways = [] } = credential?.record.principal ?? {};
-  const [only, ...more] = services;
-  const service =
-    told ?? (options.gateway === undefined && gateways.length === 0 && more.length === 0 ? only : undefined);
-  return roleNamed(node, { ...options, ...(service === undefined ? {} : { service }) });
+  if (options.service !== undefined || options.gateway !== undefined || services.length + gateways.length !== 1)
+    return roleNamed(node, options);
+  const [service] = services;
+  const [gateway] = gateways;
+  return roleNamed(node, {
+    ...options,
+    ...(service === undefined ? {} : { service }),
+    ...(gateway === undefined ? {} : { gateway }),
+  });
 }
 
 function roleNamed(node: string, options: Options) {
