@@ -89,6 +89,7 @@ export function createJoinTokens(deps: JoinTokenDeps, options: { readonly trustD
     return granted;
   }
 
+  /** Those that are alive; what ended is removed. */
   async function sweep(prefix: string): Promise<readonly StoredGrant[]> {
     const alive: StoredGrant[] = [];
     for (const [key, { value, revision }] of await store.list(prefix)) {
@@ -109,6 +110,8 @@ export function createJoinTokens(deps: JoinTokenDeps, options: { readonly trustD
       if (nodeId !== undefined && (nodeId === '' || nodeId.length > maxNodeIdLength))
         throw new AppError('CH1833', `a node id has 1 to ${maxNodeIdLength} characters`);
       if (!(ttlMs >= 1000 && ttlMs <= dayMs)) throw new AppError('CH1833', 'a join token lives for 1 s to 24 h');
+      // Nobody may ever ask for the list, so what ended goes here too.
+      for (const prefix of [open, used]) await sweep(prefix);
       const id = randomBytes(16).toString('hex');
       const secret = randomBytes(32).toString('base64url');
       const expiresAtMs = Math.floor(clock.wall() + ttlMs);

@@ -259,6 +259,13 @@ it('T15: passes on what a verifier learns of ends', () => {
   expect(listeners.size).toBe(0);
 });
 
+it('T15: takes no token on a connection whose certificate was revoked', async () => {
+  const given = { ...bearer(token()), certificate: webCertificate(rig.clock) };
+  expect(outcome(await rig.authenticator.authenticate(given))).toBe('accepted');
+  await rig.revocations.revoke('certificate', '5a11', rig.clock.wall() + 3_600_000);
+  expect(outcome(await rig.authenticator.authenticate(given))).toBe('revoked');
+});
+
 describe('fails closed', () => {
   const withVerifier = (verify: Verifier['verify'], isRevoked: () => boolean | undefined) => {
     const { clock, log, metrics } = rig;
@@ -273,6 +280,17 @@ describe('fails closed', () => {
     );
     expect(outcome(await authenticator.authenticate(bearer('a.b.c')))).toBe('unavailable');
     expect(rig.log.text()).not.toContain('secret words');
+  });
+
+  it('where a verifier names somebody whose time is over', async () => {
+    const ended = principal(await rig.tokens.verify(bearer(token())));
+    for (const notAfterMs of [rig.clock.wall(), Number.NaN]) {
+      const authenticator = withVerifier(
+        () => ({ ...ended, notAfterMs }),
+        () => false,
+      );
+      expect(outcome(await authenticator.authenticate(bearer('a.b.c')))).toBe('expired');
+    }
   });
 
   it('while the list of revocations has not been read', async () => {

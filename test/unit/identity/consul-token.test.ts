@@ -228,6 +228,22 @@ describe('an answer of Consul', () => {
     });
   });
 
+  it('T15: with fewer services closes the streams of the one before, when a new stream learns of it', async () => {
+    const names = [{ ServiceName: 'web' }, { ServiceName: 'api' }];
+    self = () => reply(200, { AccessorID: accessor, ServiceIdentities: names });
+    const own = tokens();
+    const told: string[][] = [];
+    own.onRevoked((ids) => told.push([...ids]));
+    await shown(own);
+    clock.advance(60_000);
+    await shown(own);
+    expect(told).toEqual([]);
+    allowed = (name) => name === 'web';
+    clock.advance(60_000);
+    expect(principal(await shown(own)).services).toEqual(['web']);
+    expect(told).toEqual([[accessor]]);
+  });
+
   it('that does not come puts nobody out, and lets nobody new in', async () => {
     const own = tokens();
     const told: unknown[] = [];

@@ -169,3 +169,12 @@ it('lists what can be redeemed, without secrets, and forgets what ended', async 
   expect(await tokens.list()).toEqual([]);
   expect(store.entries.size).toBe(0);
 });
+
+it('leaves nothing in the store that ended, though nobody asks for the list', async () => {
+  for (let day = 0; day < 3; day++) {
+    await tokens.redeem((await tokens.create(web)).text);
+    await tokens.create(web);
+    clock.advance(24 * 60 * minute);
+  }
+  expect(store.entries.size).toBe(2);
+});
