@@ -13,7 +13,7 @@ import { spiffeId } from '../model/spiffe.ts';
 import type { Clock } from '../util/clock.ts';
 import { errorText } from '../util/errors.ts';
 import type { Logger } from '../util/log.ts';
-import { pemText } from './pem.ts';
+import { pemText } from '../util/pem.ts';
 
 export interface EnrolmentDeps {
   readonly joinTokens: Pick<JoinTokens, 'redeem'>;
@@ -68,7 +68,11 @@ export function createEnrolment(deps: EnrolmentDeps, options: EnrolmentOptions):
   const { trustDomain, lifeMs } = options;
   const log = deps.log.child('enrolment');
   const controlPlane = spiffeId({ kind: 'control-plane', trustDomain }) ?? '';
-  const roots = (): string => pemText(authority.roots().roots.map(({ certificate }) => certificate));
+  const roots = (): string =>
+    pemText(
+      'CERTIFICATE',
+      authority.roots().roots.map(({ certificate }) => certificate),
+    );
 
   async function credentialOf(rights: Rights, publicKey: Uint8Array | undefined) {
     // A certificate says one name and no node: for anything else it would grant more, or less.
@@ -78,7 +82,7 @@ export function createEnrolment(deps: EnrolmentDeps, options: EnrolmentOptions):
       rights.services.length + rights.gateways.length === 1
     ) {
       const leaf = await authority.certify({ spiffeId: rights.id, publicKey, lifeMs });
-      const credential = { kind: 'certificate', chain: pemText(leaf.chain) } as const;
+      const credential = { kind: 'certificate', chain: pemText('CERTIFICATE', leaf.chain) } as const;
       return { credential, id: leaf.serial, notAfterMs: leaf.notAfterMs };
     }
     const { id, services, gateways, nodeId } = rights;
