@@ -168,4 +168,28 @@ for (const { transport, workers } of [
       expect(second.waiting()).toBe(0);
       expect(first.call.getPeer()).toBe(second.call.getPeer());
     });
+
+    it('T2: where certificates are optional, one of another authority proves nothing', async () => {
+      const stranger = createAuthority(place.path, 'stranger').leaf('false-cart', 'URI:spiffe://test/svc/cart');
+      const mine = authority.leaf('cart', 'URI:spiffe://test/svc/cart');
+      const { views, tokens } = createOwners();
+      const callers = createKnownCallers({ ...{ views, tokens }, certificate: () => principal('cart') });
+      const tls = { ...files, clientCa: authority.ca, clientCertificates: 'optional' } as const;
+      await using server = await run(callers, { tls });
+      const channel = { variant: 'delta', aggregated: true } as const;
+      const shows = ({ cert, key }: { readonly cert: string; readonly key: string }) =>
+        credentials.createSsl(readFileSync(authority.ca), readFileSync(key), readFileSync(cert));
+      const outcome = async (security: ChannelCredentials, headers: Readonly<Record<string, string>>) => {
+        await using client = open(server.port, channel, '', { headers, security });
+        client.send(ask(channel, 'mesh:identity'));
+        const answer = client.next().then(({ resources }) => resources[0]?.content ?? '');
+        return await Promise.race([answer, client.ended().then(({ code }) => status[code])]);
+      };
+      const cart = { authorization: 'Bearer cart' };
+      expect(await outcome(shows(mine), {})).toContain(keyOf('cart', 1));
+      expect(await outcome(shows(stranger), {})).toBe('UNAUTHENTICATED');
+      expect(await outcome(secure, {})).toBe('UNAUTHENTICATED');
+      expect(await outcome(secure, cart)).toContain(keyOf('cart', 1));
+      expect(callers.asked.map(({ certificate }) => certificate !== undefined)).toEqual([true, false, false, false]);
+    });
   });
