@@ -123,6 +123,7 @@ export function createAuthority(deps: AuthorityDeps, options: AuthorityOptions):
     roots: intermediates.roots,
     onRoots: intermediates.onRoots,
     open: intermediates.open,
+    refresh: intermediates.refresh,
     async issue({ spiffeId, seed, urgency }) {
       ownName(spiffeId);
       const done = await ask({ urgency, lifeMs: lives.leafMs, seed }, (validity) => ({

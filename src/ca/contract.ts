@@ -99,6 +99,11 @@ export interface Authority {
     readonly publicKey: Uint8Array;
     readonly lifeMs: number;
   }): Promise<Omit<Leaf, 'key'>>;
+  /**
+   * Asks the provider for its roots now, and has an intermediate of the first of them when it resolves; rejects (CH1816)
+   * where that cannot be had yet. Listeners have been told then.
+   */
+  refresh(): Promise<void>;
   /** Renews the intermediate in time; returns when aborted. */
   run(signal: AbortSignal): Promise<void>;
 }

@@ -8,6 +8,7 @@ import { AppError, errorText } from '../util/errors.ts';
 import type { Logger } from '../util/log.ts';
 import type { Metrics } from '../util/metrics.ts';
 import type { Random } from '../util/random.ts';
+import { createTurns } from '../util/turns.ts';
 import type { RootProvider, Roots } from './contract.ts';
 import { type AcceptedIntermediate, acceptIntermediate } from './intermediate.ts';
 import { renewIssuerAt } from './renewal.ts';
@@ -25,6 +26,8 @@ export interface Intermediates {
   /** Told after the roots changed, or another of them signs. */
   onRoots(listener: (roots: Roots) => void): () => void;
   open(): Promise<void>;
+  /** The roots of now, and an intermediate of the first; rejects where that cannot be had. */
+  refresh(): Promise<void>;
   /** Returns when aborted. */
   keep(signal: AbortSignal): Promise<void>;
 }
@@ -94,6 +97,7 @@ export function createIntermediates(deps: IntermediatesDeps, { lifeMs }: { reado
     return true;
   }
 
+  const inTurn = createTurns();
   /** Roots that change are told even if no intermediate can be had of the new one. */
   async function catchUp(): Promise<void> {
     const before = current?.root;
@@ -139,6 +143,12 @@ export function createIntermediates(deps: IntermediatesDeps, { lifeMs }: { reado
         }
       }
     },
+    async refresh() {
+      await inTurn(catchUp);
+      const [first] = rootsOf().roots;
+      if (current?.root !== first?.keyId)
+        throw new AppError('CH1816', 'the provider signs with another root than the first', { retryable: true });
+    },
     async keep(signal) {
       let waitMs = 0;
       while (!signal.aborted) {
@@ -146,7 +156,7 @@ export function createIntermediates(deps: IntermediatesDeps, { lifeMs }: { reado
         await clock.sleep(Math.max(waitMs, dueMs), signal);
         if (signal.aborted) return;
         try {
-          await unlessAborted(signal, catchUp());
+          await unlessAborted(signal, inTurn(catchUp));
           waitMs = 0;
         } catch (error) {
           failures.add({});

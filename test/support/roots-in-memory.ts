@@ -28,16 +28,22 @@ export interface RootsInMemory extends RootProvider {
 
 type Given = Awaited<ReturnType<RootProvider['signIntermediate']>>;
 
-interface Kept extends Root {
+export interface Kept extends Root {
   readonly issuer: Issuer;
 }
 
 export function createRootsInMemory(
   clock: Clock,
-  { trustDomain = 'example.org', lifeMs = 3_650 * 86_400_000, backdateMs = 3_600_000 } = {},
+  {
+    trustDomain = 'example.org',
+    lifeMs = 3_650 * 86_400_000,
+    backdateMs = 3_600_000,
+    /** Where keys are; pass the same to several replicas. */
+    keys = new Map<string, Kept>(),
+  } = {},
 ): RootsInMemory {
   let generation = 0;
-  let roots: Kept[] = [];
+  let roots: Kept[] = [...keys.values()];
 
   function make(): Kept {
     const pair = generateKeyPair();
@@ -86,13 +92,14 @@ export function createRootsInMemory(
     },
     add(place) {
       const made = make();
+      keys.set(made.keyId, made);
       generation++;
       roots = place === 'first' ? [made, ...roots] : [...roots, made];
       return made.keyId;
     },
     keep(...keyIds) {
       generation++;
-      roots = keyIds.flatMap((keyId) => roots.filter((root) => root.keyId === keyId));
+      roots = keyIds.flatMap((keyId) => keys.get(keyId) ?? []);
     },
   };
   return provider;
