@@ -2,6 +2,7 @@
 // It publishes new Worlds into them and tells each open client which names changed for it. It knows no stream and no protocol.
 // Invariant: a published view is whole and never changed in place, but for endpoints: they are one table beside the views,
 // which every view reads as it is now, so that an endpoint event touches no view.
+import { speaksMtls } from '../model/mtls.ts';
 import type { Problem } from '../model/problem.ts';
 import type { World } from '../model/world.ts';
 import { anyName, type Resource, type ResourceRef, type View } from '../resources/resource.ts';
@@ -118,13 +119,20 @@ export function createViews(translator: Translator, first: World, secrets?: Secr
   let endpoints = translator.endpoints(first);
   const currentEndpoints = (): ReadonlyMap<string, Resource> => endpoints;
 
+  /** What is in mutual TLS waits for its secrets; asked once for each World. */
+  let named: { readonly of: World; readonly some: boolean } | undefined;
+  function secretsNamed(): boolean {
+    if (named?.of !== world) named = { of: world, some: speaksMtls(world) };
+    return named.some;
+  }
+
   function viewOf({ id, content, secrets: own }: Pick<Entry, 'id' | 'content' | 'secrets'>): View {
     return createView(id, { content, secrets: own?.kept.now() ?? noNames, endpoints: currentEndpoints });
   }
 
   /** Another identity, or none, as the World has it now. What the view has no more of secrets. */
   function keepSecrets(entry: Entry): readonly ResourceRef[] {
-    const identity = world.mesh.mtls === 'off' ? undefined : identityOf(entry.profile, world);
+    const identity = secretsNamed() ? identityOf(entry.profile, world) : undefined;
     if (secrets === undefined || identity === entry.secrets?.identity) return [];
     const gone = [...(entry.secrets?.kept.now().keys() ?? [])].map((name) => ({ type: typeUrls.secret, name }));
     entry.secrets?.kept.close();

@@ -14,6 +14,13 @@ export function effectiveMtls({ tls }: Pick<Service, 'tls'>, mesh: Pick<Mesh, 'm
   return tls === 'mesh' ? mesh.mtls : tls;
 }
 
+/** Whether anything of the mesh would be in mutual TLS if certificates were issued: the Mesh, or a Service of its own. */
+export function speaksMtls({ mesh, services }: Pick<World, 'mesh' | 'services'>): boolean {
+  if (mesh.mtls !== 'off') return true;
+  for (const { tls } of services.values()) if (tls === 'strict' || tls === 'permissive') return true;
+  return false;
+}
+
 export interface PlaintextService {
   readonly service: ServiceId;
   /** As it holds now. */

@@ -12,7 +12,7 @@ import type { ProxyProfile } from '../../../src/translate/profile.ts';
 import { silentLogger } from '../../../src/util/log.ts';
 import { createFakeAuthority, plainSecrets } from '../../support/authority.ts';
 import { createFakeClock } from '../../support/fake-clock.ts';
-import { testWorld } from '../../support/worlds.ts';
+import { testService, testWorld } from '../../support/worlds.ts';
 
 const nothing: Translator = {
   view: () => ({ resources: new Map(), problems: [] }),
@@ -91,6 +91,17 @@ describe('the secrets of views', () => {
     await off.clock.settle();
     for (const { view } of [plain, ...others]) expect([...view.names(typeUrls.secret)]).toEqual([]);
     expect(authority.asked).toEqual([]);
+  });
+
+  it('are there where the Mesh says off and one Service says otherwise: what names them would wait', async () => {
+    const off = meshOf({ mtls: 'off' });
+    const services = new Map([[serviceId('default', 'api'), testService('api', { tls: 'permissive' })]]);
+    const { clock, views } = rig({ ...off, services });
+    const opened = views.open(sidecar('web'), () => {});
+    await clock.settle();
+    expect(identityIn(opened.view)).toContain('spiffe://service.local/svc/web');
+    views.publishContent(off);
+    expect(identityIn(opened.view)).toBeUndefined();
   });
 
   it('follow another trust domain, and go when mutual TLS is switched off', async () => {
