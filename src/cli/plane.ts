@@ -67,13 +67,20 @@ export async function createPlane(deps: PlaneDeps, config: Config): Promise<Plan
   ];
   const objectSources: readonly ObjectSource[] = stores;
   const [store] = stores;
+  function knownServices(): Iterable<string> {
+    return control.world()?.services.keys() ?? [];
+  }
   const trust =
     config.trust === undefined
       ? undefined
       : await import('./trust.ts').then(({ createTrust }) =>
-          createTrust({ ...deps, protos, environment: deps.environment ?? {} }, config, config.trust as TrustConfig),
+          createTrust(
+            { ...deps, protos, environment: deps.environment ?? {}, services: knownServices },
+            config,
+            config.trust as TrustConfig,
+          ),
         );
-  const control = createControl(
+  const control: Control = createControl(
     {
       clock,
       log,

@@ -48,6 +48,8 @@ export interface TrustDeps extends SourceDeps {
   readonly protos: Protos;
   /** Where a key-encryption key may stand. */
   readonly environment: Readonly<Record<string, string | undefined>>;
+  /** Names of the services that are known now, which tokens of Consul are asked about. */
+  readonly services: () => Iterable<string>;
 }
 
 export async function createTrust(
@@ -188,7 +190,7 @@ async function rootsOf(
 
 /** Which credentials are believed, in the order in which they are asked. */
 async function verifiersOf(
-  deps: SourceDeps,
+  deps: TrustDeps,
   { trust, nodeTokens }: { readonly trust: TrustConfig; readonly nodeTokens: NodeTokens },
 ): Promise<{
   readonly verifiers: readonly Verifier[];
@@ -204,10 +206,8 @@ async function verifiersOf(
       import('../identity/consul-token.ts'),
       import('../identity/consul-ask.ts'),
     ]);
-    const made = createConsulTokens(
-      { ask: createAskConsul(clock, defined({ address: consul.address, caFile: consul.caFile })), clock, log },
-      { trustDomain },
-    );
+    const ask = createAskConsul(clock, defined({ address: consul.address, caFile: consul.caFile }));
+    const made = createConsulTokens({ ask, clock, log, known: deps.services }, { trustDomain });
     verifiers.push(made);
     background.push((signal) => made.run(signal));
   }
