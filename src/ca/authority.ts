@@ -48,6 +48,11 @@ interface Issued {
 const leastLeftMs = 60_000;
 const signedWithin = [0.001, 0.005, 0.02, 0.1, 0.5, 2, 10, 60];
 
+/** Half of the cores sign at most, and no more than 4 are ever of use: 10,000 leaves take one of them four seconds. */
+export function signingThreads(): number {
+  return Math.max(1, Math.min(4, Math.floor(availableParallelism() / 2)));
+}
+
 /** Inert; `open` makes the intermediate, `run` keeps it, and ends the threads with it. */
 export function createAuthority(deps: AuthorityDeps, options: AuthorityOptions): Authority {
   const { clock, random, provider, metrics = noMetrics } = deps;
@@ -60,7 +65,7 @@ export function createAuthority(deps: AuthorityDeps, options: AuthorityOptions):
   const pool = createSigningPool(
     { clock, random, log, metrics, ...(deps.start === undefined ? {} : { start: deps.start }) },
     {
-      threads: options.threads ?? Math.max(1, Math.min(4, Math.floor(availableParallelism() / 2))),
+      threads: options.threads ?? signingThreads(),
       maxWaiting: options.maxWaiting ?? 100_000,
     },
   );
