@@ -15,8 +15,11 @@ export interface Admitted {
 }
 
 export interface Callers {
-  /** Never throws nor rejects. `onOver` is called once, if it ends before `leave`. */
-  ask(credentials: Credentials, onOver: (why: Expulsion) => void): Admitted | Unknown | Promise<Admitted | Unknown>;
+  /** Reads the credentials. Never throws nor rejects, whatever they do. `onOver` is called once, if it ends before `leave`. */
+  ask(
+    credentials: () => Credentials,
+    onOver: (why: Expulsion) => void,
+  ): Admitted | Unknown | Promise<Admitted | Unknown>;
   /** Listens for what is revoked; returns the way to stop. */
   listen(): () => void;
 }
@@ -114,7 +117,7 @@ export function createCallers({ clock, log, provider }: CallersDeps): Callers | 
   return {
     ask(credentials, onOver) {
       try {
-        const caller = authenticate(credentials);
+        const caller = authenticate(credentials());
         return caller instanceof Promise ? later(caller, onOver) : settle(caller, onOver);
       } catch (error) {
         return failed(error);

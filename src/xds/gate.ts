@@ -90,11 +90,14 @@ export function createGate({ clock, log, callers, patienceMs, onTurnedAway }: Ga
       if (halfClosed) inner?.halfClosed();
     }
 
-    const asked = callers.ask(credentialsOf(sink.peer, sink.credentials), (why) => {
-      if (inner?.expelled !== undefined) inner.expelled(why);
-      else if (inner !== undefined) sink.end('unauthenticated', why.message);
-      else refuse({ refused: 'unauthenticated', ...why });
-    });
+    const asked = callers.ask(
+      () => credentialsOf(sink.peer, sink.credentials),
+      (why) => {
+        if (inner?.expelled !== undefined) inner.expelled(why);
+        else if (inner !== undefined) sink.end('unauthenticated', why.message);
+        else refuse({ refused: 'unauthenticated', ...why });
+      },
+    );
     if (!(asked instanceof Promise)) settle(asked);
     else {
       sink.pause();

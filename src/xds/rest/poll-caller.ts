@@ -21,10 +21,13 @@ export async function callerOf(
   if (callers === undefined) return undefined;
   let over: Expulsion | undefined;
   const headers = namedHeaders((name) => request.headersDistinct[name] ?? []);
-  const answer = await callers.ask(credentialsOf(peerOf(request.socket), headers), (why) => {
-    over = why;
-    onOver();
-  });
+  const answer = await callers.ask(
+    () => credentialsOf(peerOf(request.socket), headers),
+    (why) => {
+      over = why;
+      onOver();
+    },
+  );
   if ('refused' in answer) throw new Refused(refusalStatus[answer.refused], answer.message);
   return {
     ...answer,

@@ -22,7 +22,11 @@ function rig(answer: () => Promise<Caller> | Caller) {
   const credentials: Credentials = {
     ...{ tls: true, authorization: ['Bearer secret'], consulToken: [], address: '127.0.0.1' },
   };
-  const ask = () => callers.ask(credentials, (why) => over.push(why));
+  const ask = () =>
+    callers.ask(
+      () => credentials,
+      (why) => over.push(why),
+    );
   return { clock, lines, provider, ask, over, stop };
 }
 
@@ -45,6 +49,20 @@ describe('a fault of who answers', () => {
     expect(lines).toHaveLength(1);
     expect(lines.join()).not.toContain('secret');
   });
+});
+
+it('lets nobody in whose credentials cannot be read', () => {
+  const callers = createCallers({
+    ...{ clock: createFakeClock(), log: silentLogger },
+    provider: createKnownCallers({ tokens: {} }),
+  });
+  const asked = callers?.ask(
+    () => {
+      throw new Error('no certificate can be read');
+    },
+    () => {},
+  );
+  expect(asked).toMatchObject({ refused: 'unavailable' });
 });
 
 describe('T15: the time of a principal', () => {
