@@ -1,6 +1,7 @@
 // The HTTP server of the control plane: API, health, metrics. fastify behind one function.
 // Every request passes the gatekeeper first; every error leaves as a problem document.
-// Invariant: nothing changes by GET, and nothing is answered before host and origin were checked.
+// Invariant: nothing changes by GET, nothing is answered before host and origin were checked, and every change leaves a line in
+// the log: what was asked, from where, and what came of it, with nothing of its body.
 import { type FastifyInstance, type FastifyReply, type FastifyRequest, fastify } from 'fastify';
 import { AppError } from '../util/errors.ts';
 import type { Logger } from '../util/log.ts';
@@ -94,6 +95,10 @@ export function createServer(deps: AdminDeps, hosts: readonly string[], signal: 
   for (const line of all)
     addLine(server, line, {
       signal,
+      audit: (request, status) =>
+        log.info('a change was asked for', {
+          ...{ method: line.method, path: line.path, status, address: request.socket.remoteAddress ?? '' },
+        }),
       permitted: (request) => line.open !== undefined || gatekeeper.knowsToken(asking(request)),
     });
   return server;
@@ -115,13 +120,20 @@ function headersNamed(name: string, raw: readonly string[]): readonly string[] {
 function addLine(
   server: FastifyInstance,
   line: RouteLine,
-  context: { signal: AbortSignal; permitted: (request: FastifyRequest) => boolean },
+  context: {
+    readonly signal: AbortSignal;
+    readonly audit: (request: FastifyRequest, status: number) => void;
+    readonly permitted: (request: FastifyRequest) => boolean;
+  },
 ): void {
   server.route({
     method: line.method,
     url: line.path,
     onRequest: async (request) => {
       if (!context.permitted(request)) throw new Fault(401, 'CH1701', 'a bearer token is needed');
+    },
+    onResponse: async (request, reply) => {
+      if (line.method !== 'GET') context.audit(request, reply.statusCode);
     },
     async handler(request, reply) {
       if (typeof line.handle !== 'function') {

@@ -1,5 +1,6 @@
 // The credential of `chancery bootstrap`: redeemed with a join token, or found in its folder. It must not know bootstraps.
 // Invariant: a token is used only when its folder is ready, and a credential that is there is not overwritten unasked.
+import { resolve } from 'node:path';
 import { AppError } from '../util/errors.ts';
 import type { HostPort } from '../util/host-port.ts';
 import {
@@ -72,8 +73,9 @@ export async function credentialOf(
   return { folder, record };
 }
 
+/** Files by their full path: what is renewed later is renewed from anywhere. */
 function planeTrust({ xdsCa, xdsName }: JoinOptions, xds: HostPort): PlaneTrust {
-  return xdsCa === undefined ? { kind: 'mesh' } : { kind: 'files', ca: xdsCa, name: xdsName ?? xds.address };
+  return xdsCa === undefined ? { kind: 'mesh' } : { kind: 'files', ca: resolve(xdsCa), name: xdsName ?? xds.address };
 }
 
 /** Who must answer, where files say so. */

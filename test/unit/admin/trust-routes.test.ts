@@ -16,7 +16,13 @@ function fixture({ configured = true } = {}) {
   const calls: unknown[] = [];
   const logged: unknown[] = [];
   const clock = createFakeClock(1_000_000);
-  const log = { ...silentLogger, error: (...what: unknown[]) => void logged.push(what), child: () => log };
+  const audited: unknown[] = [];
+  const log = {
+    ...silentLogger,
+    info: (...what: unknown[]) => void audited.push(what),
+    error: (...what: unknown[]) => void logged.push(what),
+    child: () => log,
+  };
   const grant = { id: 'a1', services: ['web'], gateways: [], expiresAtMs: 2_000_000 };
   const trust = {
     joinTokens: {
@@ -90,7 +96,7 @@ function fixture({ configured = true } = {}) {
       headers: response.headers,
     };
   };
-  return { ask, calls, logged };
+  return { ask, calls, logged, audited };
 }
 
 const lines = [
@@ -142,6 +148,23 @@ describe('trust over the API', () => {
     const answer = await ask(method, path, payload === undefined ? {} : { payload });
     expect([answer.status, answer.json['code']]).toEqual([status, code]);
     expect(logged).toEqual([]);
+  });
+
+  it('T21: leaves a line for every change that was asked for, done or not, and no secret in it', async () => {
+    const { ask, audited } = fixture();
+    await ask('POST', '/join-tokens', { payload: { services: ['web'] } });
+    await ask('DELETE', `/join-tokens/${canary}`);
+    await ask('POST', '/revocations', { headers: {}, payload: { kind: 'token', id: 'j1' } });
+    await ask('GET', '/join-tokens');
+    const line = (method: string, path: string, status: number) => [
+      'a change was asked for',
+      { method, path: `${base}${path}`, status, address: '127.0.0.1' },
+    ];
+    expect(audited).toEqual([
+      line('POST', '/join-tokens', 201),
+      line('DELETE', '/join-tokens/:id', 404),
+      line('POST', '/revocations', 401),
+    ]);
   });
 
   it('revokes join tokens and credentials', async () => {
