@@ -144,9 +144,13 @@ export function createIntermediates(deps: IntermediatesDeps, { lifeMs }: { reado
       }
     },
     async refresh() {
-      await inTurn(catchUp);
-      const [first] = rootsOf().roots;
-      if (current?.root !== first?.keyId)
+      const signsWithFirst = (): boolean => current?.root === rootsOf().roots[0]?.keyId;
+      await inTurn(async () => {
+        // Whoever asks again means it: unlike `keep`, which would wait for half of a life.
+        if (current !== undefined && !signsWithFirst()) renewAtMs = 0;
+        await catchUp();
+      });
+      if (!signsWithFirst())
         throw new AppError('CH1816', 'the provider signs with another root than the first', { retryable: true });
     },
     async keep(signal) {

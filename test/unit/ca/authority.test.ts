@@ -382,6 +382,29 @@ describe('roots that change', () => {
     expect((await authority.issue(web)).root).toBe(next);
   });
 
+  it('are asked for at once by who cannot wait, and an intermediate of the first with them', async () => {
+    const { clock, provider, authority } = setUp();
+    await expect(authority.refresh()).rejects.toMatchObject({ code: 'CH1815' });
+    await authority.open();
+    const before = authority.roots().roots[0]?.keyId ?? '';
+    const next = provider.add('first');
+    // A provider that knows the new root and signs with the old one still.
+    const elsewhere = provider.signIntermediate;
+    provider.signIntermediate = async (request) => {
+      provider.keep(before, next);
+      const given = await elsewhere(request);
+      provider.keep(next, before);
+      return given;
+    };
+    await expect(authority.refresh()).rejects.toMatchObject({ code: 'CH1816', retryable: true });
+    expect((await authority.issue(web)).root).toBe(before);
+    provider.signIntermediate = elsewhere;
+    await authority.refresh();
+    const leaf = await authority.issue(web);
+    expect(leaf.root).toBe(next);
+    checkChain(authority, leaf.chain, clock.wall());
+  });
+
   it('are not given up for an empty answer', async () => {
     const { clock, provider, authority, run } = setUp();
     await authority.open();
