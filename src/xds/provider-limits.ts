@@ -3,8 +3,8 @@
 import type { ClientInfo, Opened, ViewProvider } from './contract.ts';
 
 /**
- * Refuses streams of a node beyond `max`, with RESOURCE_EXHAUSTED; 0: any number. A node is who it proved to be, where that is
- * known: those whose credential is no one node's are counted together. Else it is who it claims to be.
+ * Refuses streams of a node beyond `max`, with RESOURCE_EXHAUSTED; 0: any number. A node is whose credential it shows, where one
+ * is asked for: every node that joined has its own, and all who share one are counted together. Else it is who it claims to be.
  */
 export function limitPerNode(provider: ViewProvider, max: number): ViewProvider {
   if (max === 0) return provider;
@@ -56,8 +56,7 @@ export function limitPerNode(provider: ViewProvider, max: number): ViewProvider 
 }
 
 function countedAs({ nodeId, principal }: ClientInfo): string {
-  if (principal === undefined) return nodeId;
-  return principal.nodeId === undefined ? principal.id : `${principal.id} ${principal.nodeId}`;
+  return principal === undefined ? nodeId : `${principal.id} (${principal.credential.id})`;
 }
 
 /** Where views come later: so many are being opened at a time, further ones wait in order. */
