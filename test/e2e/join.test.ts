@@ -119,6 +119,18 @@ describe('joining', () => {
         await thief.stop();
       });
 
+      it('lets an Envoy in that polls', { timeout: 60_000 }, async () => {
+        const node = `${part}-polls`;
+        const token = await newToken('--gateway', 'edge');
+        const envoy = await product.envoy(node, ['--rest', '--join', token, '--credentials', folder(node)], {
+          ...options,
+          // Secrets of the mesh are not told to polls, so that what needs them does not get ready.
+          waitFor: 'admin',
+        });
+        await eventually(async () => (await envoy.stat('cluster_manager.cds.update_success')) > 0);
+        await envoy.stop();
+      });
+
       it('lets an Envoy in by a certificate whose key stayed on its machine', { timeout: 90_000 }, async () => {
         const node = `${part}-certificate`;
         const token = await newToken('--service', 'web');

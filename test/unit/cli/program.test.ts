@@ -77,6 +77,12 @@ describe('help and usage', () => {
   });
 });
 
+describe('what is printed', () => {
+  it('is read by Envoy as it was meant: a node called n is no falsehood', async () => {
+    expect((await run('bootstrap n --gateway on')).out).toContain('node:\n  id: "n"\n  cluster: "on"\n');
+  });
+});
+
 describe('serve and config', () => {
   it('serves the file, with flags over it', async () => {
     const { code, served } = await run('serve --xds-port 1234 --insecure', { files: consul });
