@@ -32,15 +32,18 @@ export interface HttpOptions {
   readonly inbound: boolean;
   /** Callers show a certificate: its name is handed on in x-forwarded-client-cert. */
   readonly peerNames?: boolean;
+  /** Callers may show a certificate, and the routes say who may call. */
+  readonly authorization?: boolean;
   readonly accessLog: boolean;
 }
 
 export function httpConnectionManager(options: HttpOptions): FilterJson {
+  const { authorization = false } = options;
   const manager: HttpConnectionManagerJson = {
     statPrefix: options.statPrefix,
     rds: { configSource: { ads: {}, resourceApiVersion: 'V3' }, routeConfigName: options.routes },
-    httpFilters: httpFilters(),
-    ...(options.accessLog ? { accessLog: [accessLog('http', options.listener)] } : {}),
+    httpFilters: httpFilters({ authorization }),
+    ...(options.accessLog ? { accessLog: [accessLog('http', options.listener, { callers: authorization })] } : {}),
     upgradeConfigs: [{ upgradeType: 'websocket' }],
     // `/a/../b` and `//b` must not slip past a rule for `/b`.
     normalizePath: true,

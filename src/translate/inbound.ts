@@ -10,6 +10,7 @@ import type { ListenerJson } from '../gen/envoy/config/listener/v3/listener_pb.j
 import type { VirtualHostJson } from '../gen/envoy/config/route/v3/route_components_pb.js';
 import type { Mtls } from '../model/mtls.ts';
 import type { Protocol } from '../model/service.ts';
+import type { ConnectionAccess } from './authorization/authorization.ts';
 import { inboundClusterName } from './cluster-names.ts';
 import { protocolOptions } from './clusters.ts';
 import { httpConnectionManager } from './http-connection-manager.ts';
@@ -52,16 +53,24 @@ export interface InboundOptions {
   /** What holds for the service. */
   readonly mtls: Mtls;
   readonly trustDomain: string;
+  /** Undefined: every connection is taken. */
+  readonly access?: ConnectionAccess | undefined;
 }
 
 /** By whom a connection came: its filters, and its name in statistics, differ by that. */
 type Way = 'mtls' | 'tls' | 'plaintext';
 
 /** What a connection of each way passes. Another's TLS is the application's own business: its bytes go through. */
-function filters(binding: InboundBinding, way: Way, { protocol, accessLog, mtls }: InboundOptions): FilterJson[] {
+function filters(binding: InboundBinding, way: Way, options: InboundOptions): FilterJson[] {
+  const { protocol, accessLog, mtls, access } = options;
   const name = inboundName(binding);
+  const authorization = mtls !== 'off';
   const stat = mtls === 'off' || way === 'mtls' ? name : `${name}/${way}`;
-  if (protocol === 'tcp' || way === 'tls') return [tcpProxy({ name, stat, accessLog }, { cluster: name })];
+  if (protocol === 'tcp' || way === 'tls')
+    return [
+      ...(access !== undefined && (way === 'mtls' || access.counting) ? [access.filter] : []),
+      tcpProxy({ name, stat, accessLog, callers: authorization }, { cluster: name }),
+    ];
   return [
     httpConnectionManager({
       routes: name,
@@ -70,6 +79,7 @@ function filters(binding: InboundBinding, way: Way, { protocol, accessLog, mtls 
       edge: false,
       inbound: true,
       peerNames: way === 'mtls',
+      authorization,
       accessLog,
     }),
   ];
@@ -78,31 +88,33 @@ function filters(binding: InboundBinding, way: Way, { protocol, accessLog, mtls 
 const tlsInspector = 'envoy.extensions.filters.listener.tls_inspector.v3.TlsInspector';
 
 function chains(binding: InboundBinding, options: InboundOptions): Pick<ListenerJson, 'filterChains'> {
-  const { protocol, mtls, trustDomain } = options;
+  const { protocol, mtls, trustDomain, access } = options;
   if (mtls === 'off') return { filterChains: [{ filters: filters(binding, 'plaintext', options) }] };
   // The same chain in both modes, and looked for in the same way: Envoy then changes the others alone, and no connection in
   // mutual TLS is closed when the last plaintext caller has gone and `strict` begins.
   const mutual: FilterChainJson = {
     name: 'mtls',
     filterChainMatch: { transportProtocol: 'tls', applicationProtocols: [meshAlpn] },
-    transportSocket: downstreamSocket(trustDomain, protocol),
+    // Of requests the policy decides, which can change without closing a connection; here nobody is asked twice.
+    transportSocket: downstreamSocket(trustDomain, protocol, protocol === 'tcp' ? access?.names : undefined),
     filters: filters(binding, 'mtls', options),
   };
   if (mtls === 'strict') return { filterChains: [mutual] };
+  const tls: FilterChainJson = {
+    name: 'tls',
+    filterChainMatch: { transportProtocol: 'tls' },
+    filters: filters(binding, 'tls', options),
+  };
+  const plaintext: FilterChainJson = {
+    name: 'plaintext',
+    filterChainMatch: { transportProtocol: 'raw_buffer' },
+    filters: filters(binding, 'plaintext', options),
+  };
+  // A way in that nobody may take is none: bytes that cannot be read as requests would reach the application before the
+  // first of the caller's is there to ask by.
+  const unnamed = access?.unnamed ?? true;
   return {
-    filterChains: [
-      mutual,
-      {
-        name: 'tls',
-        filterChainMatch: { transportProtocol: 'tls' },
-        filters: filters(binding, 'tls', options),
-      },
-      {
-        name: 'plaintext',
-        filterChainMatch: { transportProtocol: 'raw_buffer' },
-        filters: filters(binding, 'plaintext', options),
-      },
-    ],
+    filterChains: [mutual, ...(unnamed ? [tls] : []), ...(unnamed || protocol !== 'tcp' ? [plaintext] : [])],
   };
 }
 
@@ -133,7 +145,11 @@ export function inboundListener(binding: InboundBinding, options: InboundOptions
   };
 }
 
-export function inboundVirtualHost(binding: InboundBinding): VirtualHostJson {
+/** `access`: who may call, as a configuration of filters. */
+export function inboundVirtualHost(
+  binding: InboundBinding,
+  access: VirtualHostJson['typedPerFilterConfig'],
+): VirtualHostJson {
   const name = inboundName(binding);
   const any = { headers: [], query: [], from: [] };
   return {
@@ -144,5 +160,6 @@ export function inboundVirtualHost(binding: InboundBinding): VirtualHostJson {
       match: routeMatch(any, methods),
       route: { cluster: name, timeout: '0s', retryPolicy: localRetry(idempotent) },
     })),
+    ...(access === undefined ? {} : { typedPerFilterConfig: access }),
   };
 }

@@ -68,7 +68,7 @@ export function tcpListener(options: TcpListener): ListenerJson {
 }
 
 export function tcpProxy(
-  options: { readonly name: string; readonly stat?: string; readonly accessLog: boolean },
+  options: { readonly name: string; readonly stat?: string; readonly accessLog: boolean; readonly callers?: boolean },
   to: Pick<TcpProxyJson, 'cluster' | 'weightedClusters'>,
 ): FilterJson {
   const proxy: TcpProxyJson = {
@@ -76,7 +76,7 @@ export function tcpProxy(
     ...to,
     // A connection that never opened can be tried on another host without harm.
     maxConnectAttempts: 3,
-    ...(options.accessLog ? { accessLog: [accessLog('tcp', options.name)] } : {}),
+    ...(options.accessLog ? { accessLog: [accessLog('tcp', options.name, options)] } : {}),
   };
   return {
     name: 'envoy.filters.network.tcp_proxy',

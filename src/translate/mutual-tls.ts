@@ -10,6 +10,7 @@ import type {
   DownstreamTlsContextJson,
   UpstreamTlsContextJson,
 } from '../gen/envoy/extensions/transport_sockets/tls/v3/tls_pb.js';
+import type { StringMatcherJson } from '../gen/envoy/type/matcher/v3/string_pb.js';
 import type { Mesh } from '../model/mesh.ts';
 import { effectiveMtls, type Mtls } from '../model/mtls.ts';
 import { defaultNamespace } from '../model/names.ts';
@@ -57,13 +58,13 @@ export function reachOf(service: Pick<Service, 'id' | 'tls'>, mesh: Mesh): Reach
   return { mtls, peer: spiffeId({ kind: 'service', trustDomain: mesh.trustDomain, service: service.id }) };
 }
 
-function common(san: SubjectAltNameMatcherJson, alpnProtocols: string[]): CommonTlsContextJson {
+function common(sans: SubjectAltNameMatcherJson[], alpnProtocols: string[]): CommonTlsContextJson {
   return {
     tlsParams: { tlsMinimumProtocolVersion: 'TLSv1_3', tlsMaximumProtocolVersion: 'TLSv1_3' },
     tlsCertificateSdsSecretConfigs: [{ name: identitySecret, sdsConfig: secretSource }],
     combinedValidationContext: {
       // Its names and those of the secret would add up to "any of them", so the secret has none.
-      defaultValidationContext: { matchTypedSubjectAltNames: [san] },
+      defaultValidationContext: { matchTypedSubjectAltNames: sans },
       validationContextSdsSecretConfig: { name: rootsSecret, sdsConfig: secretSource },
     },
     alpnProtocols,
@@ -95,10 +96,10 @@ export function upstreamSockets(
   peer: string,
 ): Pick<ClusterJson, 'transportSocket' | 'transportSocketMatches'> {
   const context: UpstreamTlsContextJson = {
-    commonTlsContext: common({ sanType: 'URI', matcher: { exact: peer } }, [
-      meshAlpn,
-      ...httpVersions[service.protocol],
-    ]),
+    commonTlsContext: common(
+      [{ sanType: 'URI', matcher: { exact: peer } }],
+      [meshAlpn, ...httpVersions[service.protocol]],
+    ),
     ...sni(service),
     maxSessionKeys: 0,
   };
@@ -119,14 +120,15 @@ export function upstreamSockets(
   };
 }
 
-/** Any identity of the trust domain, and nobody else; who of them may call is for authorization. */
+/** `names`: whose certificates are taken; any identity of the trust domain if left out, and nobody else. */
 export function downstreamSocket(
   trustDomain: string,
   protocol: Protocol,
+  names: readonly StringMatcherJson[] = [{ prefix: `spiffe://${trustDomain}/` }],
 ): NonNullable<FilterChainJson['transportSocket']> {
   const context: DownstreamTlsContextJson = {
     commonTlsContext: common(
-      { sanType: 'URI', matcher: { prefix: `spiffe://${trustDomain}/` } },
+      names.map((matcher) => ({ sanType: 'URI', matcher })),
       protocol === 'tcp' ? [meshAlpn] : ['h2', 'http/1.1', meshAlpn],
     ),
     requireClientCertificate: true,

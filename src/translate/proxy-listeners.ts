@@ -9,6 +9,7 @@ import type { Provenance } from '../model/provenance.ts';
 import type { Service } from '../model/service.ts';
 import type { World } from '../model/world.ts';
 import { portClashes } from '../resources/check.ts';
+import type { ConnectionAccess } from './authorization/authorization.ts';
 import { inboundListener, inboundName } from './inbound.ts';
 import { httpListener, tcpListener } from './listeners.ts';
 import { reachOf } from './mutual-tls.ts';
@@ -112,6 +113,7 @@ function upstreamListener(
 function inboundListeners(
   world: World,
   profile: Extract<EnvoyProfile, { role: 'sidecar' }>,
+  access: ConnectionAccess | undefined,
 ): (PlannedListener | Problem)[] {
   const service = world.services.get(profile.service);
   const reach = reachOf(service ?? { id: profile.service, tls: 'mesh' }, world.mesh);
@@ -120,7 +122,7 @@ function inboundListeners(
     return [createProblem('CH1237', at, `"${profile.service}" cannot stand in a certificate`)];
   }
   const { accessLog, trustDomain } = world.mesh;
-  const options = { protocol: service?.protocol ?? 'http', accessLog, mtls: reach.mtls, trustDomain };
+  const options = { protocol: service?.protocol ?? 'http', accessLog, mtls: reach.mtls, trustDomain, access };
   return profile.inbound.map((binding) => ({
     name: inboundName(binding),
     address: binding.address,
@@ -136,9 +138,10 @@ function inboundListeners(
 function sidecarListeners(
   world: World,
   profile: Extract<EnvoyProfile, { role: 'sidecar' }>,
+  access: ConnectionAccess | undefined,
 ): (PlannedListener | Problem)[] {
   const log = world.mesh.accessLog;
-  const inbound = inboundListeners(world, profile);
+  const inbound = inboundListeners(world, profile, access);
   const { outbound } = profile;
   const plain: PlannedListener[] =
     outbound === undefined
@@ -163,10 +166,13 @@ function sidecarListeners(
   return [...inbound, ...plain, ...profile.upstreams.map((upstream) => upstreamListener(world, upstream))];
 }
 
-/** The listeners of a proxy, in the order that decides which of two on one port is kept. */
-export function planListeners(world: World, profile: EnvoyProfile): ListenerPlan {
+/**
+ * The listeners of a proxy, in the order that decides which of two on one port is kept. `access`: what its own service does
+ * with connections.
+ */
+export function planListeners(world: World, profile: EnvoyProfile, access?: ConnectionAccess): ListenerPlan {
   const planned =
-    profile.role === 'gateway' ? gatewayListeners(world, profile.gateway) : sidecarListeners(world, profile);
+    profile.role === 'gateway' ? gatewayListeners(world, profile.gateway) : sidecarListeners(world, profile, access);
   const problems = planned.flatMap((item) => ('json' in item ? [] : [item]));
   const listeners = planned.flatMap((item) => {
     if (!('json' in item)) return [];

@@ -8,6 +8,7 @@ import { createEncoder, type Encoded, noProvenance } from '../resources/encode.t
 import type { Protos } from '../resources/protos.ts';
 import type { Resource, ResourceRef } from '../resources/resource.ts';
 import { type TypeUrl, typeUrls } from '../resources/type-urls.ts';
+import { type Access, createAccessTable } from './authorization/table.ts';
 import { clusterName } from './cluster-names.ts';
 import { type ClusterTable, createClusterTable, emptyCluster } from './cluster-table.ts';
 import type { Translator, ViewContent } from './contract.ts';
@@ -29,6 +30,11 @@ interface Shared {
   readonly endpoints: EndpointTable;
 }
 
+interface Accessible {
+  /** Who may call the service that the view is beside. */
+  readonly access: Access | undefined;
+}
+
 interface Known {
   readonly inputs: readonly unknown[];
   readonly content: ViewContent;
@@ -47,6 +53,7 @@ export function createTranslator({ protos }: { readonly protos: Protos }): Trans
   const endpointTable = createEndpointTable(encoder, ran);
   const clusterTable = createClusterTable(encoder, ran);
   const routeTable = createRouteTable(encoder, ran);
+  const accessTable = createAccessTable(ran);
   const proxyless = createProxylessViews(encoder, ran);
   const upstreamGroup = createUpstreamGroups();
   const parts = createKeyedMemo<Encoded<Resource>>(ran, 'listeners and inbound clusters');
@@ -64,6 +71,7 @@ export function createTranslator({ protos }: { readonly protos: Protos }): Trans
       routeTable.sweep();
       parts.sweep();
       proxyless.sweep();
+      accessTable.sweep();
       last = { inputs, groups: hostGroups(world, last?.groups) };
     }
     const endpoints = endpointTable(world);
@@ -78,7 +86,7 @@ export function createTranslator({ protos }: { readonly protos: Protos }): Trans
 
   function routesOf(
     world: World,
-    { groups }: Shared,
+    { groups, access }: Shared & Accessible,
     planned: PlannedListener,
     filter: ViewFilter,
   ): RouteConfiguration | undefined {
@@ -94,14 +102,14 @@ export function createTranslator({ protos }: { readonly protos: Protos }): Trans
         return routeTable.fixed(name, json, [cluster]);
       }
       case 'inbound':
-        return routeTable.fixed(name, inboundVirtualHost(routing.binding), [name]);
+        return routeTable.fixed(name, inboundVirtualHost(routing.binding, access?.requests), [name]);
       case 'none':
         return undefined;
     }
   }
 
-  function build(world: World, profile: EnvoyProfile, all: Shared): ViewContent {
-    const plan = planListeners(world, profile);
+  function build(world: World, profile: EnvoyProfile, all: Shared & Accessible): ViewContent {
+    const plan = planListeners(world, profile, all.access?.connections);
     const problems: Problem[] = [...all.endpoints.problems, ...all.clusters.problems, ...plan.problems];
     const filter: ViewFilter =
       profile.role === 'gateway' ? { gateway: profile.gateway } : { gateway: 'mesh', caller: profile.service };
@@ -191,9 +199,11 @@ export function createTranslator({ protos }: { readonly protos: Protos }): Trans
     endpoints: (world) => endpointTable(world).resources,
     endpointFacts: (world) => endpointTable(world).facts,
     view(world, profile) {
-      const all = shared(world);
+      const ofWorld = shared(world);
+      const access = profile.role === 'sidecar' ? accessTable.of(world, profile.service) : undefined;
+      const all = { ...ofWorld, access };
       const inputs = [
-        ...[all.groups, all.clusters, all.endpoints.problems],
+        ...[all.groups, all.clusters, all.endpoints.problems, access],
         ...[world.services, world.routes, world.gateways, world.mesh],
       ];
       const before = views.get(profile);

@@ -57,8 +57,10 @@ export interface ConnectionAccess {
   readonly filter: FilterJson;
   /** Names of which a client certificate must bear one, in the handshake; undefined: any of the trust domain. */
   readonly names?: readonly StringMatcherJson[];
-  /** Whether a connection without a client certificate may be taken at all. */
+  /** Whether a connection without a client certificate may be taken at all; where it is, the filter refuses none of them. */
   readonly unnamed: boolean;
+  /** Whether the filter counts what it would refuse. */
+  readonly counting: boolean;
 }
 
 /** Undefined: every connection is taken. */
@@ -67,7 +69,8 @@ export function connectionAccess(world: AccessWorld, id: ServiceId): ConnectionA
   if (filter === undefined) return undefined;
   const list = world.authorizations.get(id) ?? [];
   const names = admittedNames(list, world.mesh.trustDomain);
-  return { filter, unnamed: admitsUnnamed(list), ...(names === undefined ? {} : { names }) };
+  const counting = list.some(({ mode }) => mode === 'shadow');
+  return { filter, counting, unnamed: admitsUnnamed(list), ...(names === undefined ? {} : { names }) };
 }
 
 export function tcpAuthorization(world: AccessWorld, id: ServiceId): FilterJson | undefined {

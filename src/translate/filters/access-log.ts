@@ -37,10 +37,34 @@ const tcpFields = {
   downstream_remote_address: '%DOWNSTREAM_REMOTE_ADDRESS%',
 };
 
+/** Where callers show who they are: who it was, and which rule in shadow would have refused it. */
+const callerFields = {
+  http: {
+    peer: '%DOWNSTREAM_PEER_URI_SAN%',
+    shadow_denied_by: '%DYNAMIC_METADATA(envoy.filters.http.rbac:shadow_effective_policy_id)%',
+  },
+  tcp: {
+    peer: '%DOWNSTREAM_PEER_URI_SAN%',
+    shadow_denied_by: '%DYNAMIC_METADATA(envoy.filters.network.rbac:shadow_effective_policy_id)%',
+    // What refused it, among others; of requests `response_code_details` says so.
+    termination_details: '%CONNECTION_TERMINATION_DETAILS%',
+  },
+};
+
+export interface AccessLogOptions {
+  /** Callers show who they are. */
+  readonly callers?: boolean;
+}
+
 /** `listener` names the line's origin. */
-export function accessLog(kind: 'http' | 'tcp', listener: string): AccessLogJson {
+export function accessLog(
+  kind: 'http' | 'tcp',
+  listener: string,
+  { callers = false }: AccessLogOptions = {},
+): AccessLogJson {
+  const fields = kind === 'http' ? httpFields : tcpFields;
   const log: StdoutAccessLogJson = {
-    logFormat: { jsonFormat: { listener, ...(kind === 'http' ? httpFields : tcpFields) } },
+    logFormat: { jsonFormat: { listener, ...fields, ...(callers ? callerFields[kind] : {}) } },
   };
   return {
     name: 'envoy.access_loggers.stdout',

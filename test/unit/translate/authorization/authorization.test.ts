@@ -3,7 +3,10 @@ import { serviceId } from '../../../../src/model/names.ts';
 import { nextWorld } from '../../../../src/model/next-world.ts';
 import type { World } from '../../../../src/model/world.ts';
 import { createAccessTable } from '../../../../src/translate/authorization/table.ts';
+import type { ProxyProfile } from '../../../../src/translate/profile.ts';
+import { createTranslator } from '../../../../src/translate/translate.ts';
 import { objectSnapshot, registrySnapshot } from '../../../support/objects.ts';
+import { testProtos } from '../../../support/protos.ts';
 import { testInstance } from '../../../support/worlds.ts';
 
 const cart = serviceId('default', 'cart');
@@ -67,6 +70,7 @@ describe('access to a service', () => {
         },
         names: [{ exact: 'spiffe://service.local/svc/web' }],
         unnamed: false,
+        counting: false,
       },
     });
   });
@@ -95,7 +99,7 @@ describe('access to a service', () => {
     const { requests, connections } = accessOf({ spec: `mode: shadow, ${allowWeb}` });
     expect(requests).toMatchObject({ 'envoy.filters.http.rbac': { rbac: { shadowRules: { action: 'DENY' } } } });
     expect(JSON.stringify([requests, connections])).not.toContain('"rules"');
-    expect(connections).toMatchObject({ unnamed: true });
+    expect(connections).toMatchObject({ unnamed: true, counting: true });
     expect(connections).not.toHaveProperty('names');
   });
 
@@ -119,5 +123,49 @@ describe('access to a service', () => {
     expect(JSON.stringify(table.of(first, cart))).not.toContain('service/api');
     const second = worldOf({ spec: 'mode: shadow, allow: [{from: [web]}]', services: ['cart', 'web', 'api'] }, first);
     expect(JSON.stringify(table.of(second, cart))).toContain('service/api');
+  });
+});
+
+describe('a change of policy', () => {
+  const profileOf = (name: string, port: number): ProxyProfile => ({
+    ...{ role: 'sidecar', service: serviceId('default', name), upstreams: [] },
+    inbound: [{ address: '127.0.0.1', port, appAddress: '127.0.0.1', appPort: 80 }],
+  });
+  const beside = profileOf('cart', 21_000);
+  const other = profileOf('web', 21_001);
+
+  /** Types of what of a view is another object after the change. */
+  function changed(given: Given, spec: string, profile: ProxyProfile): readonly string[] {
+    const translator = createTranslator({ protos: testProtos() });
+    const first = worldOf(given);
+    const before = translator.view(first, profile);
+    const after = translator.view(worldOf({ ...given, spec }, first), profile);
+    if (after === before) return ['nothing'];
+    return [...after.resources].flatMap(([type, resources]) =>
+      [...resources].some(([name, one]) => before.resources.get(type)?.get(name) !== one)
+        ? [type.slice(type.lastIndexOf('.') + 1)]
+        : [],
+    );
+  }
+
+  it.each(['strict', 'permissive'])(
+    'comes with the routes and touches no listener where requests are read: %s',
+    (mtls) => {
+      const mesh = `{mtls: ${mtls}}`;
+      expect(changed({ spec: allowWeb, mesh }, 'allow: [{from: [api]}]', beside)).toEqual(['RouteConfiguration']);
+      expect(changed({ spec: 'deny: [{from: [web]}]', mesh }, 'deny: [{from: [api]}]', beside)).toEqual([
+        'RouteConfiguration',
+      ]);
+    },
+  );
+
+  it('replaces the listener of a service without requests', () => {
+    expect(changed({ spec: allowWeb, service: '{protocol: tcp}' }, 'allow: [{from: [api]}]', beside)).toEqual([
+      'Listener',
+    ]);
+  });
+
+  it('touches no view of another service', () => {
+    expect(changed({ spec: allowWeb }, 'allow: [{from: [api]}]', other)).toEqual(['nothing']);
   });
 });
