@@ -73,7 +73,7 @@ describe('chancery token', () => {
     const { out } = await run('certs list', options);
     expect(out).toMatch(/^web-1 +spiffe:\/\/mesh\/svc\/web +k1k1k1k1k1 +1d +12h$/m);
     expect(out).toContain('1 certificate    1 root: k1k1k1k1k1 (signs) until 2039-12-30');
-    expect((await run('certs show web-1', options)).out).toContain('notAfter: 2030-01-02T00:00:00.000Z');
+    expect((await run('certs show web-1', options)).out).toContain('notAfter: "2030-01-02T00:00:00.000Z"');
     expect((await run('certs show x', options)).code).toBe(1);
   });
 });
