@@ -91,7 +91,10 @@ export async function createPlane(deps: PlaneDeps, config: Config): Promise<Plan
       ...(store === undefined ? {} : { store }),
       ...(trust === undefined ? {} : { authenticator: trust.authenticator, secrets: trust.secrets }),
     },
-    { holdMs: config.guard.holdSeconds * 1000 },
+    {
+      holdMs: config.guard.holdSeconds * 1000,
+      ...(config.trust === undefined ? {} : { trustDomain: config.trust.domain }),
+    },
   );
   const xds = createXds(
     {

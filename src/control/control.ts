@@ -48,6 +48,8 @@ export interface ControlDeps {
 export interface ControlOptions {
   /** Longest time a suspicious answer of a registry is held back (`guard.hold`), milliseconds. */
   readonly holdMs: number;
+  /** Of who issues the certificates. */
+  readonly trustDomain?: string;
 }
 
 const noLabels = {};
@@ -61,7 +63,8 @@ export function createControl(deps: ControlDeps, options: ControlOptions): Contr
   const { clock, translator } = deps;
   const log = deps.log.child('control');
   const measures = createMeasures(deps.metrics);
-  const certificates = deps.secrets !== undefined;
+  const { trustDomain } = options;
+  const certificates = deps.secrets !== undefined && (trustDomain === undefined || { trustDomain });
   const builder = createWorldBuilder({ certificates });
   const ledger = createLedger(clock);
   const loads = createLoads();

@@ -13,7 +13,7 @@ import { dotted } from './schema-problems.ts';
 export type GatewayObject = Extract<MeshObject, { kind: 'Gateway' }>;
 export type MeshSettings = Extract<MeshObject, { kind: 'Mesh' }>;
 
-/** What a World's `gateways` and a Route's `gateways` call it. */
+/** What a World's `gateways` and `certificates`, and a Route's `gateways`, call it. */
 export function gatewayName(namespace: string, name: string): string {
   return namespace === defaultNamespace ? name : `${namespace}/${name}`;
 }
@@ -22,31 +22,37 @@ export function compileGateway(object: GatewayObject): {
   readonly gateway: Gateway;
   readonly problems: readonly Problem[];
 } {
-  const problems: Problem[] = [];
   const listeners = object.spec.listeners.map((listener, index) => {
     const protocol = listener.protocol ?? 'http';
-    if (protocol === 'https' || protocol === 'tls') {
-      const path = ['spec', 'listeners', index, 'protocol'];
-      const message = `listener protocol "${protocol}" is accepted but not served yet`;
-      problems.push(createProblem('CH1108', object.at(path), message, { severity: 'warning', path: dotted(path) }));
-    }
     return {
       name: listener.name ?? `${protocol}-${listener.port}`,
       address: listener.address ?? defaultGatewayListener.address,
       port: listener.port,
       protocol,
       hosts: [...new Set(listener.hosts ?? [])],
+      ...(listener.tls === undefined
+        ? {}
+        : {
+            tls: {
+              certificate: gatewayName(object.namespace, listener.tls.certificate),
+              client: listener.tls.client ?? 'none',
+            },
+          }),
+      ...(listener.httpsRedirect === true ? { httpsRedirect: true } : {}),
       provenance: object.at(['spec', 'listeners', index]),
     };
   });
   const { namespace, name, provenance } = object;
-  return { gateway: { namespace, name, listeners, provenance }, problems };
+  return { gateway: { namespace, name, listeners, provenance }, problems: [] };
 }
 
-/** `object` undefined: no Mesh object, all defaults. `certificates`: proxies are issued some. */
+/** Whether proxies are issued certificates; a text: in this trust domain, which nothing that users write can change. */
+export type Issued = boolean | string;
+
+/** `object` undefined: no Mesh object, all defaults. */
 export function compileMesh(
   object: MeshSettings | undefined,
-  certificates: boolean,
+  certificates: Issued,
 ): {
   readonly mesh: Mesh;
   readonly problems: readonly Problem[];
@@ -56,18 +62,25 @@ export function compileMesh(
   const retry = spec?.defaults?.retry;
   const mesh: Mesh = {
     domain,
-    trustDomain: spec?.trustDomain ?? domain,
-    mtls: certificates ? (spec?.mtls ?? 'strict') : 'off',
+    trustDomain: typeof certificates === 'string' ? certificates : (spec?.trustDomain ?? domain),
+    mtls: certificates === false ? 'off' : (spec?.mtls ?? 'strict'),
     accessLog: spec?.telemetry?.accessLog ?? true,
     ...defined({
-      certificates: certificates ? true : undefined,
+      certificates: certificates === false ? undefined : true,
       retry: retry === undefined ? undefined : compileRetry(retry),
       provenance: object?.provenance,
     }),
   };
-  const asked = spec?.mtls ?? 'off';
-  if (object === undefined || certificates || asked === 'off') return { mesh, problems: [] };
-  return { mesh, problems: [withoutCertificates(object, 'mtls', asked)] };
+  const problems: Problem[] = [];
+  const { mtls: asked = 'off', trustDomain } = spec ?? {};
+  if (object !== undefined && certificates === false && asked !== 'off')
+    problems.push(withoutCertificates(object, 'mtls', asked));
+  if (object !== undefined && trustDomain !== undefined && trustDomain !== mesh.trustDomain) {
+    const path = ['spec', 'trustDomain'];
+    const message = `trustDomain "${trustDomain}" is not that of the authority, "${mesh.trustDomain}", which holds`;
+    problems.push(createProblem('CH1239', object.at(path), message, { path: dotted(path) }));
+  }
+  return { mesh, problems };
 }
 
 /** `strict` promised that nothing is in plaintext, and everything is: an error. `permissive` allowed for it. */

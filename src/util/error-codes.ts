@@ -150,6 +150,18 @@ export const errorCodes = {
     title: 'The bootstrap would send a secret to whoever answers',
     hint: 'Name the authority and the name of the control plane too: --xds-ca and --xds-name, or --credentials.',
   },
+  CH1232: {
+    title: 'The certificate of a listener is not known',
+    hint: 'Write a Certificate of that name in the namespace of the Gateway, or correct the name.',
+  },
+  CH1233: {
+    title: 'TLS at the edge needs proxies that prove who they are',
+    hint: 'Write `trust: {}` in chancery.yaml, and let the gateways join with a token.',
+  },
+  CH1234: {
+    title: 'Two listeners of one port are for one server name',
+    hint: 'Give each of them hosts of its own; the first one has the name.',
+  },
   CH1235: {
     title: 'Mutual TLS is asked for, and no certificates are issued',
     hint: 'Switch the authority on with `trust` in chancery.yaml, or write `off` (a Service: `none`) if plaintext is meant.',
@@ -165,6 +177,14 @@ export const errorCodes = {
   CH1238: {
     title: 'gRPC clients without a proxy cannot call the service',
     hint: 'They speak plaintext: set `tls: permissive` in the Service, or put an Envoy beside the client.',
+  },
+  CH1239: {
+    title: 'The trust domain of the Mesh is not that of the authority',
+    hint: 'Leave it out of the Mesh, or write what `trust.domain` in chancery.yaml says: all ids begin with that.',
+  },
+  CH1240: {
+    title: 'A certificate is about to end',
+    hint: 'Renew it: its files are read again by themselves when they change.',
   },
   CH1241: {
     title: 'The service of an Authorization is not known',
@@ -185,6 +205,10 @@ export const errorCodes = {
   CH1245: {
     title: 'The deny rule can be passed by in plaintext',
     hint: 'Add an allow rule, so that who shows no certificate is refused, or take mutual TLS only (`strict`).',
+  },
+  CH1246: {
+    title: 'The files of a certificate cannot be used',
+    hint: 'Mend the file that the message names; what was read before is shown meanwhile, and a listener that had none waits.',
   },
   // CH13xx: registries and object stores
   CH1301: {

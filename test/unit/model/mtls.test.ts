@@ -59,6 +59,24 @@ describe('mutual TLS of a World', () => {
     for (const one of world.services.values()) expect(effectiveMtls(one, world.mesh)).toBe('off');
   });
 
+  it('is in the trust domain of who issues the certificates, whatever the Mesh says', () => {
+    const certificates = { trustDomain: 'prod.example' };
+    const domain = (spec: string): WorldInput => ({
+      ...input(`apiVersion: chancery/v1\nkind: Mesh\nmetadata: {name: mesh}\nspec: {${spec}}\n`),
+      certificates,
+    });
+    const silent = nextWorld(undefined, domain('domain: other.example'));
+    expect(silent.mesh).toMatchObject({ domain: 'other.example', trustDomain: 'prod.example', mtls: 'strict' });
+    expect(silent.problems).toEqual([]);
+    expect(nextWorld(silent, { ...domain('domain: other.example'), certificates: { ...certificates } })).toBe(silent);
+    expect(nextWorld(undefined, domain('trustDomain: prod.example')).problems).toEqual([]);
+    const wrong = nextWorld(undefined, domain('trustDomain: other.example'));
+    expect(wrong.mesh.trustDomain).toBe('prod.example');
+    expect(wrong.problems.map(({ code, severity, path }) => [code, severity, path])).toEqual([
+      ['CH1239', 'error', 'spec.trustDomain'],
+    ]);
+  });
+
   it('follows when certificates come and go, with everything else the same objects', () => {
     const text = mesh('permissive');
     const without = nextWorld(undefined, input(text));
