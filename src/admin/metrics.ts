@@ -2,14 +2,14 @@
 // Gauges that mirror control's status are filled at scrape. Invariant: own Registry, every name starts with chancery_,
 // label values come from closed sets.
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client';
-import type { ClusterLoadStatus, ControlStatus } from '../control/contract.ts';
+import type { ClusterLoadStatus, Control } from '../control/contract.ts';
 import type { Labels, Metrics } from '../util/metrics.ts';
 
 const prefix = 'chancery_';
 
 export interface PromMetrics extends Metrics {
   /** Fills the status gauges and the load counters at every scrape. */
-  mirror(of: { status(): ControlStatus; load(): readonly ClusterLoadStatus[] }): void;
+  mirror(of: Pick<Control, 'status' | 'load' | 'certificates'>): void;
   /** Text exposition format. */
   expose(): Promise<{ readonly contentType: string; readonly body: string }>;
 }
@@ -73,10 +73,21 @@ export function createPromMetrics(options: MetricsOptions): PromMetrics {
       const problems = new Gauge(config('problems', 'Problems that stand, by severity', ['severity']));
       const held = new Gauge(config('guard_held', 'Sources held at their last good answer'));
       const fillLoad = createLoadMetrics(config);
+      const certificates = new Gauge(config('certificates', 'Certificates that connected proxies have'));
+      const expiry = new Gauge(
+        config(
+          'certificate_expiry_seconds',
+          'When the first of them ends, in seconds since the Unix epoch; 0: there is none',
+        ),
+      );
       const ready = new Gauge(config('ready', '1 after the first sync'));
       refresh = () => {
         const now = of.status();
         fillLoad(of.load());
+        const issued = of.certificates();
+        certificates.set(issued.length);
+        const first = issued.reduce((least, { notAfterMs }) => Math.min(least, notAfterMs), Number.POSITIVE_INFINITY);
+        expiry.set(issued.length === 0 ? 0 : first / 1000);
         ready.set(now.ready ? 1 : 0);
         revision.set(now.revision);
         services.set(now.services.length);

@@ -224,6 +224,7 @@ function structural(before: World, after: World): boolean {
     before.services !== after.services ||
     before.routes !== after.routes ||
     before.gateways !== after.gateways ||
+    before.certificates !== after.certificates ||
     before.mesh !== after.mesh
   );
 }

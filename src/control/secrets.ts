@@ -1,7 +1,7 @@
 // The secrets of each proxy's view: its own certificate, issued for it and renewed in time, and the roots of the mesh.
 // It must not know streams or views. Invariants: a secret is kept for one identity and seen by nobody else; the old
 // certificate is served until the new one is there; with the last proxy of a view its key is gone.
-import type { Authority, Leaf } from '../ca/contract.ts';
+import type { Authority, Leaf, Urgency } from '../ca/contract.ts';
 import type { Resource } from '../resources/resource.ts';
 import type { SecretEncoder } from '../translate/secrets.ts';
 import { createBackoff } from '../util/backoff.ts';
@@ -43,6 +43,8 @@ const none: ReadonlyMap<string, Resource> = new Map();
 /** Beyond this share of a certificate's life a failure to renew is urgent. */
 const urgentShare = 0.75;
 const retryMs = { first: 1_000, most: 60_000 };
+/** When another root signs, certificates of the former one are replaced within so long, spread evenly. */
+const rotationSpreadMs = 30_000;
 
 export function createSecrets({ clock, random, log, authority, encode }: SecretsDeps): Secrets {
   /** Encoded once for all, until the roots change. */
@@ -50,7 +52,7 @@ export function createSecrets({ clock, random, log, authority, encode }: Secrets
   const all = new Set<() => void>();
   authority.onRoots(() => {
     roots = undefined;
-    for (const told of all) told();
+    for (const rootsChanged of all) rootsChanged();
   });
 
   function currentRoots(): Resource {
@@ -76,10 +78,27 @@ export function createSecrets({ clock, random, log, authority, encode }: Secrets
         onChange(changed.map(({ name }) => name));
       }
 
+      function urgency(): Urgency {
+        if (leaf === undefined) return 'none-yet';
+        if (isUrgent(leaf, clock.wall())) return 'expiring';
+        return isFormer(leaf) ? 'rotation' : 'routine';
+      }
+
+      /** True if another root signs than the one it chains to. */
+      function isFormer({ root }: Leaf): boolean {
+        return authority.roots().roots[0]?.keyId !== root;
+      }
+
+      function rootsChanged(): void {
+        publish();
+        if (leaf === undefined || !isFormer(leaf)) return;
+        timer?.cancel();
+        again(random() * rotationSpreadMs);
+      }
+
       async function issue(): Promise<void> {
-        const urgency = leaf === undefined ? 'none-yet' : isUrgent(leaf, clock.wall()) ? 'expiring' : 'routine';
         try {
-          const issued = await authority.issue({ spiffeId, seed, urgency });
+          const issued = await authority.issue({ spiffeId, seed, urgency: urgency() });
           if (closed) return;
           leaf = issued;
           own = encode.identity(issued.chain, issued.key);
@@ -98,7 +117,7 @@ export function createSecrets({ clock, random, log, authority, encode }: Secrets
         timer = clock.after(Math.max(0, ms), () => void issue());
       }
 
-      all.add(publish);
+      all.add(rootsChanged);
       void issue();
       return {
         now: () => held,
@@ -106,7 +125,7 @@ export function createSecrets({ clock, random, log, authority, encode }: Secrets
         close() {
           closed = true;
           timer?.cancel();
-          all.delete(publish);
+          all.delete(rootsChanged);
           held = none;
           own = undefined;
           leaf = undefined;

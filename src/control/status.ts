@@ -1,6 +1,7 @@
 // The status report: reads the ledger, the World and the holds, and says it in one structure for CLI, API and console.
 // It changes nothing.
 
+import type { Principal } from '../model/principal.ts';
 import type { Problem } from '../model/problem.ts';
 import type { World } from '../model/world.ts';
 import type { Clock } from '../util/clock.ts';
@@ -44,16 +45,23 @@ interface Noted {
   /** Instance of a sidecar, as claimed. */
   readonly instance: string;
   readonly world: World | undefined;
+  readonly principal: Principal | undefined;
+  readonly nowMs: number;
 }
+
+/** A credential with less than this share of its life left is told of: `chancery renew` replaces it at half. */
+const leastLeft = 0.25;
 
 /** Refusals in one note; the rest is in the rejections. */
 const maxTold = 3;
 
-function noteOf({ refused, open, instance, world }: Noted): string {
+function noteOf({ refused, open, instance, world, principal, nowMs }: Noted): string {
   if (refused.length > 0) {
     const told = refused.slice(0, maxTold).map(({ type, message }) => `${type}: ${message}`);
     return [...told, ...(refused.length > maxTold ? [`and ${refused.length - maxTold} more`] : [])].join('; ');
   }
+  if (isOverdue(principal, nowMs))
+    return `its credential ends ${new Date(principal.notAfterMs).toISOString().slice(0, 16)}Z: run \`chancery renew\` on its machine`;
   const profile = open?.profile;
   if (profile?.role !== 'sidecar') return '';
   if (world?.services.has(profile.service) === false)
@@ -61,6 +69,13 @@ function noteOf({ refused, open, instance, world }: Noted): string {
   if (profile.inbound.length === 0)
     return `no sidecar is registered for instance "${instance}", so it has no inbound listener`;
   return '';
+}
+
+/** Of credentials of ours; those of others are renewed by others. */
+function isOverdue(principal: Principal | undefined, nowMs: number): principal is Principal {
+  if (principal?.issuedAtMs === undefined) return false;
+  const { issuedAtMs, notAfterMs } = principal;
+  return notAfterMs - nowMs < leastLeft * (notAfterMs - issuedAtMs);
 }
 
 function roleOf(client: ClientInfo, claims: Claims): ProxyStatus['role'] {
@@ -116,7 +131,10 @@ function proxyOf(node: string, records: readonly StreamRecord[], input: StatusIn
     revision,
     sinceMs: Math.max(...records.map((record) => record.sinceMs)),
     types: together(records.map((record) => input.ledger.typeStatus(record, open?.view))),
-    note: noteOf({ refused, open, instance: claims.instance ?? node, world: input.world }),
+    note: noteOf({
+      ...{ refused, open, instance: claims.instance ?? node, world: input.world },
+      ...{ principal: first.client.principal, nowMs: input.clock.wall() },
+    }),
     ...(claims.stats === undefined ? {} : { stats: claims.stats }),
   };
 }

@@ -49,6 +49,7 @@ function readCertificate(der: Uint8Array, trustDomain: string, nowMs: number): C
     id: uri,
     services: identity.kind === 'service' ? [identity.service] : [],
     gateways: identity.kind === 'gateway' ? [identity.gateway] : [],
+    issuedAtMs: leaf.validFromDate.getTime(),
     notAfterMs,
     credential: { kind: 'certificate', id: leaf.serialNumber.toLowerCase() },
   };

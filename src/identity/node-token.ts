@@ -143,6 +143,7 @@ function principalOf(claims: NodeClaims, credentials: Credentials, nowMs: number
     services: claims.services,
     gateways: claims.gateways,
     ...(claims.nodeId === undefined ? {} : { nodeId: claims.nodeId }),
+    issuedAtMs: claims.issuedAtMs,
     notAfterMs,
     credential: { kind: 'token', id: claims.tokenId },
   };

@@ -11,6 +11,8 @@ export interface Principal {
   readonly gateways: readonly string[];
   /** Bound to one `node.id`; undefined: any of its instances. */
   readonly nodeId?: string;
+  /** Wall-clock milliseconds: when its credential was made, of those that we make and that are to be renewed. */
+  readonly issuedAtMs?: number;
   /** Wall-clock milliseconds: its streams end then. */
   readonly notAfterMs: number;
   readonly credential: {

@@ -10,14 +10,15 @@ export interface FakeAuthority extends Pick<Authority, 'issue' | 'roots' | 'onRo
   readonly asked: LeafRequest[];
   /** Further requests fail. */
   broken: boolean;
-  changeRoots(name: string): void;
+  /** The first signs. */
+  changeRoots(...names: readonly string[]): void;
 }
 
 /** Leaves live `lifeMs`, and are to be renewed at half of it. */
 export function createFakeAuthority(clock: Clock, lifeMs: number): FakeAuthority {
   const listeners = new Set<(roots: Roots) => void>();
   let generation = 1;
-  let root = 'one';
+  let roots: readonly string[] = ['one'];
   let serial = 0;
   const authority: FakeAuthority = {
     asked: [],
@@ -29,21 +30,25 @@ export function createFakeAuthority(clock: Clock, lifeMs: number): FakeAuthority
       serial++;
       const text = `${request.spiffeId} ${serial}`;
       return {
-        ...{ spiffeId: request.spiffeId, serial: String(serial), root },
+        ...{ spiffeId: request.spiffeId, serial: String(serial), root: roots[0] ?? '' },
         ...{ chain: [Buffer.from(text)], key: Buffer.from(`key of ${text}`) },
         ...{ notBeforeMs: now, notAfterMs: now + lifeMs, renewAtMs: now + lifeMs / 2 },
       } satisfies Leaf;
     },
     roots: () => ({
       generation,
-      roots: [{ certificate: Buffer.from(root), keyId: root, notAfterMs: Number.MAX_SAFE_INTEGER }],
+      roots: roots.map((name) => ({
+        certificate: Buffer.from(name),
+        keyId: name,
+        notAfterMs: Number.MAX_SAFE_INTEGER,
+      })),
     }),
     onRoots(listener) {
       listeners.add(listener);
       return () => listeners.delete(listener);
     },
-    changeRoots(name) {
-      root = name;
+    changeRoots(...names) {
+      roots = names;
       generation++;
       for (const listener of listeners) listener(authority.roots());
     },

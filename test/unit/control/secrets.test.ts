@@ -75,15 +75,23 @@ describe('the secrets of a view', () => {
     expect(kept.issued()?.serial).toBe('2');
   });
 
-  it('get the new roots when these change, and no new certificate for it', async () => {
+  it('get new roots at once, and a certificate of another signing root within half a minute', async () => {
     const { clock, authority, secrets } = rig();
     const told: (readonly string[])[] = [];
     const kept = secrets.keep(web, 'a', (names) => told.push(names));
     await clock.settle();
-    authority.changeRoots('two');
+    authority.changeRoots('one', 'two');
     expect(told.at(-1)).toEqual([rootsSecret]);
-    expect(textOf(kept, rootsSecret)).toBe('two');
+    expect(textOf(kept, rootsSecret)).toBe('onetwo');
+    await clock.advanceAsync(60_000);
     expect(kept.issued()?.serial).toBe('1');
+    authority.changeRoots('two', 'one');
+    expect(kept.issued()?.serial).toBe('1');
+    await clock.advanceAsync(30_001);
+    expect(kept.issued()).toMatchObject({ serial: '2', root: 'two' });
+    expect(authority.asked.at(-1)?.urgency).toBe('rotation');
+    await clock.advanceAsync(12 * hour + 1);
+    expect(authority.asked.at(-1)?.urgency).toBe('routine');
   });
 
   it('T1: are of one identity each', async () => {

@@ -25,6 +25,7 @@ describe('the principal of a certificate', () => {
       id: webId,
       services: ['web'],
       gateways: [],
+      issuedAtMs: times.notBeforeMs,
       notAfterMs: times.notAfterMs,
       credential: { kind: 'certificate', id: 'c0ffee00c0ffee00c0ffee00c0ffee01' },
     });

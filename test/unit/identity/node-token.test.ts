@@ -138,6 +138,7 @@ describe('issued', () => {
       services: ['web', 'prod|api'],
       gateways: ['edge'],
       nodeId: 'web-1',
+      issuedAtMs: rig.clock.wall(),
       notAfterMs: one.notAfterMs,
       credential: { kind: 'token', id: one.credentialId },
     });
