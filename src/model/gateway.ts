@@ -8,7 +8,18 @@ export interface GatewayListener {
   readonly protocol: 'http' | 'https' | 'tcp' | 'tls';
   /** Hosts it admits, `*.x` allowed; empty: all. */
   readonly hosts: readonly string[];
+  /** Absent: it ends no TLS. */
+  readonly tls?: ListenerTls;
+  /** Every request is sent to the same place by https. */
+  readonly httpsRedirect?: boolean;
   readonly provenance?: Provenance;
+}
+
+export interface ListenerTls {
+  /** As the World's `certificates` names it. */
+  readonly certificate: string;
+  /** Whether clients are asked for a certificate of the mesh. */
+  readonly client: 'none' | 'optional' | 'required';
 }
 
 export interface Gateway {

@@ -1,9 +1,10 @@
 // The table of the kinds that are understood, and the schema of the whole object of each.
-// A kind that is not there yet (RouteTest, EnvoyPatch, Certificate, Gateway API) gets its file under kinds/
+// A kind that is not there yet (RouteTest, EnvoyPatch, Gateway API) gets its file under kinds/
 // and a line here.
 // Invariant: a kind that is not in this table is an error, never ignored.
 import { z } from 'zod';
 import { type AuthorizationSpec, authorizationSpec } from './kinds/authorization.ts';
+import { type CertificateSpec, certificateSpec } from './kinds/certificate.ts';
 import { type CoreServiceSpec, coreServiceSpec } from './kinds/core-service.ts';
 import { bounds, map, name, namespace, strict } from './kinds/fields.ts';
 import { type GatewaySpec, gatewaySpec } from './kinds/gateway.ts';
@@ -20,6 +21,7 @@ export type KindSpec =
   | { readonly group: 'chancery'; readonly kind: 'Gateway'; readonly spec: GatewaySpec }
   | { readonly group: 'chancery'; readonly kind: 'Mesh'; readonly spec: MeshSpec }
   | { readonly group: 'chancery'; readonly kind: 'Authorization'; readonly spec: AuthorizationSpec }
+  | { readonly group: 'chancery'; readonly kind: 'Certificate'; readonly spec: CertificateSpec }
   | { readonly group: 'core'; readonly kind: 'Service'; readonly spec: CoreServiceSpec }
   | { readonly group: 'linkerd.io'; readonly kind: 'Service'; readonly spec: LinkerdServiceSpec }
   | { readonly group: 'linkerd.io'; readonly kind: 'Route'; readonly spec: LinkerdRouteSpec };
@@ -72,6 +74,7 @@ export const kinds: readonly Kind[] = [
   kindOf({ ...chancery, kind: 'Gateway', summary: 'The listeners of an edge proxy' }, gatewaySpec),
   kindOf({ ...chancery, kind: 'Mesh', summary: 'Mesh-wide settings and defaults' }, meshSpec),
   kindOf({ ...chancery, kind: 'Authorization', summary: 'Who may call a service, and what of it' }, authorizationSpec),
+  kindOf({ ...chancery, kind: 'Certificate', summary: 'What an edge shows to its TLS clients' }, certificateSpec),
   kindOf(
     { group: 'core', apiVersion: 'v1', kind: 'Service', summary: 'A Kubernetes Service as printed' },
     coreServiceSpec,

@@ -1,6 +1,7 @@
 // The merged, frozen truth the translation works from.
 // Invariant: structural sharing; what did not change between two Worlds is the same object in both.
 import type { Authorization } from './authorization.ts';
+import type { Certificate } from './certificate.ts';
 import type { Gateway } from './gateway.ts';
 import type { Instance } from './instance.ts';
 import type { Mesh } from './mesh.ts';
@@ -34,6 +35,8 @@ export interface World {
   readonly gateways: ReadonlyMap<string, Gateway>;
   /** Of each service that has any, known or not, sorted by namespace and name. */
   readonly authorizations: ReadonlyMap<ServiceId, readonly Authorization[]>;
+  /** By name; `namespace/name` outside the default namespace. */
+  readonly certificates: ReadonlyMap<string, Certificate>;
   readonly problems: readonly Problem[];
   readonly sources: ReadonlyMap<string, SourceState>;
 }

@@ -62,6 +62,7 @@ export function testWorld(
     routes: [],
     gateways: new Map(),
     authorizations: new Map(),
+    certificates: new Map(),
     problems: [],
     sources: new Map(),
     ...overrides,

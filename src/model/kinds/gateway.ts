@@ -1,5 +1,5 @@
 // `chancery/v1` Gateway as a user writes it: an edge proxy's listeners.
-// User-facing YAML only. https, tcp and tls are accepted so that files can be prepared; they are not served yet.
+// User-facing YAML only. Whether a certificate that a listener names exists is asked elsewhere.
 import { isIP } from 'node:net';
 import { z } from 'zod';
 import { address, hostOrAny, issue, list, name, port, strict } from './fields.ts';
@@ -16,6 +16,7 @@ const listener = strict({
   protocol: z.enum(['http', 'https', 'tcp', 'tls']).optional(),
   hosts: list(hostOrAny).optional(),
   tls: strict({ certificate: name, client: z.enum(['none', 'optional', 'required']).optional() }).optional(),
+  httpsRedirect: z.boolean().optional(),
 });
 
 export const gatewaySpec = strict({ listeners: list(listener, 64).min(1) }).check((context) => {
@@ -27,6 +28,8 @@ export const gatewaySpec = strict({ listeners: list(listener, 64).min(1) }).chec
     names.add(own);
     if (entry.tls !== undefined && entry.protocol !== 'https' && entry.protocol !== 'tls')
       issue(context, 'CH1010', { path: ['listeners', index, 'tls'], text: 'goes with protocol https or tls only' });
+    if (entry.httpsRedirect === true && (entry.protocol ?? 'http') !== 'http')
+      issue(context, 'CH1010', { path: ['listeners', index, 'httpsRedirect'], text: 'goes with protocol http only' });
   }
 });
 
