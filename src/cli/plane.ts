@@ -1,6 +1,7 @@
 // Puts a control plane together from its configuration: sources, translation, control and the xDS server. HTTP is joined
 // to it by main.ts. It reads no file and no environment. Invariant: what a configuration does not name is not loaded.
 
+import type { LifeOptions } from '../ca/authority-lives.ts';
 import type { Control } from '../control/contract.ts';
 import type { Config } from '../model/config.ts';
 import type { TrustConfig } from '../model/config-trust.ts';
@@ -22,6 +23,8 @@ export interface PlaneDeps extends SourceDeps {
   readonly held?: { readonly registries: readonly RegistrySource[]; readonly stores: readonly ObjectStore[] };
   /** Where a key-encryption key may stand. */
   readonly environment?: Readonly<Record<string, string | undefined>>;
+  /** Other lives of certificates than the configuration can ask for: for tests. */
+  readonly lives?: LifeOptions;
 }
 
 export interface Plane {

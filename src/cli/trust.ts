@@ -3,6 +3,7 @@
 // `open` has resolved.
 import { isIP } from 'node:net';
 import { join } from 'node:path';
+import type { LifeOptions } from '../ca/authority-lives.ts';
 import type { Authority, RootProvider } from '../ca/contract.ts';
 import { createEnrolment } from '../control/enrolment.ts';
 import { createEnrolmentDoors, type EnrolmentDoors, enrolmentPaths } from '../control/enrolment-doors.ts';
@@ -50,6 +51,8 @@ export interface TrustDeps extends SourceDeps {
   readonly environment: Readonly<Record<string, string | undefined>>;
   /** Names of the services that are known now, which tokens of Consul are asked about. */
   readonly services: () => Iterable<string>;
+  /** Other lives than the configuration can ask for: for tests. */
+  readonly lives?: LifeOptions;
 }
 
 export async function createTrust(
@@ -71,7 +74,7 @@ export async function createTrust(
   const { provider, sealKey, store: rootStore } = await rootsOf(deps, { trust, state });
   const authority = ca.createAuthority(
     { clock, random, log, metrics, provider },
-    { trustDomain, leafLifeMs: trust.leafMinutes * 60_000 },
+    { trustDomain, leafLifeMs: trust.leafMinutes * 60_000, ...deps.lives },
   );
   const { seal, unseal } = await import('../ca/envelope.ts');
   const placeOf = (path: string) => ({ path, trustDomain, generation: 1 });
