@@ -13,7 +13,7 @@ import { dotted } from './schema-problems.ts';
 export type GatewayObject = Extract<MeshObject, { kind: 'Gateway' }>;
 export type MeshSettings = Extract<MeshObject, { kind: 'Mesh' }>;
 
-/** What a World's `gateways` and a Route's `gateways` call it. */
+/** What a World's `gateways` and `certificates`, and a Route's `gateways`, call it. */
 export function gatewayName(namespace: string, name: string): string {
   return namespace === defaultNamespace ? name : `${namespace}/${name}`;
 }
@@ -22,25 +22,28 @@ export function compileGateway(object: GatewayObject): {
   readonly gateway: Gateway;
   readonly problems: readonly Problem[];
 } {
-  const problems: Problem[] = [];
   const listeners = object.spec.listeners.map((listener, index) => {
     const protocol = listener.protocol ?? 'http';
-    if (protocol === 'https' || protocol === 'tls') {
-      const path = ['spec', 'listeners', index, 'protocol'];
-      const message = `listener protocol "${protocol}" is accepted but not served yet`;
-      problems.push(createProblem('CH1108', object.at(path), message, { severity: 'warning', path: dotted(path) }));
-    }
     return {
       name: listener.name ?? `${protocol}-${listener.port}`,
       address: listener.address ?? defaultGatewayListener.address,
       port: listener.port,
       protocol,
       hosts: [...new Set(listener.hosts ?? [])],
+      ...(listener.tls === undefined
+        ? {}
+        : {
+            tls: {
+              certificate: gatewayName(object.namespace, listener.tls.certificate),
+              client: listener.tls.client ?? 'none',
+            },
+          }),
+      ...(listener.httpsRedirect === true ? { httpsRedirect: true } : {}),
       provenance: object.at(['spec', 'listeners', index]),
     };
   });
   const { namespace, name, provenance } = object;
-  return { gateway: { namespace, name, listeners, provenance }, problems };
+  return { gateway: { namespace, name, listeners, provenance }, problems: [] };
 }
 
 /** Whether proxies are issued certificates; a text: in this trust domain, which nothing that users write can change. */

@@ -2,6 +2,7 @@
 // Pure: it only remembers how the World before was made. Invariant: equal input gives `previous` itself; whatever did
 // not change is the same object as before; one changed instance costs its service, not the mesh.
 import { checkAuthorizations } from './check-authorizations.ts';
+import { checkCertificates } from './check-certificates.ts';
 import { type EndpointSet, nextEndpointSet } from './endpoint-set.ts';
 import { nextObjectSet, type ObjectSet } from './object-set.ts';
 import type { Problem } from './problem.ts';
@@ -32,6 +33,8 @@ interface Making {
   readonly references: readonly Problem[];
   /** What is said of Authorizations. */
   readonly access: readonly Problem[];
+  /** What is said of the certificates that listeners name. */
+  readonly shown: readonly Problem[];
 }
 
 const makings = new WeakMap<World, Making>();
@@ -51,7 +54,8 @@ export function nextWorld(previous: World | undefined, input: WorldInput): World
   const endpointSet = nextEndpointSet(before?.endpointSet, { registries, serviceSet, definitions });
   const references = nextReferences(before, { registries, objectSet, serviceSet, endpointSet });
   const access = nextAccess(before, { objectSet, serviceSet });
-  const making: Making = { registries, names, objectSet, serviceSet, endpointSet, references, access };
+  const shown = nextShown(before, objectSet);
+  const making: Making = { registries, names, objectSet, serviceSet, endpointSet, references, access, shown };
   const parts = {
     mesh,
     services: serviceSet.services,
@@ -60,6 +64,7 @@ export function nextWorld(previous: World | undefined, input: WorldInput): World
     routes: objectSet.routes,
     gateways: objectSet.gateways,
     authorizations: objectSet.authorizations,
+    certificates: objectSet.edgeCertificates,
     problems: allProblems(previous, before, making),
     sources: nextSources(previous, input),
   };
@@ -116,7 +121,7 @@ function sameNames(before: readonly RegistrySnapshot[], after: readonly Registry
   );
 }
 
-type Stages = Omit<Making, 'names' | 'references' | 'access'>;
+type Stages = Omit<Making, 'names' | 'references' | 'access' | 'shown'>;
 
 /** Checked again only when what is named, or whether it has instances, changed. */
 function nextReferences(before: Making | undefined, stages: Stages): readonly Problem[] {
@@ -153,6 +158,20 @@ function nextAccess(
   return shared(before?.access, checkAuthorizations({ authorizations, services, gateways, mesh }));
 }
 
+function nextShown(
+  before: Making | undefined,
+  { gateways, edgeCertificates: certificates, mesh }: ObjectSet,
+): readonly Problem[] {
+  if (
+    before !== undefined &&
+    before.objectSet.gateways === gateways &&
+    before.objectSet.edgeCertificates === certificates &&
+    before.objectSet.mesh === mesh
+  )
+    return before.shown;
+  return shared(before?.shown, checkCertificates({ gateways, certificates, mesh }));
+}
+
 function identity({ source, kind }: RegistrySnapshot): string {
   return `${kind} ${source}`;
 }
@@ -165,13 +184,14 @@ function sameKeys(before: ReadonlyMap<string, unknown>, after: ReadonlyMap<strin
 }
 
 function problemLists(making: Making): readonly (readonly Problem[])[] {
-  const { objectSet, serviceSet, endpointSet, references, access, registries } = making;
+  const { objectSet, serviceSet, endpointSet, references, access, shown, registries } = making;
   return [
     objectSet.problems,
     serviceSet.problems,
     endpointSet.problems,
     references,
     access,
+    shown,
     ...registries.map(({ problems }) => problems),
   ];
 }

@@ -2,7 +2,9 @@
 // registries have no part in. Pure. Invariant: the result depends on the set of documents alone, never on their order;
 // what an unchanged document gave is the same object as before.
 import type { Authorization } from './authorization.ts';
+import type { Certificate } from './certificate.ts';
 import { compileAuthorization } from './compile-authorization.ts';
+import { compileCertificate } from './compile-certificate.ts';
 import { compileGateway, compileMesh, gatewayName, type Issued, withoutCertificates } from './compile-gateway.ts';
 import { compileRoute } from './compile-route.ts';
 import type { MeshDefaults } from './defaults.ts';
@@ -28,6 +30,8 @@ export interface ObjectSet {
   readonly routes: readonly Route[];
   readonly gateways: ReadonlyMap<string, Gateway>;
   readonly authorizations: ReadonlyMap<ServiceId, readonly Authorization[]>;
+  /** Objects: by name. */
+  readonly edgeCertificates: ReadonlyMap<string, Certificate>;
   readonly definitions: ReadonlyMap<ServiceId, ServiceDefinition>;
   readonly problems: readonly Problem[];
   /** What each object was made into, by the objects it was made of. */
@@ -45,6 +49,7 @@ interface Made {
     | MadeRoute
     | { readonly gateway: Gateway; readonly problems: readonly Problem[] }
     | { readonly authorization: Authorization; readonly problems: readonly Problem[] }
+    | { readonly certificate: Certificate; readonly problems: readonly Problem[] }
     | ServiceDefinition;
 }
 
@@ -100,6 +105,7 @@ export function nextObjectSet(
   const routes: { readonly key: string; readonly route: Route }[] = [];
   const oldRoutes = once(() => new Map(previous?.routes.map((route) => [routeKey(route), route])));
   const gateways = new Map<string, Gateway>();
+  const edgeCertificates = new Map<string, Certificate>();
   const authorizations: Authorization[] = [];
   const oldAuthorizations = once(
     () => new Map([...(previous?.authorizations.values() ?? [])].flat().map((one) => [authorizationKey(one), one])),
@@ -127,6 +133,13 @@ export function nextObjectSet(
         authorization: shared(oldAuthorizations().get(key), compileAuthorization(object)),
       }));
       authorizations.push(authorization);
+    } else if (object.kind === 'Certificate') {
+      const name = gatewayName(object.namespace, object.name);
+      const { certificate } = make([object], () => ({
+        problems: [],
+        certificate: shared(previous?.edgeCertificates.get(name), compileCertificate(object)),
+      }));
+      edgeCertificates.set(name, certificate);
     } else if (object.kind === 'Service') {
       const tls = object.group === 'chancery' ? object.spec.tls : undefined;
       if (certificates === false && (tls === 'strict' || tls === 'permissive'))
@@ -155,6 +168,10 @@ export function nextObjectSet(
       routes.map(({ route }) => route),
     ),
     gateways: sharedMap(previous?.gateways, new Map([...gateways].sort(([a], [b]) => compareText(a, b)))),
+    edgeCertificates: sharedMap(
+      previous?.edgeCertificates,
+      new Map([...edgeCertificates].sort(([a], [b]) => compareText(a, b))),
+    ),
     authorizations: authorizationsByService(previous?.authorizations, authorizations),
     definitions: sharedMap(previous?.definitions, definitions),
     problems: shared<readonly Problem[]>(previous?.problems, problems),
