@@ -92,7 +92,7 @@ export async function createPlane(deps: PlaneDeps, config: Config): Promise<Plan
       registries,
       objectSources,
       ...(store === undefined ? {} : { store }),
-      ...(trust === undefined ? {} : { authenticator: trust.authenticator, secrets: trust.secrets }),
+      ...(trust === undefined ? {} : { authenticator: trust.authenticator, secrets: trust.secrets, edge: trust.edge }),
     },
     {
       holdMs: config.guard.holdSeconds * 1000,

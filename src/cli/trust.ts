@@ -5,6 +5,7 @@ import { isIP } from 'node:net';
 import { join } from 'node:path';
 import type { LifeOptions } from '../ca/authority-lives.ts';
 import type { Authority, RootProvider } from '../ca/contract.ts';
+import { createEdgeCertificates, type EdgeCertificates } from '../control/edge-certificates.ts';
 import { createEnrolment } from '../control/enrolment.ts';
 import { createEnrolmentDoors, type EnrolmentDoors, enrolmentPaths } from '../control/enrolment-doors.ts';
 import { createSecrets, type Secrets } from '../control/secrets.ts';
@@ -22,6 +23,7 @@ import type { ClosableStore } from '../store/guard.ts';
 import { createSecretEncoder } from '../translate/secrets.ts';
 import { runAll } from '../util/tasks.ts';
 import type { Doors } from '../xds/contract.ts';
+import { createEdgeFiles } from './edge-files.ts';
 import { createListenerFiles, type ListenerFiles } from './listener-files.ts';
 import { keyReaders, localSealKey } from './seal-key.ts';
 
@@ -29,6 +31,8 @@ export interface Trust {
   readonly authority: Authority;
   readonly authenticator: Authenticator;
   readonly secrets: Secrets;
+  /** What edges show to their clients. */
+  readonly edge: EdgeCertificates;
   readonly joinTokens: JoinTokens;
   readonly revocations: Revocations;
   /** How nodes come by credentials. */
@@ -44,6 +48,8 @@ export interface Trust {
 
 const dayMs = 86_400_000;
 const rootLifeMs = 3650 * dayMs;
+/** How often the files of edge certificates are looked at. */
+const edgeFilesEveryMs = 2_000;
 
 export interface TrustDeps extends SourceDeps {
   readonly protos: Protos;
@@ -100,10 +106,17 @@ export async function createTrust(
     { trustDomain, lifeMs: trust.nodeTokenDays * dayMs },
   );
   const doors = createEnrolmentDoors({ enrolment, authenticate: authenticator.authenticate, clock, log });
+  const encode = createSecretEncoder({ protos });
+  const closed = [state, ...(trust.root.kind === 'files' ? [rootFolder(trust.root.path, state)] : [])];
+  const edge = createEdgeCertificates(
+    { clock, log, metrics, encode, files: createEdgeFiles(closed) },
+    edgeFilesEveryMs,
+  );
   return {
     authority,
     authenticator,
-    secrets: createSecrets({ clock, random, log, authority, encode: createSecretEncoder({ protos }) }),
+    secrets: createSecrets({ clock, random, log, authority, encode }),
+    edge,
     joinTokens,
     revocations,
     doors,
@@ -126,6 +139,7 @@ export async function createTrust(
           (inner) => signingKeys.run(inner),
           (inner) => revocations.run(inner),
           (inner) => listenerFiles.run(inner),
+          (inner) => edge.run(inner),
           ...background,
         ]);
       } finally {

@@ -18,6 +18,7 @@ import type { ViewProvider, XdsEvent } from '../xds/contract.ts';
 import { changeLines, movedServices } from './changes.ts';
 import { createClients } from './clients.ts';
 import type { Control, ControlEvent, Rejection } from './contract.ts';
+import type { EdgeCertificates } from './edge-certificates.ts';
 import { identify } from './identify.ts';
 import { blamed, createLedger, type Settled } from './ledger.ts';
 import { createLoads } from './loads.ts';
@@ -43,6 +44,8 @@ export interface ControlDeps {
   readonly authenticator?: Pick<Required<ViewProvider>, 'authenticate' | 'onRevoked'>;
   /** Certificates for proxies; absent: all traffic is in plaintext. */
   readonly secrets?: Secrets;
+  /** What edges show to their clients; with `secrets` only. */
+  readonly edge?: EdgeCertificates;
 }
 
 export interface ControlOptions {
@@ -109,8 +112,9 @@ export function createControl(deps: ControlDeps, options: ControlOptions): Contr
     log.info('world changed', { revision: world.revision, changes });
     tell({ kind: 'world', revision: world.revision, atMs: clock.wall(), changes });
     problemLog.add(world.problems);
+    deps.edge?.follow(world.certificates);
     if (views === undefined) {
-      views = createViews(translator, world, deps.secrets);
+      views = createViews(translator, world, deps.secrets, deps.edge);
       return;
     }
     const endpoints = views.publishEndpoints(world);
@@ -154,6 +158,7 @@ export function createControl(deps: ControlDeps, options: ControlOptions): Contr
     };
     for (const snapshot of pipeline.latestRegistries()) for (const problem of snapshot.problems) add(problem);
     for (const problem of pipeline.world()?.problems ?? []) add(problem);
+    for (const problem of deps.edge?.problems() ?? []) add(problem);
     for (const { content } of views?.contents() ?? []) for (const problem of content.problems) add(problem);
     return [...found.values()];
   }
@@ -214,6 +219,8 @@ export function createControl(deps: ControlDeps, options: ControlOptions): Contr
       createWorldBuilder({ certificates }).next({ registries: pipeline.servedRegistries(), objects: snapshots }),
     settled: awaitObjects,
   });
+
+  deps.edge?.onChange(() => problemLog.all(allProblems()));
 
   return {
     async run(signal) {

@@ -2,6 +2,7 @@
 // It publishes new Worlds into them and tells each open client which names changed for it. It knows no stream and no protocol.
 // Invariant: a published view is whole and never changed in place, but for endpoints: they are one table beside the views,
 // which every view reads as it is now, so that an endpoint event touches no view.
+import { endsTls } from '../model/check-certificates.ts';
 import { speaksMtls } from '../model/mtls.ts';
 import type { Problem } from '../model/problem.ts';
 import type { World } from '../model/world.ts';
@@ -10,6 +11,7 @@ import { type TypeUrl, typeUrls } from '../resources/type-urls.ts';
 import type { Translator, ViewContent } from '../translate/contract.ts';
 import type { ProxyProfile } from '../translate/profile.ts';
 import { canonicalJson, contentHash } from '../util/hash.ts';
+import type { EdgeCertificates } from './edge-certificates.ts';
 import { identityOf } from './identify.ts';
 import type { IssuedCertificate, KeptSecrets, Secrets } from './secrets.ts';
 
@@ -46,6 +48,10 @@ interface Entry {
   view: View;
   readonly clients: Set<Client>;
   secrets: OwnSecrets | undefined;
+  /** Certificates that it shows to clients, as the World names them. */
+  edge: readonly string[];
+  /** The secrets it has been told of. */
+  held: ReadonlyMap<string, Resource>;
 }
 
 interface OwnSecrets {
@@ -112,8 +118,17 @@ function contentDiff(before: ViewContent, after: ViewContent): ResourceRef[] {
   return changed;
 }
 
-/** `secrets`: where certificates are issued; absent: views have none. */
-export function createViews(translator: Translator, first: World, secrets?: Secrets): Views {
+/** The certificates that listeners of its own Gateway name, and no other (threat T1). */
+function edgeOf(profile: ProxyProfile, { gateways, certificates }: World): readonly string[] {
+  if (profile.role !== 'gateway') return [];
+  const named = (gateways.get(profile.gateway)?.listeners ?? []).flatMap((listener) =>
+    endsTls(listener) && listener.tls !== undefined ? [listener.tls.certificate] : [],
+  );
+  return [...new Set(named)].filter((name) => certificates.has(name));
+}
+
+/** `secrets`: where certificates are issued; absent: views have none. `edge`: what edges show to clients, beside those. */
+export function createViews(translator: Translator, first: World, secrets?: Secrets, edge?: EdgeCertificates): Views {
   const entries = new Map<string, Entry>();
   let world = first;
   let endpoints = translator.endpoints(first);
@@ -126,37 +141,61 @@ export function createViews(translator: Translator, first: World, secrets?: Secr
     return named.some;
   }
 
-  function viewOf({ id, content, secrets: own }: Pick<Entry, 'id' | 'content' | 'secrets'>): View {
-    return createView(id, { content, secrets: own?.kept.now() ?? noNames, endpoints: currentEndpoints });
+  function viewOf({ id, content, held }: Pick<Entry, 'id' | 'content' | 'held'>): View {
+    return createView(id, { content, secrets: held, endpoints: currentEndpoints });
   }
 
-  /** Another identity, or none, as the World has it now. What the view has no more of secrets. */
+  /** What the view may have of secrets and is there. */
+  function secretsOf({ secrets: own, edge: names }: Entry): ReadonlyMap<string, Resource> {
+    const issued = own?.kept.now() ?? noNames;
+    if (edge === undefined || names.length === 0) return issued;
+    const shown = names.flatMap((name) => edge.secret(name) ?? []);
+    return new Map([...issued, ...shown.map((resource) => [resource.name, resource] as const)]);
+  }
+
+  /** Another identity, or none, and other certificates, as the World has it now. What changed of the view's secrets. */
   function keepSecrets(entry: Entry): readonly ResourceRef[] {
-    const identity = secretsNamed() ? identityOf(entry.profile, world) : undefined;
-    if (secrets === undefined || identity === entry.secrets?.identity) return [];
-    const gone = [...(entry.secrets?.kept.now().keys() ?? [])].map((name) => ({ type: typeUrls.secret, name }));
-    entry.secrets?.kept.close();
-    entry.secrets = undefined;
-    if (identity !== undefined)
-      entry.secrets = { identity, kept: secrets.keep(identity, entry.id, (names) => secretsCame(entry, names)) };
-    return gone;
+    if (secrets === undefined) return [];
+    entry.edge = edge === undefined ? [] : edgeOf(entry.profile, world);
+    // An edge that asks its clients for a certificate needs the roots.
+    const identity = secretsNamed() || entry.edge.length > 0 ? identityOf(entry.profile, world) : undefined;
+    if (identity !== entry.secrets?.identity) {
+      entry.secrets?.kept.close();
+      entry.secrets = undefined;
+      if (identity !== undefined)
+        entry.secrets = { identity, kept: secrets.keep(identity, entry.id, () => secretsCame(entry)) };
+    }
+    return holdSecrets(entry);
   }
 
-  function secretsCame(entry: Entry, names: readonly string[]): void {
+  function holdSecrets(entry: Entry): readonly ResourceRef[] {
+    const before = entry.held;
+    const after = secretsOf(entry);
+    const changed = differing(typeUrls.secret, before, after);
+    if (changed.length > 0) entry.held = after;
+    return changed;
+  }
+
+  function secretsCame(entry: Entry): void {
+    const changed = holdSecrets(entry);
+    if (changed.length === 0) return;
     entry.view = viewOf(entry);
-    const changed = names.map((name) => ({ type: typeUrls.secret, name }));
     for (const client of entry.clients) client.onChange(changed);
   }
+
+  edge?.onChange((names) => {
+    for (const entry of entries.values()) if (names.some((name) => entry.edge.includes(name))) secretsCame(entry);
+  });
 
   function enter(profile: ProxyProfile): Entry {
     const id = contentHash(canonicalJson(profile)).slice(0, 10);
     let entry = entries.get(id);
     if (entry === undefined) {
       const content = translator.view(world, profile);
-      const view = viewOf({ id, content, secrets: undefined });
-      entry = { id, profile, content, view, clients: new Set(), secrets: undefined };
+      const view = viewOf({ id, content, held: noNames });
+      entry = { id, profile, content, view, clients: new Set(), secrets: undefined, edge: [], held: noNames };
       entries.set(id, entry);
-      keepSecrets(entry);
+      if (keepSecrets(entry).length > 0) entry.view = viewOf(entry);
     }
     return entry;
   }
@@ -191,10 +230,9 @@ export function createViews(translator: Translator, first: World, secrets?: Secr
             leave(client);
             client.entry = entry;
             entry.clients.add(client);
-            const own = [old, entry].map(({ secrets: its }) => its?.kept.now() ?? noNames);
             const changed = [
               ...contentDiff(old.content, entry.content),
-              ...differing(typeUrls.secret, own[0] ?? noNames, own[1] ?? noNames),
+              ...differing(typeUrls.secret, old.held, entry.held),
             ];
             if (changed.length > 0) onChange(changed);
             return true;
@@ -223,9 +261,9 @@ export function createViews(translator: Translator, first: World, secrets?: Secr
           failures.push(error);
           continue;
         }
-        const gone = keepSecrets(entry);
-        if (content === entry.content && gone.length === 0) continue;
-        const changed = [...contentDiff(entry.content, content), ...gone];
+        const others = keepSecrets(entry);
+        if (content === entry.content && others.length === 0) continue;
+        const changed = [...contentDiff(entry.content, content), ...others];
         entry.content = content;
         entry.view = viewOf(entry);
         told.push([entry, changed]);

@@ -3,13 +3,18 @@
 import { createEncoder } from '../resources/encode.ts';
 import type { Protos } from '../resources/protos.ts';
 import type { Resource } from '../resources/resource.ts';
-import { identitySecret, rootsSecret } from '../resources/secret-names.ts';
+import { edgeSecret, identitySecret, rootsSecret } from '../resources/secret-names.ts';
 import { typeUrls } from '../resources/type-urls.ts';
 import { pemText } from '../util/pem.ts';
 
 export interface SecretEncoder {
   /** DER: the leaf, then its intermediates; the key as PKCS#8. */
   identity(chain: readonly Uint8Array[], key: Uint8Array): Resource;
+  /** The certificate of an edge, the same way. */
+  edge(
+    certificate: { readonly namespace: string; readonly name: string },
+    content: { readonly chain: readonly Uint8Array[]; readonly key: Uint8Array },
+  ): Resource;
   /** DER of every trusted root, at least one: Envoy refuses an empty list. */
   roots(certificates: readonly Uint8Array[]): Resource;
 }
@@ -22,14 +27,16 @@ export function createSecretEncoder({ protos }: { readonly protos: Protos }): Se
     if (!made.ok) throw new Error(`secret "${name}" could not be encoded`);
     return made.value;
   };
+  const shown = (name: string, chain: readonly Uint8Array[], key: Uint8Array): Resource =>
+    secret(name, {
+      tlsCertificate: {
+        certificateChain: { inlineBytes: pem('CERTIFICATE', chain) },
+        privateKey: { inlineBytes: pem('PRIVATE KEY', [key]) },
+      },
+    });
   return {
-    identity: (chain, key) =>
-      secret(identitySecret, {
-        tlsCertificate: {
-          certificateChain: { inlineBytes: pem('CERTIFICATE', chain) },
-          privateKey: { inlineBytes: pem('PRIVATE KEY', [key]) },
-        },
-      }),
+    identity: (chain, key) => shown(identitySecret, chain, key),
+    edge: (certificate, { chain, key }) => shown(edgeSecret(certificate), chain, key),
     roots: (certificates) =>
       secret(rootsSecret, { validationContext: { trustedCa: { inlineBytes: pem('CERTIFICATE', certificates) } } }),
   };

@@ -1,7 +1,7 @@
 // An authority that signs nothing: leaves are texts that say whose they are, given when a test says so.
 import type { Authority, Leaf, LeafRequest, Roots } from '../../src/ca/contract.ts';
 import type { Resource } from '../../src/resources/resource.ts';
-import { identitySecret, rootsSecret } from '../../src/resources/secret-names.ts';
+import { edgeSecret, identitySecret, rootsSecret } from '../../src/resources/secret-names.ts';
 import { typeUrls } from '../../src/resources/type-urls.ts';
 import type { SecretEncoder } from '../../src/translate/secrets.ts';
 import type { Clock } from '../../src/util/clock.ts';
@@ -59,6 +59,7 @@ export function createFakeAuthority(clock: Clock, lifeMs: number): FakeAuthority
 /** Secrets whose bytes are the texts themselves. */
 export const plainSecrets: SecretEncoder = {
   identity: (chain, key) => secret(identitySecret, [...chain, key]),
+  edge: (certificate, { chain, key }) => secret(edgeSecret(certificate), [...chain, key]),
   roots: (certificates) => secret(rootsSecret, certificates),
 };
 

@@ -1,0 +1,49 @@
+// Reads the files that Certificate objects name. Whoever may write objects names them, and what is read goes to a gateway:
+// so never a file of the control plane's own. Invariant: bounded, regular files only, links followed before they are judged.
+import { constants } from 'node:fs';
+import { open, realpath, stat } from 'node:fs/promises';
+import { resolve, sep } from 'node:path';
+import type { CertificateFiles } from '../control/edge-certificates.ts';
+import { AppError } from '../util/errors.ts';
+
+const maxBytes = 1_048_576;
+
+/** `closed`: folders whose files, and everything below, are never read. */
+export function createEdgeFiles(closed: readonly string[]): CertificateFiles {
+  async function read(path: string): Promise<string> {
+    const refuse = (why: string): never => {
+      throw new AppError('CH1246', `${path} ${why}`);
+    };
+    const real = await realpath(path).catch(() => refuse('cannot be read'));
+    for (const folder of closed) {
+      const root = await realpath(folder).catch(() => resolve(folder));
+      if (real === root || real.startsWith(root.endsWith(sep) ? root : `${root}${sep}`))
+        refuse('is a file of the control plane, whose keys are never sent to a proxy');
+    }
+    // A pipe would wait for somebody to write.
+    const file = await open(real, constants.O_RDONLY | constants.O_NONBLOCK).catch(() => refuse('cannot be read'));
+    try {
+      const found = await file.stat();
+      if (!found.isFile()) refuse('is no file');
+      if (found.size > maxBytes) refuse('is too large for a certificate or a key');
+      return await file.readFile('utf8');
+    } finally {
+      await file.close();
+    }
+  }
+
+  return {
+    read,
+    async fingerprint(paths) {
+      const looks = await Promise.all(
+        paths.map((path) =>
+          stat(path, { bigint: true }).then(
+            ({ dev, ino, size, mtimeNs, ctimeNs }) => [dev, ino, size, mtimeNs, ctimeNs].join(),
+            () => 'missing',
+          ),
+        ),
+      );
+      return looks.join(' ');
+    },
+  };
+}
