@@ -56,9 +56,21 @@ export interface KeyIds {
 
 /** Extensions of what a proxy shows, to both sides. */
 export function leafExtensions(ids: KeyIds, uri: string): Uint8Array {
+  return ownExtensions(ids, uri, [values.serverAuth, values.clientAuth]);
+}
+
+/**
+ * Extensions of what a node proves itself to the control plane with. It serves nothing: that is how it is told from what a
+ * proxy shows, which ends sooner and is no credential.
+ */
+export function nodeExtensions(ids: KeyIds, uri: string): Uint8Array {
+  return ownExtensions(ids, uri, [values.clientAuth]);
+}
+
+function ownExtensions(ids: KeyIds, uri: string, uses: readonly Uint8Array[]): Uint8Array {
   return extensions([
     extension(oid.keyUsage, values.leafUsage, critical),
-    extension(oid.extendedKeyUsage, sequence(values.serverAuth, values.clientAuth)),
+    extension(oid.extendedKeyUsage, sequence(...uses)),
     extension(oid.basicConstraints, values.notAnAuthority, critical),
     ...keyIds(ids),
     // Critical, for the Subject is empty.

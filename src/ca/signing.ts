@@ -3,7 +3,16 @@
 // handing them over leaves no copy behind.
 import type { ErrorCodeName } from '../util/error-codes.ts';
 import { AppError, errorText } from '../util/errors.ts';
-import { generateKeyPair, type Issuer, pkcs8, randomSerial, signLeaf, signServer, type Validity } from './x509.ts';
+import {
+  generateKeyPair,
+  type Issuer,
+  pkcs8,
+  randomSerial,
+  signLeaf,
+  signNode,
+  signServer,
+  type Validity,
+} from './x509.ts';
 
 export type SigningOrder = { readonly validity: Validity } & (
   | { readonly kind: 'leaf'; readonly spiffeId: string }
@@ -38,7 +47,7 @@ export function carryOut(issuer: Issuer, order: SigningOrder): Signed {
   const serial = Buffer.from(number).toString('hex');
   const of = { validity: order.validity, serial: number };
   if (order.kind === 'certify') {
-    const certificate = signLeaf(issuer, { ...of, spiffeId: order.spiffeId, publicKey: order.publicKey });
+    const certificate = signNode(issuer, { ...of, spiffeId: order.spiffeId, publicKey: order.publicKey });
     return { certificate: ownBytes(certificate), key: new Uint8Array(0), serial };
   }
   const { publicKey, privateKey } = generateKeyPair();

@@ -13,6 +13,7 @@ import {
   emptyName,
   keyIdentifier,
   leafExtensions,
+  nodeExtensions,
   serverExtensions,
 } from './profile.ts';
 
@@ -92,11 +93,22 @@ export function signIntermediate(issuer: Issuer, of: Issued & { readonly trustDo
   return certificate(signer, subject, clamped(signer, of), authorityExtensions('intermediate', ids, uri));
 }
 
-/** What a proxy or a node shows. `spiffeId` is its only name. */
-export function signLeaf(issuer: Issuer, of: Issued & { readonly spiffeId: string }): Uint8Array {
+type Named = Issued & { readonly spiffeId: string };
+
+/** What a proxy shows to other proxies. `spiffeId` is its only name. */
+export function signLeaf(issuer: Issuer, of: Named): Uint8Array {
+  return signNamed(issuer, of, leafExtensions);
+}
+
+/** What a node shows to the control plane. `spiffeId` is its only name. */
+export function signNode(issuer: Issuer, of: Named): Uint8Array {
+  return signNamed(issuer, of, nodeExtensions);
+}
+
+function signNamed(issuer: Issuer, of: Named, extensionsOf: typeof leafExtensions): Uint8Array {
   const signer = signerOf(issuer);
   sameTrustDomain(signer, checkedIdentity(of.spiffeId).trustDomain);
-  const extensions = leafExtensions(idsOf(signer, of.publicKey), of.spiffeId);
+  const extensions = extensionsOf(idsOf(signer, of.publicKey), of.spiffeId);
   return certificate(signer, emptyName(), clamped(signer, of), extensions);
 }
 

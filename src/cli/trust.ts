@@ -94,7 +94,10 @@ export async function createTrust(
     { trustDomain, lifeMs: trust.nodeTokenDays * dayMs },
   );
   const revocations = lists.createRevocations({ store, clock, log, metrics });
-  const { verifiers, background } = await verifiersOf(deps, { trust, nodeTokens });
+  const { verifiers, background } = await verifiersOf(deps, {
+    ...{ trust, nodeTokens },
+    foreignAuthority: xds.tls?.clientCa !== undefined,
+  });
   const listenerFiles = createListenerFiles(
     { clock, random, log, authority },
     { folder: join(state, 'xds'), ...listenerNames(trust, xds.address) },
@@ -205,10 +208,17 @@ async function rootsOf(
   };
 }
 
+interface VerifierParts {
+  readonly trust: TrustConfig;
+  readonly nodeTokens: NodeTokens;
+  /** The port believes client certificates of another authority, instead of ours. */
+  readonly foreignAuthority: boolean;
+}
+
 /** Which credentials are believed, in the order in which they are asked. */
 async function verifiersOf(
   deps: TrustDeps,
-  { trust, nodeTokens }: { readonly trust: TrustConfig; readonly nodeTokens: NodeTokens },
+  { trust, nodeTokens, foreignAuthority }: VerifierParts,
 ): Promise<{
   readonly verifiers: readonly Verifier[];
   readonly background: readonly ((signal: AbortSignal) => Promise<void>)[];
@@ -234,7 +244,7 @@ async function verifiersOf(
   }
   if (certificates) {
     const { createCertificateVerifier } = await import('../identity/client-certificate.ts');
-    verifiers.push(createCertificateVerifier({ clock }, { trustDomain }));
+    verifiers.push(createCertificateVerifier({ clock }, { trustDomain, servers: foreignAuthority }));
   }
   return { verifiers, background };
 }

@@ -11,29 +11,40 @@ import { refuse } from './refusals.ts';
 
 export interface ClientCertificateOptions {
   readonly trustDomain: string;
+  /**
+   * Believe those that may serve too, as other authorities make them. Ours makes such for proxies to show each other: they
+   * are given to whoever has a credential, so that one of them must not be another, which would outlive the first, its
+   * revocation and its node. Default false.
+   */
+  readonly servers?: boolean;
 }
 
 /** DER above it is not looked at; a leaf of ours has under 1 kB. */
 const maxBytes = 16_384;
 const maxModulusBits = 8192;
 const clientAuth = '1.3.6.1.5.5.7.3.2';
+const serverAuth = '1.3.6.1.5.5.7.3.1';
 
 export function createCertificateVerifier(
   { clock }: { readonly clock: Clock },
-  { trustDomain }: ClientCertificateOptions,
+  { trustDomain, servers = false }: ClientCertificateOptions,
 ): Verifier {
   return {
     kind: 'certificate',
     verify({ tls, certificate }) {
       if (!tls || certificate === undefined) return undefined;
-      return readCertificate(certificate, trustDomain, clock.wall());
+      return readCertificate(certificate, { trustDomain, servers }, clock.wall());
     },
   };
 }
 
-function readCertificate(der: Uint8Array, trustDomain: string, nowMs: number): Caller {
+function readCertificate(
+  der: Uint8Array,
+  { trustDomain, servers }: Required<ClientCertificateOptions>,
+  nowMs: number,
+): Caller {
   const parsed = parse(der);
-  if (parsed === undefined) return refuse('malformed');
+  if (parsed === undefined || (parsed.serves && !servers)) return refuse('malformed');
   const { leaf, uris } = parsed;
   // Again on every stream: a connection may outlive its certificate, and a resumed one may begin after its end.
   if (leaf.validFromDate.getTime() > nowMs) return refuse('not-yet-valid');
@@ -55,8 +66,14 @@ function readCertificate(der: Uint8Array, trustDomain: string, nowMs: number): C
   };
 }
 
+interface Parsed {
+  readonly leaf: X509Certificate;
+  readonly uris: readonly string[];
+  readonly serves: boolean;
+}
+
 /** The certificate and its URI names; undefined where it is not one that a client may show. */
-function parse(der: Uint8Array): { readonly leaf: X509Certificate; readonly uris: readonly string[] } | undefined {
+function parse(der: Uint8Array): Parsed | undefined {
   if (der.length > maxBytes) return undefined;
   try {
     const leaf = new X509Certificate(der);
@@ -64,11 +81,12 @@ function parse(der: Uint8Array): { readonly leaf: X509Certificate; readonly uris
     if (leaf.raw.length !== der.length) return undefined;
     const { modulusLength } = leaf.publicKey.asymmetricKeyDetails ?? {};
     if (modulusLength !== undefined && modulusLength > maxModulusBits) return undefined;
-    if (leaf.ca || !extendedKeyUsage(leaf).includes(clientAuth)) return undefined;
+    const uses = extendedKeyUsage(leaf);
+    if (leaf.ca || !uses.includes(clientAuth)) return undefined;
     const names = leaf.subjectAltName ?? '';
     if (names.includes('"')) return undefined;
     const uris = names.split(', ').filter((name) => name.startsWith('URI:'));
-    return { leaf, uris: uris.map((name) => name.slice('URI:'.length)) };
+    return { leaf, uris: uris.map((name) => name.slice('URI:'.length)), serves: uses.includes(serverAuth) };
   } catch {
     return undefined;
   }

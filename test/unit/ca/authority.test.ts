@@ -173,6 +173,8 @@ describe('other certificates', () => {
     expect(certified.notAfterMs).toBe(clock.wall() + 7 * day);
     expect(certified.renewAtMs).toBeLessThan(certified.notAfterMs);
     expect(certified).not.toHaveProperty('key');
+    // A client's, and that alone: what proxies show each other is told from it by that.
+    expect(read.keyUsage).toEqual(['1.3.6.1.5.5.7.3.2']);
   });
 });
 

@@ -6,7 +6,7 @@ export interface CertificateParts {
   /** GeneralNames: `uri('...')`, `dns('...')`. */
   readonly names?: readonly Uint8Array[];
   readonly ca?: boolean;
-  /** Last number of the OID 1.3.6.1.5.5.7.3.x; default client (2) and server (1). Empty: no such extension. */
+  /** Last number of the OID 1.3.6.1.5.5.7.3.x; default client (2); server is 1. Empty: no such extension. */
   readonly uses?: readonly number[];
   readonly notBeforeMs: number;
   readonly notAfterMs: number;
@@ -32,7 +32,7 @@ export function makeCertificate(parts: CertificateParts): Uint8Array {
   const algorithm = sequence(oid('2a8648ce3d040302'));
   const extensions = [
     ...(parts.ca ? [extension('551d13', sequence(tlv(0x01, Buffer.from([0xff]))))] : []),
-    ...(parts.uses?.length === 0 ? [] : [extension('551d25', sequence(...(parts.uses ?? [2, 1]).map(use)))]),
+    ...(parts.uses?.length === 0 ? [] : [extension('551d25', sequence(...(parts.uses ?? [2]).map(use)))]),
     ...((parts.names ?? []).length === 0 ? [] : [extension('551d11', sequence(...(parts.names ?? [])))]),
   ];
   const toSign = sequence(

@@ -91,6 +91,7 @@ describe('T5: names that are not one name', () => {
 describe('T20: certificates that are no client’s', () => {
   it.each<[string, () => Uint8Array]>([
     ['for servers only', () => made({ uses: [1] })],
+    ['for servers too, as proxies show them to each other', () => made({ uses: [1, 2] })],
     ['without a use', () => made({ uses: [] })],
     ['of an authority', () => made({ ca: true })],
     ['with bytes behind it', () => Buffer.concat([made({}), Buffer.from([0])])],
@@ -103,6 +104,12 @@ describe('T20: certificates that are no client’s', () => {
     ['of no bytes', () => Buffer.alloc(0)],
   ])('%s', (_, certificate) => {
     expect(outcome(verify(certificate()))).toBe('malformed');
+  });
+
+  it('takes one that serves too from another authority, whose certificates are no proxy’s', () => {
+    const certificate = made({ uses: [1, 2] });
+    const foreign = createCertificateVerifier({ clock }, { trustDomain, servers: true });
+    expect(outcome(foreign.verify(credentials({ certificate })) as Caller)).toBe('accepted');
   });
 
   it('takes RSA of a usual size', () => {
