@@ -205,6 +205,17 @@ const deps: CliDeps = {
         program: import.meta.url.endsWith('.ts') ? 'node bin/chancery.mjs' : 'chancery',
         say: (line) => io.out(`${line}\n`),
         onExit: (kill) => void process.on('exit', kill),
+        join: async (node, { token, folder, xds, certificate }) => {
+          const [{ credentialOf }, { xdsCredential }] = await Promise.all([
+            import('./cli/join.ts'),
+            import('./cli/bootstrap-credential.ts'),
+          ]);
+          const wanted = { join: token, credentials: folder, xds, certificate, replace: true };
+          const credential = await credentialOf({ ...io, err: () => {} }, node, wanted);
+          if (credential === undefined) throw new Error(`no credential for ${node}`);
+          const secret = credential.folder.secret(credential.record);
+          return { bootstrap: xdsCredential(credential), ...('chain' in secret ? { certificate: secret } : {}) };
+        },
         startPlane: (config, { signal, log }) =>
           startPlane(config, {
             signal,

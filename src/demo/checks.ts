@@ -2,27 +2,25 @@
 // It sees the stage from outside, as a client and an operator do. Invariant: a check that did not run is a FAIL.
 import type { Clock } from '../util/clock.ts';
 import { errorText } from '../util/errors.ts';
+import type { Random } from '../util/random.ts';
+import { type Check, expect, Failed } from './expectation.ts';
 import type { Answer } from './request.ts';
 import type { Stage } from './stage.ts';
+import { trustChecks } from './trust-checks.ts';
 
 export interface CheckDeps {
   readonly stage: Stage;
   readonly clock: Clock;
+  readonly random: Random;
   readonly say: (line: string) => void;
   readonly signal: AbortSignal;
 }
-
-class Failed extends Error {}
 
 /** Requests of the split check, and the share of version 2 it accepts: 10 % within five standard deviations. */
 const splitRequests = 1_000;
 const splitBounds = [5.2, 14.8] as const;
 const changeDeadlineMs = 5_000;
 const loadWorkers = 4;
-
-function expect(condition: boolean, why: string): asserts condition {
-  if (!condition) throw new Failed(why);
-}
 
 function createAsking({ stage, clock, signal }: CheckDeps) {
   const edge = (path: string, headers: Readonly<Record<string, string>> = {}): Promise<Answer> =>
@@ -59,7 +57,7 @@ const versions = (answers: readonly Answer[]): string =>
   [...new Set(answers.map(({ json }) => json.version))].sort().join(',');
 const ms = (value: number): string => `${value.toFixed(0)} ms`;
 
-function rules({ edge, many }: Asking): readonly [string, () => Promise<string>][] {
+function rules({ edge, many }: Asking): readonly Check[] {
   return [
     [
       'edge answers',
@@ -126,14 +124,14 @@ function rules({ edge, many }: Asking): readonly [string, () => Promise<string>]
   ];
 }
 
-function changes({ edge, many, until }: Asking, stage: Stage): readonly [string, () => Promise<string>][] {
+function changes({ edge, many, until }: Asking, stage: Stage): readonly Check[] {
   const { registrations, spare } = stage;
   const victim = 'api-2';
   return [
     [
       'an added instance is used',
       async () => {
-        await registrations.register(spare);
+        await registrations.register(spare, stage.inbound(spare.instance));
         const took = await until('a request to it', async () =>
           instances(await many(4, () => edge('/api', beta))).has(spare.instance),
         );
@@ -179,10 +177,7 @@ function changes({ edge, many, until }: Asking, stage: Stage): readonly [string,
   ];
 }
 
-function restart(
-  { edge, many, until }: Asking,
-  { stage, clock }: CheckDeps,
-): readonly [string, () => Promise<string>][] {
+function restart({ edge, many, until }: Asking, { stage, clock }: CheckDeps): readonly Check[] {
   return [
     [
       'a control plane restart loses nothing',
@@ -221,7 +216,7 @@ function restart(
 /** Runs every check in order; resolves with the number that failed. */
 export async function runChecks(deps: CheckDeps): Promise<number> {
   const asking = createAsking(deps);
-  const all = [...rules(asking), ...changes(asking, deps.stage), ...restart(asking, deps)];
+  const all = [...rules(asking), ...trustChecks(deps), ...changes(asking, deps.stage), ...restart(asking, deps)];
   let failed = 0;
   for (const [name, check] of all) {
     const outcome = await (deps.signal.aborted ? Promise.reject(new Failed('interrupted')) : check()).then(

@@ -6,15 +6,17 @@ import { mkdir, mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import type { Config } from '../model/config.ts';
+import { type Problem, problemText } from '../model/problem.ts';
 import type { Clock } from '../util/clock.ts';
 import type { Random } from '../util/random.ts';
 import { runChecks } from './checks.ts';
 import { createChronicle } from './chronicle.ts';
+import type { CredentialsDeps } from './credentials.ts';
 import { editedFile } from './demo-objects.ts';
 import { findEnvoy } from './envoy-binary.ts';
 import type { RunningPlane } from './plane-switch.ts';
 import { registration } from './registrations.ts';
-import { type Stage, startStage } from './stage.ts';
+import { credentialsFolder, type Stage, secretFolders, startStage } from './stage.ts';
 
 export interface DemoDeps {
   readonly clock: Clock;
@@ -29,6 +31,7 @@ export interface DemoDeps {
     config: Config,
     context: { readonly signal: AbortSignal; readonly log: (line: string) => void },
   ) => Promise<RunningPlane>;
+  readonly join: CredentialsDeps['join'];
   /** Runs the function when the process ends in whatever way. */
   readonly onExit: (kill: () => void) => void;
 }
@@ -48,9 +51,15 @@ export async function runDemo(deps: DemoDeps, options: DemoOptions): Promise<num
     options.directory === undefined ? await mkdtemp(join(tmpdir(), 'chancery-demo-')) : resolve(options.directory);
   await mkdir(join(directory, 'logs'), { recursive: true });
   const log = createWriteStream(join(directory, 'logs', 'chancery.log'), { flags: 'a' });
-  const chronicle = createChronicle(clock, say);
   let keep = options.directory !== undefined;
   let stage: Stage | undefined;
+  const stands = (problem: Problem): boolean =>
+    stage === undefined ||
+    stage
+      .control()
+      .status()
+      .problems.some((standing) => problemText(standing) === problemText(problem));
+  const chronicle = createChronicle(clock, say, stands);
   try {
     stage = await startStage({
       ...deps,
@@ -64,7 +73,7 @@ export async function runDemo(deps: DemoDeps, options: DemoOptions): Promise<num
     say(`ready after ${((clock.now() - begun) / 1000).toFixed(1)} s with ${envoy}`);
     for (const line of placeLines(stage)) say(line);
     if (options.check) {
-      const failed = await runChecks({ stage, clock, say, signal });
+      const failed = await runChecks({ stage, clock, random: deps.random, say, signal });
       keep ||= failed > 0;
       if (failed > 0) say(`logs are kept in ${join(directory, 'logs')}`);
       return failed === 0 ? 0 : 1;
@@ -83,7 +92,9 @@ export async function runDemo(deps: DemoDeps, options: DemoOptions): Promise<num
   } finally {
     await stage?.stop();
     await new Promise<void>((done) => log.end(done));
-    if (!keep) await rm(directory, { recursive: true, force: true });
+    // A folder that is kept for its logs keeps no keys.
+    const secrets = options.directory === undefined ? secretFolders.map((folder) => join(directory, folder)) : [];
+    for (const path of keep ? secrets : [directory]) await rm(path, { recursive: true, force: true });
   }
 }
 
@@ -91,32 +102,37 @@ function placeLines({ ports, proxies, applications, directory }: Stage): readonl
   const places = applications.map(({ instance, version, port }) => `${instance} ${version} :${port}`);
   return [
     `  edge       http://127.0.0.1:${ports.edge}/          (Envoy edge-1)`,
-    `  proxies    ${proxies.map(({ node, admin }) => `${node} admin :${admin}`).join(', ')}`,
+    `  proxies    ${proxies.map(({ node, admin }) => `${node} :${admin}`).join(', ')} (Envoy admin)`,
     `  services   ${places.join(', ')}`,
     `  registry   http://127.0.0.1:${ports.registry}/          (in process, Consul's API)`,
     `  xDS        127.0.0.1:${ports.xds}`,
     `  HTTP API   http://127.0.0.1:${ports.http}/          (metrics at /metrics, health at /readyz)`,
+    `  trust      mutual TLS between all proxies; each joined with its credential in ${join(directory, credentialsFolder)}`,
     `  objects    ${join(directory, 'objects')}`,
     `  logs       ${join(directory, 'logs')}`,
   ];
 }
 
 function tryLines(stage: Stage, program: string): readonly string[] {
-  const { ports, spare, directory } = stage;
+  const { ports, spare, directory, applications } = stage;
+  const [called] = applications;
+  const server = `--server http://127.0.0.1:${ports.http} --token-file ${stage.tokenPath()}`;
   const edge = `http://127.0.0.1:${ports.edge}`;
   const registry = `http://127.0.0.1:${ports.registry}/v1/agent`;
   return [
     '',
     'try, in another terminal:',
-    `  curl ${edge}/                                   # web, which asks api through its sidecar`,
+    `  curl ${edge}/                                   # web, which asks api through its sidecar; caller: by certificate`,
     `  curl -H 'x-group: beta' ${edge}/api             # header rule: version 2`,
     `  curl '${edge}/api?v=2'                          # query rule: version 2`,
     `  for i in $(seq 20); do curl -s ${edge}/api; done    # 90 % version 1, 10 % version 2`,
+    `  curl http://127.0.0.1:${stage.inbound(called?.instance ?? '')}/                                   # plaintext to the sidecar of ${called?.instance}: refused`,
     `  curl -H 'Host: user-to-order.service.local' ${edge}/    # a Linkerd Route, as it is`,
-    `  curl -X PUT ${registry}/service/register -d '${JSON.stringify(registration(spare))}'`,
+    `  curl -X PUT ${registry}/service/register -d '${JSON.stringify(registration(spare, stage.inbound(spare.instance)))}'`,
     `  curl -X PUT ${registry}/check/fail/service:api-2      # critical: gets no more requests`,
     `  sed -i 's/weight: 90/weight: 50/; s/weight: 10/weight: 50/' ${join(directory, 'objects', editedFile)}`,
-    `  ${program} status --server http://127.0.0.1:${ports.http} --token-file ${stage.tokenPath()}`,
+    `  ${program} status ${server}`,
+    `  ${program} certs list ${server}`,
     '',
     'what changes is told here, with the time until each proxy acknowledged; Ctrl-C ends it all',
   ];

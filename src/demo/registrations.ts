@@ -5,16 +5,16 @@ import type { Client } from './request.ts';
 import type { Application } from './services.ts';
 
 export interface Registrations {
-  /** With `sidecarPort`, also the sidecar that stands before it. */
-  register(application: Application, sidecarPort?: number): Promise<void>;
+  register(application: Application, sidecarPort: number): Promise<void>;
+  /** Takes the sidecar out with it. */
   deregister(instance: string): Promise<void>;
   setHealth(instance: string, health: 'passing' | 'critical'): Promise<void>;
 }
 
 export const checkId = (instance: string): string => `service:${instance}`;
 
-/** Body of `PUT /v1/agent/service/register`. */
-export function registration(application: Application): object {
+/** Body of `PUT /v1/agent/service/register`: the instance and, at once, the sidecar that stands before it. */
+export function registration(application: Application, sidecarPort: number): object {
   const { service, instance, version, port } = application;
   return {
     Name: service,
@@ -23,6 +23,7 @@ export function registration(application: Application): object {
     Port: port,
     Meta: { version },
     Check: { CheckID: checkId(instance), TTL: '24h', Status: 'passing' },
+    Connect: { SidecarService: { Port: sidecarPort } },
   };
 }
 
@@ -32,24 +33,7 @@ export function createRegistrations(client: Client, registryPort: number): Regis
     if (status !== 200) throw new AppError('CH1611', `the registry answered ${status} to ${path}: ${text}`);
   };
   return {
-    async register(application, sidecarPort) {
-      await put('service/register', registration(application));
-      if (sidecarPort === undefined) return;
-      const { service, instance, port } = application;
-      await put('service/register', {
-        Kind: 'connect-proxy',
-        Name: `${service}-sidecar-proxy`,
-        ID: `${instance}-sidecar-proxy`,
-        Address: '127.0.0.1',
-        Port: sidecarPort,
-        Proxy: {
-          DestinationServiceName: service,
-          DestinationServiceID: instance,
-          LocalServiceAddress: '127.0.0.1',
-          LocalServicePort: port,
-        },
-      });
-    },
+    register: (application, sidecarPort) => put('service/register', registration(application, sidecarPort)),
     deregister: (instance) => put(`service/deregister/${instance}`),
     setHealth: (instance, health) => put(`check/${health === 'passing' ? 'pass' : 'fail'}/${checkId(instance)}`),
   };

@@ -13,16 +13,19 @@ export interface Answer {
     readonly instance?: string;
     readonly api?: Answer['json'] & { readonly status?: number };
     readonly proxied?: boolean;
+    readonly caller?: string;
   };
 }
 
 export interface Client {
   get(port: number, path: string, headers?: Readonly<Record<string, string>>): Promise<Answer>;
   put(port: number, path: string, body: unknown): Promise<Answer>;
+  post(port: number, path: string, body: unknown, headers: Readonly<Record<string, string>>): Promise<Answer>;
   close(): void;
 }
 
 const deadlineMs = 5_000;
+const json = { 'content-type': 'application/json' } as const;
 
 function parsed(body: string): Answer['json'] {
   try {
@@ -62,8 +65,9 @@ export function createClient(): Client {
     });
   return {
     get: (port, path, headers = {}) => send({ port, path, method: 'GET', headers }),
-    put: (port, path, body) =>
-      send({ port, path, method: 'PUT', headers: { 'content-type': 'application/json' }, body: JSON.stringify(body) }),
+    put: (port, path, body) => send({ port, path, method: 'PUT', headers: json, body: JSON.stringify(body) }),
+    post: (port, path, body, headers) =>
+      send({ port, path, method: 'POST', headers: { ...json, ...headers }, body: JSON.stringify(body) }),
     close: () => agent.destroy(),
   };
 }

@@ -1,5 +1,5 @@
-// The sample applications: small HTTP servers in this process that say who they are. `web` also asks `api`, through its
-// sidecar's local port. They know nothing of Chancery. Invariant: an answer names service, version and instance.
+// The sample applications: small HTTP servers in this process that say who they are, and whose certificate their sidecar
+// saw. `web` also asks `api`, through its sidecar's local port. They know nothing of Chancery. Invariant: an answer names service, version and instance.
 import { createServer, type IncomingMessage, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import type { Client } from './request.ts';
@@ -17,6 +17,11 @@ export interface Application extends ApplicationOptions {
   close(): Promise<void>;
 }
 
+/** The caller's name in `x-forwarded-client-cert`, which a sidecar writes anew; undefined without a certificate. */
+function callerOf({ headers }: IncomingMessage): string | undefined {
+  return /(?:^|;)URI=([^;,"]+)/.exec(String(headers['x-forwarded-client-cert'] ?? ''))?.[1];
+}
+
 export async function startApplication(client: Client, options: ApplicationOptions): Promise<Application> {
   const { service, version, instance, apiPort } = options;
   const answer = async (request: IncomingMessage): Promise<object> => {
@@ -26,6 +31,7 @@ export async function startApplication(client: Client, options: ApplicationOptio
       instance,
       path: request.url,
       proxied: request.headers['x-request-id'] !== undefined,
+      caller: callerOf(request),
     };
     if (apiPort === undefined) return self;
     const { status, json } = await client.get(apiPort, '/', { host: 'api' });

@@ -10,6 +10,7 @@ import { AppError } from '../util/errors.ts';
 import { silentLogger } from '../util/log.ts';
 import type { Random } from '../util/random.ts';
 import { createChildren } from './children.ts';
+import { type Credentials, type CredentialsDeps, createCredentials } from './credentials.ts';
 import { editedFile, gatewayText, routesText, seedText } from './demo-objects.ts';
 import { awaitSettled, type ProxyPlace, type SidecarPlan, startFleet } from './fleet.ts';
 import { createPlaneSwitch, type PlaneSwitchDeps } from './plane-switch.ts';
@@ -21,6 +22,7 @@ import { type Application, startApplication } from './services.ts';
 export interface StageDeps extends PlaneSwitchDeps {
   readonly clock: Clock;
   readonly random: Random;
+  readonly join: CredentialsDeps['join'];
   readonly envoy: string;
   readonly directory: string;
   /** First port to try for the edge; 0: far from the usual ones, so that several demos can run. */
@@ -34,10 +36,13 @@ export interface Stage {
   readonly ports: { readonly edge: number; readonly xds: number; readonly http: number; readonly registry: number };
   readonly proxies: readonly ProxyPlace[];
   readonly applications: readonly Application[];
-  /** Runs, but is in no registry yet. */
+  /** Runs beside its sidecar, but is in no registry yet. */
   readonly spare: Application;
+  /** Port of the sidecar before each of them, by instance. */
+  inbound(instance: string): number;
   readonly client: Client;
   readonly registrations: Registrations;
+  readonly credentials: Credentials;
   control(): Control;
   tokenPath(): string;
   writeRoutes(v2Percent: number): Promise<void>;
@@ -47,6 +52,11 @@ export interface Stage {
   settled(): Promise<void>;
   stop(): Promise<void>;
 }
+
+/** What is secret, below the demo's folder: the authority with what it knows, and what nodes were given. */
+export const stateFolder = 'state';
+export const credentialsFolder = 'credentials';
+export const secretFolders = [stateFolder, credentialsFolder] as const;
 
 const farFirstPort = 11_000;
 
@@ -71,6 +81,8 @@ async function build(
   const { stack } = life;
   const objects = join(directory, 'objects');
   const logs = join(directory, 'logs');
+  const state = join(directory, stateFolder);
+  const tokenPath = join(state, 'token');
   await mkdir(objects, { recursive: true });
   await mkdir(logs, { recursive: true });
   const ports = createPorts();
@@ -104,12 +116,11 @@ async function build(
     await start('order-service', 'v1', 2),
   ];
   const sidecars: SidecarPlan[] = [];
-  for (const application of [...apis, web]) {
+  for (const application of [...apis, web, ...seeds, spare]) {
     const plan = { application, inbound: await ports.take(far + 200), outbound: await ports.take(far + 300) };
     sidecars.push(application === web ? { ...plan, upstream } : plan);
-    await registrations.register(application, plan.inbound);
+    if (application !== spare) await registrations.register(application, plan.inbound);
   }
-  for (const application of seeds) await registrations.register(application);
 
   await writeFile(join(objects, 'gateway.yaml'), gatewayText(edge));
   await writeFile(join(objects, 'seed.yaml'), seedText);
@@ -118,7 +129,8 @@ async function build(
 
   const config = configSchema.parse({
     node: 'demo',
-    state: directory,
+    state,
+    trust: {},
     xds: { port: xds },
     http: { port: http },
     registries: [{ kind: 'consul', name: 'registry', address: `http://127.0.0.1:${registry}` }],
@@ -130,6 +142,10 @@ async function build(
 
   const children = createChildren(clock, deps.onExit);
   stack.push(() => children.stop());
+  const credentials = createCredentials(
+    { client, join: deps.join },
+    { directory: join(directory, credentialsFolder), http, xds, tokenPath },
+  );
   const fleet = await startFleet({
     envoy: deps.envoy,
     directory,
@@ -139,6 +155,7 @@ async function build(
     xds,
     logs,
     sidecars,
+    credentials,
   });
   const settled = (): Promise<void> =>
     awaitSettled(clock, { status: () => plane.control().status(), fleet, logs, signal: deps.signal });
@@ -148,10 +165,12 @@ async function build(
     proxies: fleet.map(({ place }) => place),
     applications: [...apis, web, ...seeds],
     spare,
+    inbound: (instance) => sidecars.find(({ application }) => application.instance === instance)?.inbound ?? 0,
     client,
     registrations,
+    credentials,
     control: plane.control,
-    tokenPath: () => join(directory, 'token'),
+    tokenPath: () => tokenPath,
     writeRoutes,
     stopPlane: plane.stop,
     startPlane: plane.start,

@@ -1,12 +1,19 @@
 // What the demo tells of control's events, and when.
 import { describe, expect, it } from 'vitest';
 import { createChronicle } from '../../../src/demo/chronicle.ts';
+import { createProblem, type Problem } from '../../../src/model/problem.ts';
 import { createFakeClock } from '../../support/fake-clock.ts';
 
 function fixture() {
   const clock = createFakeClock();
   const lines: string[] = [];
-  return { clock, lines, chronicle: createChronicle(clock, (line) => lines.push(line)) };
+  const standing: Problem[] = [];
+  const chronicle = createChronicle(
+    clock,
+    (line) => lines.push(line),
+    (problem) => standing.includes(problem),
+  );
+  return { clock, lines, standing, chronicle };
 }
 
 describe('createChronicle', () => {
@@ -28,6 +35,22 @@ describe('createChronicle', () => {
     expect(lines).toEqual(['change 7: api: +1 instance; Route demo changed']);
     clock.advance(150);
     expect(lines.slice(1)).toEqual(['  7 acknowledged by edge-1 3.0 ms, web-1 5.3 ms']);
+  });
+
+  it('tells problems that still stand when it is quiet', () => {
+    const { chronicle, lines, clock, standing } = fixture();
+    const at = { source: 'objects', file: '', line: 0, column: 0, object: 'Service default/api' };
+    const [passing, lasting] = ['passing', 'lasting'].map((text) => createProblem('CH1236', at, text)) as [
+      Problem,
+      Problem,
+    ];
+    chronicle.begin();
+    for (const problem of [passing, lasting]) chronicle.take({ kind: 'problem', problem });
+    standing.push(lasting);
+    clock.advance(150);
+    expect(lines).toEqual([expect.stringMatching(/^ {2}error \[CH1236\] Service default\/api: lasting/)]);
+    clock.advance(1_000);
+    expect(lines).toHaveLength(1);
   });
 
   it('is silent once it ended', () => {

@@ -14,13 +14,14 @@ function fixture(status = 200) {
       calls.push([path, body]);
       return answer;
     },
+    post: async () => answer,
     close: () => {},
   };
   return { calls, registrations: createRegistrations(client, 8500) };
 }
 
 describe('createRegistrations', () => {
-  it('registers an instance, and the sidecar before it', async () => {
+  it('registers an instance and the sidecar before it at once', async () => {
     const { calls, registrations } = fixture();
     await registrations.register(api, 5000);
     expect(calls).toEqual([
@@ -33,22 +34,7 @@ describe('createRegistrations', () => {
           Port: 4000,
           Meta: { version: 'v2' },
           Check: { CheckID: 'service:api-3', TTL: '24h', Status: 'passing' },
-        },
-      ],
-      [
-        '/v1/agent/service/register',
-        {
-          Kind: 'connect-proxy',
-          Name: 'api-sidecar-proxy',
-          ID: 'api-3-sidecar-proxy',
-          Address: '127.0.0.1',
-          Port: 5000,
-          Proxy: {
-            DestinationServiceName: 'api',
-            DestinationServiceID: 'api-3',
-            LocalServiceAddress: '127.0.0.1',
-            LocalServicePort: 4000,
-          },
+          Connect: { SidecarService: { Port: 5000 } },
         },
       ],
     ]);
@@ -67,7 +53,7 @@ describe('createRegistrations', () => {
   });
 
   it('fails when the registry does', async () => {
-    await expect(fixture(500).registrations.register(api)).rejects.toMatchObject({
+    await expect(fixture(500).registrations.register(api, 5000)).rejects.toMatchObject({
       code: 'CH1611',
       message: expect.stringContaining('no leader'),
     });

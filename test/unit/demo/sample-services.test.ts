@@ -28,6 +28,15 @@ describe('applications', () => {
     expect((await client.get(port, '/', { 'x-request-id': '1' })).json.proxied).toBe(true);
   });
 
+  it('say whose certificate their sidecar saw', async () => {
+    const { port } = await start({ service: 'api', version: 'v1', instance: 'api-1' });
+    const id = 'spiffe://service.local/svc/web';
+    const seen = `By=spiffe://service.local/svc/api;Hash=00;Subject="";URI=${id}`;
+    expect((await client.get(port, '/', { 'x-forwarded-client-cert': seen })).json.caller).toBe(id);
+    const nameless = 'By=spiffe://service.local/svc/api;Hash=00';
+    expect((await client.get(port, '/', { 'x-forwarded-client-cert': nameless })).json).not.toHaveProperty('caller');
+  });
+
   it('ask api where they are told to', async () => {
     const api = await start({ service: 'api', version: 'v1', instance: 'api-1' });
     const web = await start({ service: 'web', version: 'v1', instance: 'web-1', apiPort: api.port });
