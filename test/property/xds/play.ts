@@ -182,16 +182,17 @@ function playOn(options: PlayOptions, commands: readonly Command[], trace: (line
     }
     if (kind === 1) {
       const served = connection.serve();
-      // A set under a wildcard is known by its version as soon as it is asked for, unless what differs could not be sent;
-      // named clusters are known when they were answered.
-      if (options.legacyWildcard && !blocked && connection.asked(typeUrls.cluster)) unknown.delete(typeUrls.cluster);
+      // A set under a wildcard is known by its version as soon as it is asked for, unless what differs could not be sent, or
+      // will be refused; named clusters are known when they were answered.
+      if (options.legacyWildcard && !blocked && !isPoisoned() && connection.asked(typeUrls.cluster))
+        unknown.delete(typeUrls.cluster);
       return served;
     }
     if (kind === 2) {
       const message = connection.receive();
       if (message === undefined) return false;
       client.receive(message);
-      unknown.delete(message.type);
+      if (!isPoisoned()) unknown.delete(message.type);
       for (const type of client.reopened()) connection.restart(type);
       if (client.prompt === true) askNow();
       judge();
@@ -253,7 +254,7 @@ function playOn(options: PlayOptions, commands: readonly Command[], trace: (line
         for (const timer of connection.timers()) connection.fire(timer);
         rest();
       }
-    const poisoned = resources.some((item) => bodyOf(item).content === bad);
+    const poisoned = isPoisoned();
     for (let round = 0; round < 4 && poisoned && connection.timers().join() === 'break'; round++) {
       // What a rejected branch still needs is kept without limit: the end of the limit must change nothing for it.
       connection.fire('break');
@@ -264,7 +265,7 @@ function playOn(options: PlayOptions, commands: readonly Command[], trace: (line
     compare();
     awaited = [];
     // What was lost while something is refused may stay lost until it is mended.
-    if (!resources.some((item) => bodyOf(item).content === bad)) lossAllowed = false;
+    if (!isPoisoned()) lossAllowed = false;
     judge(true);
   }
 
@@ -272,7 +273,7 @@ function playOn(options: PlayOptions, commands: readonly Command[], trace: (line
   function compare(): void {
     const wanted = options.expected(resources);
     const held = client.held();
-    const poisoned = resources.some((item) => bodyOf(item).content === bad);
+    const poisoned = isPoisoned();
     for (const [key, version] of wanted) {
       if (held.get(key) === version || mayStray(key)) continue;
       if (poisoned && mayLag(key)) continue;
@@ -298,6 +299,10 @@ function playOn(options: PlayOptions, commands: readonly Command[], trace: (line
     if (bodyOf(itself).content === bad) return true;
     return !(short === 'CDS' && itself.deps.every(({ type, name }) => !isBad(`${type} ${name}`)));
   }
+  function isPoisoned(): boolean {
+    return resources.some((item) => bodyOf(item).content === bad);
+  }
+
   function isBad(key: string): boolean {
     const found = resources.find((item) => `${item.type} ${item.name}` === key);
     return found !== undefined && bodyOf(found).content === bad;
