@@ -59,6 +59,10 @@ export async function runDemo(deps: DemoDeps, options: DemoOptions): Promise<num
       .control()
       .status()
       .problems.some((standing) => problemText(standing) === problemText(problem));
+  // A connection may end, and be told of, after all else has.
+  const writeLog = (line: string): void => {
+    if (!log.writableEnded) log.write(line);
+  };
   const chronicle = createChronicle(clock, say, stands);
   try {
     stage = await startStage({
@@ -66,7 +70,7 @@ export async function runDemo(deps: DemoDeps, options: DemoOptions): Promise<num
       envoy,
       directory,
       firstPort: options.check ? 0 : 10_000,
-      startPlane: (config, inner) => deps.startPlane(config, { signal: inner, log: (line) => log.write(line) }),
+      startPlane: (config, inner) => deps.startPlane(config, { signal: inner, log: writeLog }),
       onEvent: (event) => chronicle.take(event),
     });
     await stage.settled();
@@ -74,8 +78,9 @@ export async function runDemo(deps: DemoDeps, options: DemoOptions): Promise<num
     for (const line of placeLines(stage)) say(line);
     if (options.check) {
       const failed = await runChecks({ stage, clock, random: deps.random, say, signal });
-      keep ||= failed > 0;
-      if (failed > 0) say(`logs are kept in ${join(directory, 'logs')}`);
+      const unexpected = failed > 0 && !signal.aborted;
+      keep ||= unexpected;
+      if (unexpected) say(`logs are kept in ${join(directory, 'logs')}`);
       return failed === 0 ? 0 : 1;
     }
     for (const line of tryLines(stage, deps.program)) say(line);
