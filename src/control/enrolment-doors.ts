@@ -56,7 +56,9 @@ export function createEnrolmentDoors(deps: EnrolmentDoorsDeps, limits: FailureLi
     code: 'CH1851' | 'CH1855',
     enrol: () => Promise<Enrolled | Unknown | DoorAnswer>,
   ): Promise<DoorAnswer> {
-    if (failures.blocked(address)) return problem(429, 'CH1858', 'too many failed attempts from this address');
+    // Whoever renews is not kept from it by others at its address: who it is has a limit of its own.
+    if (code === 'CH1851' && failures.blocked(address))
+      return problem(429, 'CH1858', 'too many failed attempts from this address');
     let outcome: Enrolled | Unknown | DoorAnswer;
     try {
       outcome = await enrol();

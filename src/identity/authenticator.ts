@@ -26,6 +26,8 @@ export function createAuthenticator(deps: AuthenticatorDeps, limits: FailureLimi
   const { revocations, clock, log } = deps;
   const certificates = deps.verifiers.find(({ kind }) => kind === 'certificate');
   const tokens = deps.verifiers.filter((verifier) => verifier !== certificates);
+  /** Those that ask nobody, and cost less than a handshake. */
+  const quick = tokens.filter(({ kind }) => kind !== 'consul');
   const failures = createFailureLimit(clock, limits);
   const audit = limitLog(log, clock, { burst: 200, perSecond: 50 });
   const decisions = deps.metrics.counter(
@@ -43,7 +45,7 @@ export function createAuthenticator(deps: AuthenticatorDeps, limits: FailureLimi
     return undefined;
   }
 
-  async function decide(credentials: Credentials): Promise<Caller> {
+  async function decide(credentials: Credentials, asked: readonly Verifier[]): Promise<Caller> {
     const { tls, certificate, authorization, consulToken } = credentials;
     const secrets = authorization.length + consulToken.length;
     if (!tls) {
@@ -58,7 +60,7 @@ export function createAuthenticator(deps: AuthenticatorDeps, limits: FailureLimi
     if (secrets > 1) return refuse('ambiguous');
     const shown = certificates === undefined ? undefined : await certificates.verify(credentials);
     if (secrets === 0) return shown ?? refuse(certificate === undefined ? 'missing' : 'malformed');
-    const caller = (await ask(tokens, credentials)) ?? refuse('malformed');
+    const caller = (await ask(asked, credentials)) ?? refuse('malformed');
     // A certificate of another authority may be asked of everybody who connects; one that names a node names this one.
     if (isPrincipal(caller) && shown !== undefined && isPrincipal(shown)) return both(caller, shown);
     return caller;
@@ -77,10 +79,9 @@ export function createAuthenticator(deps: AuthenticatorDeps, limits: FailureLimi
     return revoked ? 'revoked' : undefined;
   }
 
-  async function judge(credentials: Credentials): Promise<Caller> {
-    if (failures.blocked(credentials.address)) return refuse('rate-limited');
+  async function judge(credentials: Credentials, asked: readonly Verifier[]): Promise<Caller> {
     try {
-      const caller = await decide(credentials);
+      const caller = await decide(credentials, asked);
       if (!isPrincipal(caller)) return caller;
       const revoked = isRevoked(caller);
       if (revoked !== undefined) return refuse(revoked);
@@ -93,9 +94,19 @@ export function createAuthenticator(deps: AuthenticatorDeps, limits: FailureLimi
     }
   }
 
+  /**
+   * An address may be that of many, behind one that translates: what fails there must not shut out whoever has a credential
+   * that is looked at here and now.
+   */
+  async function limited(credentials: Credentials): Promise<Caller> {
+    if (!failures.blocked(credentials.address)) return judge(credentials, tokens);
+    const caller = await judge(credentials, quick);
+    return isPrincipal(caller) ? caller : refuse('rate-limited');
+  }
+
   return {
     async authenticate(credentials) {
-      const caller = await judge(credentials);
+      const caller = await limited(credentials);
       const { address } = credentials;
       if (isPrincipal(caller)) {
         const { kind, id } = caller.credential;

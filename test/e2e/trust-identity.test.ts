@@ -291,6 +291,23 @@ describe('whoever tries again and again', () => {
   }, 60_000);
   afterAll(() => rig?.[Symbol.asyncDispose]());
 
+  it('T9: shuts out nobody at its address whose credential is good', async () => {
+    const own = node('web-1', { service: 'web' });
+    const stranger = await rig.token({ services: ['web'] });
+    await rig.revoke('token', tokenId(stranger));
+    const token = await rig.token({ services: ['web'] });
+    const failed = async (): Promise<number> =>
+      (await rig.post('/v3/discovery:clusters', { node: own }, { token: stranger })).status;
+    let last = 0;
+    // Sixty at once, and five more each second, are each told what they are.
+    for (let count = 0; count < 400 && last !== 503; count++) last = await failed();
+    expect(last).toBe(503);
+    await using client = await rig.open({ token, node: own });
+    client.send({ type_url: CDS });
+    expect((await client.next()).type).toBe(CDS);
+    expect((await rig.post('/api/v1/trust/renew', {}, { token })).status).toBe(200);
+  });
+
   it('T4: uses a join token once, if twenty try at the same time', async () => {
     const token = await rig.joinToken({ services: ['web'] });
     const join = (): Promise<number> => rig.post('/api/v1/trust/join', { token }).then(({ status: code }) => code);

@@ -248,6 +248,10 @@ describe('the doors', () => {
     expect((await doors.join(text({ token: canary }), address)).status).toBe(429);
     expect(grants.has(canary)).toBe(true);
     expect((await doors.join(text({ token: canary }), '10.0.0.8')).status).toBe(200);
+    // T9: whoever has a credential renews it, whatever others at its address do.
+    const known = fixture({ caller: principalOf() });
+    for (let count = 0; count < 100; count++) await known.doors.join(text({ token: 'guess' }), credentials.address);
+    expect((await known.doors.renew('', credentials)).status).toBe(200);
     clock.advance(60_000);
     expect((await doors.join(text({ token: 'guess' }), address)).status).toBe(401);
   });

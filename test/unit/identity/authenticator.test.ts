@@ -304,15 +304,42 @@ describe('fails closed', () => {
 });
 
 describe('failures of one address', () => {
+  const from = (address: string, text: string) => rig.authenticator.authenticate({ ...bearer(text), address });
+
   it('close the door for a while, to that address only', async () => {
-    const from = (address: string, text: string) => rig.authenticator.authenticate({ ...bearer(text), address });
     for (let n = 0; n < 60; n++) expect(outcome(await from('192.0.2.9', 'x'))).toBe('malformed');
-    const closed = await from('192.0.2.9', token());
+    const closed = await from('192.0.2.9', 'x');
     expect(closed).toMatchObject({ cause: 'rate-limited', refused: 'unavailable' });
-    expect(outcome(await from('::ffff:192.0.2.9', token()))).toBe('rate-limited');
-    expect(outcome(await from('192.0.2.10', token()))).toBe('accepted');
+    expect(outcome(await from('::ffff:192.0.2.9', token({ exp: seconds() - 1 })))).toBe('rate-limited');
+    expect(outcome(await from('192.0.2.10', 'x'))).toBe('malformed');
     rig.clock.advance(1000);
-    expect(outcome(await from('192.0.2.9', token()))).toBe('accepted');
+    expect(outcome(await from('192.0.2.9', 'x'))).toBe('malformed');
+  });
+
+  it('T9: shut out nobody there whose credential is good, as long as nobody else is to be asked about it', async () => {
+    const accepted = principal(await rig.tokens.verify(bearer(token())));
+    let asked = 0;
+    const verifiers: readonly Verifier[] = [
+      rig.tokens,
+      {
+        kind: 'consul',
+        verify({ consulToken }) {
+          if (consulToken.length === 0) return undefined;
+          asked++;
+          return { ...accepted, credential: { kind: 'consul', id: 'accessor' } };
+        },
+      },
+    ];
+    const { clock, log, metrics, revocations } = rig;
+    const { authenticate } = createAuthenticator({ verifiers, revocations, clock, log, metrics });
+    const address = '192.0.2.9';
+    for (let n = 0; n < 100; n++) await authenticate({ ...bearer('x'), address });
+    expect(outcome(await authenticate({ ...bearer(token()), address }))).toBe('accepted');
+    const consul = credentials({ consulToken: ['secret'] });
+    expect(outcome(await authenticate({ ...consul, address }))).toBe('rate-limited');
+    expect(asked).toBe(0);
+    expect(outcome(await authenticate({ ...consul, address: '192.0.2.10' }))).toBe('accepted');
+    expect(asked).toBe(1);
   });
 });
 
