@@ -2,9 +2,15 @@
 // Invariant: pure; no host is given to two groups: the longest pattern that covers it wins, as in Envoy.
 import type { HostGroup, HostGroups } from './host-groups.ts';
 
-function covers(pattern: string, host: string): boolean {
+/** Whether every name that `host` stands for is one of `pattern`. */
+export function covers(pattern: string, host: string): boolean {
   if (pattern === '*' || pattern === host) return true;
   return pattern.startsWith('*.') && host.endsWith(pattern.slice(1)) && host.length >= pattern.length;
+}
+
+/** Whether a host is for whom has `hosts` (empty: all), and not for who has `taken`: the narrower pattern decides. */
+export function isOwn(host: string, hosts: readonly string[], taken: readonly string[]): boolean {
+  return taken.every((other) => !covers(other, host) || hosts.some((own) => covers(own, host) && covers(other, own)));
 }
 
 /** The hosts of each group under a listener; a group whose hosts are all admitted keeps its own array. */

@@ -19,6 +19,16 @@ const notSent: LocalReplyConfigJson = {
   ],
 };
 
+/** What one connection of somebody unknown may take of memory and time. Source: Envoy's page on edge proxies. */
+const strangers = {
+  http2ProtocolOptions: {
+    maxConcurrentStreams: 100,
+    initialStreamWindowSize: 65_536,
+    initialConnectionWindowSize: 1_048_576,
+  },
+  requestHeadersTimeout: '30s',
+} satisfies HttpConnectionManagerJson;
+
 const typeName = 'envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager';
 
 export interface HttpOptions {
@@ -28,6 +38,8 @@ export interface HttpOptions {
   readonly listener: string;
   /** An edge meets clients nobody vouches for; a sidecar meets its own application or another sidecar. */
   readonly edge: boolean;
+  /** Clients speak TLS, and HTTP/2 if they like. */
+  readonly tls?: boolean;
   /** Before the local application. */
   readonly inbound: boolean;
   /** Callers show a certificate: its name is handed on in x-forwarded-client-cert. */
@@ -53,6 +65,7 @@ export function httpConnectionManager(options: HttpOptions): FilterJson {
     // At the edge the peer is the client and its X-Forwarded-For is not believed; behind it, what the edge wrote is kept.
     useRemoteAddress: options.edge,
     ...(options.edge ? {} : { skipXffAppend: true }),
+    ...(options.tls === true ? strangers : {}),
     ...(options.inbound ? { localReplyConfig: notSent } : {}),
     // Nobody may write this header but who saw the certificate: it is removed from every request, and made anew here.
     ...(options.peerNames === true

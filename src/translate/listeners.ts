@@ -1,6 +1,6 @@
 // Listeners of both roles. It must not know routes but by the name of their configuration.
 // Invariant: a listener's bytes depend on its binding and mesh-wide settings only, so nothing but those makes Envoy drain it.
-import type { FilterJson } from '../gen/envoy/config/listener/v3/listener_components_pb.js';
+import type { FilterJson, ListenerFilterJson } from '../gen/envoy/config/listener/v3/listener_components_pb.js';
 import type { ListenerJson } from '../gen/envoy/config/listener/v3/listener_pb.js';
 import type { TcpProxyJson } from '../gen/envoy/extensions/filters/network/tcp_proxy/v3/tcp_proxy_pb.js';
 import { clusterName } from './cluster-names.ts';
@@ -20,6 +20,14 @@ function listener(name: string, { address, port }: Binding, filters: FilterJson[
     statPrefix: name.replaceAll(/[^\w-]/g, '_'),
   };
 }
+
+/** Looks at the first bytes for the server name and the protocols of a TLS client. */
+export const tlsInspectorFilter: ListenerFilterJson = {
+  name: 'envoy.filters.listener.tls_inspector',
+  typedConfig: {
+    '@type': 'type.googleapis.com/envoy.extensions.filters.listener.tls_inspector.v3.TlsInspector',
+  },
+};
 
 export interface HttpListener extends Binding {
   readonly name: string;
@@ -51,20 +59,20 @@ export interface TcpListener extends Binding {
 
 /** Bytes to the shares' clusters by weight, decided per connection. */
 export function tcpListener(options: TcpListener): ListenerJson {
-  const clusters = options.shares.map(({ service, subset, weight }) => ({
-    name: clusterName(service, subset),
-    weight,
-  }));
-  const [only] = clusters;
   return {
-    ...listener(options.name, options, [
-      tcpProxy(
-        options,
-        clusters.length === 1 && only !== undefined ? { cluster: only.name } : { weightedClusters: { clusters } },
-      ),
-    ]),
+    ...listener(options.name, options, [sharesProxy(options, options.shares)]),
     trafficDirection: options.direction,
   };
+}
+
+/** The same as a filter. */
+export function sharesProxy(options: Pick<TcpListener, 'name' | 'accessLog'>, shares: readonly Share[]): FilterJson {
+  const clusters = shares.map(({ service, subset, weight }) => ({ name: clusterName(service, subset), weight }));
+  const [only] = clusters;
+  return tcpProxy(
+    options,
+    clusters.length === 1 && only !== undefined ? { cluster: only.name } : { weightedClusters: { clusters } },
+  );
 }
 
 export function tcpProxy(

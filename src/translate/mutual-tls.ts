@@ -37,8 +37,9 @@ export const secretRefs: readonly ResourceRef[] = [
   { type: typeUrls.secret, name: rootsSecret },
 ];
 
+/** Whether control puts the secret beside the resources of a view. */
 export function isMeshSecret({ type, name }: ResourceRef): boolean {
-  return type === typeUrls.secret && (name === identitySecret || name === rootsSecret);
+  return type === typeUrls.secret && (name === identitySecret || name === rootsSecret || name.startsWith('edge/'));
 }
 
 /**

@@ -1,41 +1,21 @@
 // Which listeners a proxy has, and what each leads to. It must not encode anything.
 // Invariant: total; two listeners on one address and port are never both in the result, the later one is told.
 import { isIP } from 'node:net';
-import type { ListenerJson } from '../gen/envoy/config/listener/v3/listener_pb.js';
 import { defaultGatewayListener, type Gateway, type GatewayListener } from '../model/gateway.ts';
-import type { ServiceId } from '../model/names.ts';
 import { createProblem, type Problem } from '../model/problem.ts';
 import type { Provenance } from '../model/provenance.ts';
 import type { Service } from '../model/service.ts';
 import type { World } from '../model/world.ts';
 import { portClashes } from '../resources/check.ts';
 import type { ConnectionAccess } from './authorization/authorization.ts';
+import { edgeListener, isEdgeTls, redirectHost } from './edge-listeners.ts';
 import { inboundListener, inboundName } from './inbound.ts';
 import { httpListener, tcpListener } from './listeners.ts';
 import { reachOf } from './mutual-tls.ts';
 import { provenanceOf } from './origin.ts';
-import type { EnvoyProfile, InboundBinding } from './profile.ts';
-import type { Share } from './route-action.ts';
+import type { PlannedListener } from './planned-listener.ts';
+import type { EnvoyProfile } from './profile.ts';
 import { tcpRoutesOf, tcpShares } from './upstream-groups.ts';
-
-/** What a listener's route configuration is made of; its name is that of the listener. */
-export type Routing =
-  | { readonly kind: 'hosts'; readonly hosts: readonly string[] }
-  | { readonly kind: 'service'; readonly service: ServiceId }
-  | { readonly kind: 'inbound'; readonly binding: InboundBinding }
-  | { readonly kind: 'none' };
-
-export interface PlannedListener {
-  readonly name: string;
-  readonly address: string;
-  readonly port: number;
-  readonly json: ListenerJson;
-  readonly routing: Routing;
-  readonly clusters: readonly Share[];
-  /** Its connections are in mutual TLS, or may be. */
-  readonly mutualTls?: boolean;
-  readonly provenance: readonly Provenance[];
-}
 
 export interface ListenerPlan {
   readonly listeners: readonly PlannedListener[];
@@ -46,12 +26,11 @@ function own(object: string): Provenance {
   return { source: '', file: '', line: 0, column: 0, object };
 }
 
-/** Undefined: of a protocol that is not served. */
 function gatewayListener(
   world: World,
   { key, gateway }: { readonly key: string; readonly gateway: Gateway | undefined },
   listener: GatewayListener,
-): PlannedListener | Problem | undefined {
+): PlannedListener | Problem {
   const { address, port } = listener;
   const at = listener.provenance ?? gateway?.provenance;
   const name = `gateway/${listener.name}`;
@@ -61,11 +40,12 @@ function gatewayListener(
     return {
       ...base,
       json: httpListener({ ...base, routes: name, edge: true, accessLog: world.mesh.accessLog, direction: 'OUTBOUND' }),
-      routing: { kind: 'hosts', hosts: listener.hosts },
+      routing:
+        listener.httpsRedirect === true && gateway !== undefined
+          ? { kind: 'fixed', json: redirectHost(gateway, listener) }
+          : { kind: 'hosts', hosts: listener.hosts },
       clusters: [],
     };
-  // The model has said already that it is not served yet.
-  if (listener.protocol !== 'tcp') return undefined;
   // Without TLS there is no name to choose by: a TCP listener takes the Routes written for its gateway.
   const routes = world.routes.filter(
     (route) =>
@@ -87,9 +67,18 @@ function gatewayListeners(world: World, name: string): (PlannedListener | Proble
   const gateway = world.gateways.get(name);
   if (gateway === undefined && world.gateways.size > 0)
     return [createProblem('CH1206', own(`Gateway ${name}`), `a proxy asks for the listeners of gateway "${name}"`)];
-  return (gateway?.listeners ?? [defaultGatewayListener]).flatMap(
-    (listener) => gatewayListener(world, { key: name, gateway }, listener) ?? [],
-  );
+  const listeners = gateway?.listeners ?? [defaultGatewayListener];
+  return listeners.flatMap((listener) => {
+    if (gateway === undefined || !isEdgeTls(listener))
+      return [gatewayListener(world, { key: name, gateway }, listener)];
+    // One socket for all of them, where the first of them stands.
+    const together = listeners.filter(
+      (other) => isEdgeTls(other) && other.address === listener.address && other.port === listener.port,
+    );
+    if (together[0] !== listener) return [];
+    const { planned, problems } = edgeListener({ world, key: name, gateway }, together);
+    return [...(planned === undefined ? [] : [planned]), ...problems];
+  });
 }
 
 function upstreamListener(

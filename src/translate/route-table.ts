@@ -9,7 +9,7 @@ import type { Resource } from '../resources/resource.ts';
 import { encodeRouteConfiguration, virtualHostField } from '../resources/route-configuration.ts';
 import { typeUrls } from '../resources/type-urls.ts';
 import type { HostGroup, HostGroups } from './host-groups.ts';
-import { admittedHosts } from './host-match.ts';
+import { admittedHosts, isOwn } from './host-match.ts';
 import { countRun, createKeyedMemo, type Ran } from './memo.ts';
 import { unsentHeader } from './retry.ts';
 import { type ViewFilter, type VirtualHostParts, virtualHost } from './virtual-hosts.ts';
@@ -27,9 +27,19 @@ interface Chunk {
   readonly problems: readonly Problem[];
 }
 
+/** What a listener, or one of several chains of a listener, answers for. */
+export interface Admitted {
+  /** Empty: all. */
+  readonly hosts: readonly string[];
+  /** Hosts of other chains: not this one's, where they are the narrower ones. */
+  readonly taken?: readonly string[];
+  /** What answers here for hosts that are not its own. */
+  readonly rest?: VirtualHostJson | undefined;
+}
+
 export interface RouteTable {
-  /** All groups as one configuration; `hosts`: those a listener admits, empty for all. */
-  configuration(name: string, groups: HostGroups, filter: ViewFilter, hosts: readonly string[]): RouteConfiguration;
+  /** All groups as one configuration. */
+  configuration(name: string, groups: HostGroups, filter: ViewFilter, admitted: Admitted): RouteConfiguration;
   /** One group under every host. */
   single(name: string, group: HostGroup, filter: ViewFilter): RouteConfiguration;
   /** One virtual host made elsewhere. */
@@ -125,11 +135,15 @@ export function createRouteTable(encoder: Encoder, ran: Ran, shape: RouteShape =
     });
   }
 
+  function fixedChunk(json: VirtualHostJson, clusters: readonly string[]): Chunk {
+    return fixedHosts.get(JSON.stringify(json), [], () => encode({ json, origins: [], clusters, problems: [] }, []));
+  }
+
   return {
-    configuration(name, groups, filter, hosts) {
+    configuration(name, groups, filter, { hosts, taken = [], rest }) {
       const limited = groups.limited ? filter.gateway : '';
       const caller = filter.caller !== undefined && groups.callers.has(filter.caller) ? filter.caller : '';
-      const key = [limited, caller, ...hosts].join(' ');
+      const key = [limited, caller, ...hosts, '', ...taken].join(' ');
       let known = whole.get(groups);
       if (known === undefined) {
         known = new Map();
@@ -138,9 +152,11 @@ export function createRouteTable(encoder: Encoder, ran: Ran, shape: RouteShape =
       const full = `${name} ${key}`;
       let made = known.get(full);
       if (made === undefined) {
-        const parts = [...admittedHosts(groups, hosts)].flatMap(
-          ([group, domains]) => chunk(group, domains, filter) ?? [],
-        );
+        const parts = [...admittedHosts(groups, hosts)].flatMap(([group, domains]) => {
+          const own = taken.length === 0 ? domains : domains.filter((domain) => isOwn(domain, hosts, taken));
+          return own.length === 0 ? [] : (chunk(group, own.length === domains.length ? domains : own, filter) ?? []);
+        });
+        if (rest !== undefined) parts.push(fixedChunk(rest, []));
         made = assemble(name, key, parts);
         known.set(full, made);
       }
@@ -152,9 +168,7 @@ export function createRouteTable(encoder: Encoder, ran: Ran, shape: RouteShape =
       return assemble(name, `${filter.gateway} ${caller}`, part === undefined ? [] : [part]);
     },
     fixed(name, json, clusters) {
-      const key = JSON.stringify(json);
-      const part = fixedHosts.get(key, [], () => encode({ json, origins: [], clusters, problems: [] }, []));
-      return assemble(name, key, [part]);
+      return assemble(name, JSON.stringify(json), [fixedChunk(json, clusters)]);
     },
     sweep() {
       assembled.sweep();

@@ -12,13 +12,15 @@ import { type Access, createAccessTable } from './authorization/table.ts';
 import { clusterName } from './cluster-names.ts';
 import { type ClusterTable, createClusterTable, emptyCluster } from './cluster-table.ts';
 import type { Translator, ViewContent } from './contract.ts';
+import { misdirected } from './edge-listeners.ts';
 import { createEndpointTable, type EndpointTable } from './endpoint-table.ts';
 import { type HostGroups, hostGroups } from './host-groups.ts';
 import { inboundCluster, inboundName, inboundVirtualHost } from './inbound.ts';
 import { countRun, createKeyedMemo, sameItems } from './memo.ts';
 import { isMeshSecret, secretRefs } from './mutual-tls.ts';
+import type { PlannedListener } from './planned-listener.ts';
 import type { EnvoyProfile, ProxyProfile } from './profile.ts';
-import { type PlannedListener, planListeners } from './proxy-listeners.ts';
+import { planListeners } from './proxy-listeners.ts';
 import { createProxylessViews } from './proxyless/view.ts';
 import { createRouteTable, type RouteConfiguration } from './route-table.ts';
 import { createUpstreamGroups } from './upstream-groups.ts';
@@ -89,22 +91,33 @@ export function createTranslator({ protos }: { readonly protos: Protos }): Trans
     { groups, access }: Shared & Accessible,
     planned: PlannedListener,
     filter: ViewFilter,
-  ): RouteConfiguration | undefined {
+  ): readonly RouteConfiguration[] {
     const { routing, name } = planned;
     switch (routing.kind) {
       case 'hosts':
-        return routeTable.configuration(name, groups, filter, routing.hosts);
+        return [routeTable.configuration(name, groups, filter, { hosts: routing.hosts })];
+      case 'chains':
+        return routing.chains.map((chain) =>
+          routeTable.configuration(chain.name, groups, filter, {
+            hosts: chain.hosts,
+            taken: chain.taken,
+            rest: misdirected(chain),
+          }),
+        );
+      case 'fixed':
+        return [routeTable.fixed(name, routing.json, [])];
       case 'service': {
         const service = world.services.get(routing.service);
-        if (service !== undefined) return routeTable.single(name, upstreamGroup(world, service, groups.owners), filter);
+        if (service !== undefined)
+          return [routeTable.single(name, upstreamGroup(world, service, groups.owners), filter)];
         const cluster = clusterName(routing.service);
         const json = { name, domains: ['*'], routes: [{ name: cluster, match: { prefix: '/' }, route: { cluster } }] };
-        return routeTable.fixed(name, json, [cluster]);
+        return [routeTable.fixed(name, json, [cluster])];
       }
       case 'inbound':
-        return routeTable.fixed(name, inboundVirtualHost(routing.binding, access?.requests), [name]);
+        return [routeTable.fixed(name, inboundVirtualHost(routing.binding, access?.requests), [name])];
       case 'none':
-        return undefined;
+        return [];
     }
   }
 
@@ -136,20 +149,17 @@ export function createTranslator({ protos }: { readonly protos: Protos }): Trans
           ),
         );
       const tcp = planned.routing.kind === 'inbound' && protocol === 'tcp';
-      const configuration = tcp ? undefined : routesOf(world, all, planned, filter);
-      if (configuration !== undefined) {
-        routes.set(name, configuration.resource);
+      const configurations = tcp ? [] : routesOf(world, all, planned, filter);
+      const deps: ResourceRef[] = tcp ? [{ type: typeUrls.cluster, name }] : [];
+      for (const configuration of configurations) {
+        const { resource } = configuration;
+        routes.set(resource.name, resource);
         problems.push(...configuration.problems);
+        deps.push({ type: typeUrls.routes, name: resource.name });
       }
-      const deps: ResourceRef[] =
-        configuration !== undefined
-          ? [{ type: typeUrls.routes, name }]
-          : tcp
-            ? [{ type: typeUrls.cluster, name }]
-            : planned.clusters.map(({ service, subset }) => ({
-                type: typeUrls.cluster,
-                name: clusterName(service, subset),
-              }));
+      for (const { service, subset } of planned.clusters)
+        deps.push({ type: typeUrls.cluster, name: clusterName(service, subset) });
+      deps.push(...(planned.secrets ?? []));
       if (planned.mutualTls === true) deps.push(...secretRefs);
       keep(listeners, part({ type: typeUrls.listener, name }, planned.json, { deps, provenance }));
     }
@@ -204,7 +214,7 @@ export function createTranslator({ protos }: { readonly protos: Protos }): Trans
       const all = { ...ofWorld, access };
       const inputs = [
         ...[all.groups, all.clusters, all.endpoints.problems, access],
-        ...[world.services, world.routes, world.gateways, world.mesh],
+        ...[world.services, world.routes, world.gateways, world.certificates, world.mesh],
       ];
       const before = views.get(profile);
       if (before !== undefined && sameItems(before.inputs, inputs)) return before.content;
