@@ -61,6 +61,7 @@ export function changeLines(before: World | undefined, after: World, moved: read
     ...mapLines('service', before.services, after.services),
     ...(before.routes === after.routes ? [] : mapLines('route', routes(before), routes(after))),
     ...mapLines('gateway', before.gateways, after.gateways),
+    ...mapLines('authorizations of', before.authorizations, after.authorizations),
     ...mapLines('certificate', before.certificates, after.certificates),
     ...moved
       .slice(0, maxLines)

@@ -218,13 +218,21 @@ function trusted(good: ObjectSnapshot | undefined, snapshot: ObjectSnapshot): Ob
   return { ...snapshot, complete: true, documents };
 }
 
+/** Everything of a World that views are made of, but instances. A part that is missing here would be served at the next change of another. */
+const structure = {
+  mesh: true,
+  services: true,
+  routes: true,
+  gateways: true,
+  authorizations: true,
+  certificates: true,
+} as const satisfies Record<
+  Exclude<keyof World, 'revision' | 'endpoints' | 'upstreams' | 'problems' | 'sources'>,
+  true
+>;
+const structureParts = Object.keys(structure) as readonly (keyof typeof structure)[];
+
 /** True when more than instances differs. */
 function structural(before: World, after: World): boolean {
-  return (
-    before.services !== after.services ||
-    before.routes !== after.routes ||
-    before.gateways !== after.gateways ||
-    before.certificates !== after.certificates ||
-    before.mesh !== after.mesh
-  );
+  return structureParts.some((part) => before[part] !== after[part]);
 }

@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { createPipeline } from '../../../src/control/pipeline.ts';
+import { createWorldBuilder } from '../../../src/model/next-world.ts';
 import type { ObjectSnapshot, RegistrySnapshot } from '../../../src/model/snapshot.ts';
 import type { World } from '../../../src/model/world.ts';
 import { silentLogger } from '../../../src/util/log.ts';
@@ -102,6 +103,32 @@ describe('pipeline', () => {
     pipeline.registry(registry('5'));
     await clock.settle();
     expect(structures.length).toBe(3);
+  });
+
+  it.each([
+    ['Mesh', 'kind: Mesh\nmetadata: {name: default}\nspec: {mtls: permissive}'],
+    ['Service', 'kind: Service\nmetadata: {name: api}\nspec: {}'],
+    ['Route', 'kind: Route\nmetadata: {name: one}\nspec: {hosts: [a], rules: [{respond: {status: 200}}]}'],
+    ['Gateway', 'kind: Gateway\nmetadata: {name: edge}\nspec: {listeners: [{name: http, port: 1, protocol: http}]}'],
+    ['Authorization', 'kind: Authorization\nmetadata: {name: api}\nspec: {service: api, deny: [{from: ["*"]}]}'],
+  ])('publishes structure for a %s alone that comes and goes', async (_kind, text) => {
+    const clock = createFakeClock();
+    const builder = createWorldBuilder({ certificates: true });
+    let structures = 0;
+    const pipeline = createPipeline(
+      {
+        ...{ clock, log: silentLogger, buildSeconds: { observe: () => {} }, endpointFacts: () => builder },
+        ...{ next: (input) => builder.next(input), onWorld: () => {}, onStructure: () => void structures++ },
+      },
+      { registries: ['consul'], objects: ['files'], holdMs: 30_000 },
+    );
+    pipeline.registry(registry('1'));
+    const document = { path: 'one.yaml', text: `apiVersion: chancery/v1\n${text}\n` };
+    for (const documents of [[], [document], []]) {
+      pipeline.objects({ ...objects(), documents: new Map(documents.map((one) => [one.path, one])) });
+      await clock.advanceAsync(1000);
+    }
+    expect(structures).toBe(3);
   });
 
   it('never waits with endpoints and builds no structure for them', async () => {
