@@ -12,6 +12,7 @@ import { loadCommand } from './commands/load.ts';
 import { applyCommand, deleteCommand, getCommand } from './commands/objects.ts';
 import { lintCommand, schemaCommand, translateCommand } from './commands/offline.ts';
 import { renewCommand } from './commands/renew.ts';
+import { revokeCommand } from './commands/revoke.ts';
 import { configCommand, serveCommand } from './commands/serve.ts';
 import { logLevelCommand, problemsCommand, versionCommand, watchCommand } from './commands/server-side.ts';
 import { statusCommand } from './commands/status.ts';
@@ -51,6 +52,7 @@ export function createProgram(deps: CliDeps, result: (code: number) => void): Co
     tokenCommand,
     bootstrapCommand,
     renewCommand,
+    revokeCommand,
     certsCommand,
     statusCommand,
     problemsCommand,

@@ -21,7 +21,14 @@ interface Certificates {
   readonly certificates: readonly ProxyCertificate[];
 }
 
+interface Revoked {
+  readonly kind: string;
+  readonly id: string;
+  readonly untilMs: number;
+}
+
 const path = '/api/v1/trust/certificates';
+const revocations = '/api/v1/trust/revocations';
 const date = (ms: number): string => new Date(ms).toISOString().slice(0, 16).replace('T', ' ');
 
 export function certsCommand(context: CommandContext): Command {
@@ -32,12 +39,16 @@ export function certsCommand(context: CommandContext): Command {
 
 function listCommand(context: CommandContext): Command {
   const { io } = context;
-  return withServer(command('list', 'Every certificate in use, and how long it lives', 'chancery certs list'))
+  return withServer(
+    command('list', 'Every certificate in use and how long it lives, and what was revoked', 'chancery certs list'),
+  )
     .addOption(formatOption(['table', 'json', 'yaml'], 'table'))
     .action(
       context.action(async (options: Options) => {
-        const all = (await createClient(io, options).get(path)) as Certificates;
-        if (options.output !== 'table') io.out(asText(all, options.output));
+        const client = createClient(io, options);
+        const all = (await client.get(path)) as Certificates;
+        const revoked = (await client.get(revocations)) as readonly Revoked[];
+        if (options.output !== 'table') io.out(asText({ ...all, revoked }, options.output));
         else {
           const now = io.clock.wall();
           const rows = all.certificates.map(({ node, spiffeId, root, notAfterMs, renewAtMs }) => [
@@ -49,6 +60,10 @@ function listCommand(context: CommandContext): Command {
               `${keyId.slice(0, 10)}${signs ? ' (signs)' : ''} until ${date(notAfterMs)}`,
           );
           io.out(`${counted(rows.length, 'certificate')}    ${counted(roots.length, 'root')}: ${roots.join(', ')}\n`);
+          if (revoked.length > 0) {
+            const lines = revoked.map(({ kind, id, untilMs }) => [kind, id, ago(untilMs - now)]);
+            io.out(`\n${table(['REVOKED', 'CREDENTIAL', 'REMEMBERED FOR'], lines)}`);
+          }
         }
         return exitCodes.fine;
       }),

@@ -55,22 +55,43 @@ describe('chancery token', () => {
     }
   });
 
-  it.each(['token create', 'token create --service web --ttl soon', 'renew x --watch --now', 'token'])(
-    '%s is refused',
-    async (line) => {
-      const { code, err } = await run(line, { environment });
-      if (line !== 'token') expect([code, err]).toEqual([64, expect.stringContaining('[CH1601]')]);
-      else expect(code).not.toBe(0);
-    },
-  );
+  it.each([
+    'token create',
+    'token create --service web --ttl soon',
+    'renew x --watch --now',
+    'revoke join 1',
+    'revoke token 1 --for ever',
+    'token',
+  ])('%s is refused', async (line) => {
+    const { code, err } = await run(line, { environment });
+    if (line !== 'token') expect([code, err]).toEqual([64, expect.stringContaining('[CH1601]')]);
+    else expect(code).not.toBe(0);
+  });
+
+  it('revokes a credential by its id, a serial in any spelling', async () => {
+    const { code, out, err } = await run(`revoke token ${id} --for 36h`, { server, environment });
+    expect([code, out]).toEqual([0, `token ${id} revoked\n`]);
+    expect(err).toContain('until its certificate ends');
+    expect(asked.at(-1)).toEqual({
+      ...{ method: 'POST', path: '127.0.0.1:18080/api/v1/trust/revocations' },
+      body: JSON.stringify({ kind: 'token', id, days: 1.5 }),
+    });
+    await run('revoke certificate 0E:50:DE', { server, environment });
+    expect(JSON.parse(asked.at(-1)?.body ?? '')).toEqual({ kind: 'certificate', id: '0e50de' });
+  });
 
   it('shows certificates, of all and of one', async () => {
     const certificate = { node: 'web-1', spiffeId: 'spiffe://mesh/svc/web', serial: '01', root: 'k1'.repeat(8) };
     const times = { notAfterMs: start + dayMs, renewAtMs: start + dayMs / 2 };
     const roots = [{ keyId: 'k1'.repeat(8), notAfterMs: start + 3650 * dayMs, signs: true }];
     const body = { generation: 1, roots, certificates: [{ ...certificate, ...times }] };
-    const options = { server: () => ({ body }), environment };
+    const revoked = [{ kind: 'token', id, untilMs: start + 400 * dayMs }];
+    const options = {
+      server: ({ path }: { path: string }) => ({ body: path.endsWith('/revocations') ? revoked : body }),
+      environment,
+    };
     const { out } = await run('certs list', options);
+    expect(out).toMatch(new RegExp(`^token +${id} +400d$`, 'm'));
     expect(out).toMatch(/^web-1 +spiffe:\/\/mesh\/svc\/web +k1k1k1k1k1 +1d +12h$/m);
     expect(out).toContain('1 certificate    1 root: k1k1k1k1k1 (signs) until 2039-12-30');
     expect((await run('certs show web-1', options)).out).toContain('notAfter: "2030-01-02T00:00:00.000Z"');
