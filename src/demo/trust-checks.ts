@@ -37,7 +37,7 @@ export function trustChecks({ stage, clock, random }: TrustCheckDeps): readonly 
 
   return [
     [
-      `mutual TLS: the callee sees ${web}`,
+      'mutual TLS: the callee sees spiffe://service.local/svc/web',
       async () => {
         const { json } = await stage.client.get(stage.ports.edge, '/');
         expect(json.api?.caller === web, `api sees ${json.api?.caller ?? 'nobody'}`);
