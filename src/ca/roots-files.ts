@@ -1,14 +1,20 @@
-// The root in files of one machine: a folder of its own with the key and the certificate, readable by nobody else.
+// Roots in files of one machine: for each a folder of its own with the key and the certificate, readable by nobody else.
 // Invariant: both files appear at once, by one rename of their folder, and are never written again; so of many processes that
-// start together one wins, and half a root is always damage, never a beginning.
+// start together one wins, and half a root is always damage, never a beginning. A root that is retired is moved aside whole
+// before its key is removed.
 import { createPrivateKey, X509Certificate } from 'node:crypto';
 import { constants, type Stats } from 'node:fs';
-import { lstat, mkdir, mkdtemp, open, rename, rm } from 'node:fs/promises';
+import { lstat, mkdir, mkdtemp, open, readdir, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Clock } from '../util/clock.ts';
 import { AppError } from '../util/errors.ts';
-import type { RootProvider } from './contract.ts';
-import { createKeptRoot, type KeptRoot, rootGeneration } from './kept-root.ts';
+import {
+  createKeptRoots,
+  type KeptRoot,
+  type KeptRoots,
+  type KeptRootsOptions,
+  type RootKeeping,
+} from './kept-root.ts';
 
 export interface FileRootsDeps {
   readonly clock: Clock;
@@ -16,45 +22,78 @@ export interface FileRootsDeps {
   readonly uid: number | undefined;
 }
 
-export interface FileRootsOptions {
+export interface FileRootsOptions extends KeptRootsOptions {
   /** Made with mode 0700 if it is missing. */
   readonly folder: string;
-  readonly trustDomain: string;
-  /** Of a root that is made. */
-  readonly lifeMs: number;
 }
 
+/** Of folders of roots, in use or retired. */
+const slotForm = /^(?:root|retired)-([1-9]\d{0,8})$/;
 const keyFile = 'key.pem';
 const certificateFile = 'certificate.pem';
 
-export function createFileRoots({ clock, uid }: FileRootsDeps, options: FileRootsOptions): RootProvider {
+export function createFileRoots({ clock, uid }: FileRootsDeps, options: FileRootsOptions): KeptRoots {
   const { folder } = options;
-  const own = join(folder, `root-${rootGeneration}`);
-  const keeping = {
+  const placeOf = (slot: number): string => join(folder, `root-${slot}`);
+  const asideOf = (slot: number): string => join(folder, `retired-${slot}`);
+
+  async function isThere(path: string): Promise<boolean> {
+    const stats = await unlessMissing(lstat(path), path);
+    if (stats === undefined) return false;
+    if (!stats.isDirectory()) throw new AppError('CH1813', `${path} is not a folder`);
+    guard(path, stats, uid);
+    return true;
+  }
+  /** The names too are on the disk before anybody relies on them. */
+  async function sync(...paths: readonly string[]): Promise<void> {
+    if (uid !== undefined) for (const path of paths) await syncFolder(path);
+  }
+
+  const keeping: RootKeeping = {
     kind: 'files',
-    place: own,
-    async load(): Promise<KeptRoot | undefined> {
-      for (const path of [folder, own]) {
-        const stats = await unlessMissing(lstat(path), path);
-        if (stats === undefined) return undefined;
-        if (!stats.isDirectory()) throw new AppError('CH1813', `${path} is not a folder`);
-        guard(path, stats, uid);
-      }
-      return readRoot(own, uid);
+    placeOf,
+    async slots() {
+      if (!(await isThere(folder))) return [];
+      const names = (await unlessMissing(readdir(folder), folder)) ?? [];
+      const numbers = names.map((name) => Number(slotForm.exec(name)?.[1] ?? 0)).filter((slot) => slot > 0);
+      return [...new Set(numbers)].sort((one, other) => one - other);
     },
-    async offer(root: KeptRoot): Promise<void> {
+    async load(slot) {
+      const own = placeOf(slot);
+      return (await isThere(folder)) && (await isThere(own)) ? readRoot(own, uid) : undefined;
+    },
+    async offer(slot, root) {
+      const own = placeOf(slot);
       try {
         await mkdir(folder, { recursive: true, mode: 0o700 });
         guard(folder, await lstat(folder), uid);
         await place(folder, own, root);
-        // The names too are on the disk before anybody trusts this root.
-        if (uid !== undefined) for (const path of [own, folder]) await syncFolder(path);
+        await sync(own, folder);
       } catch (error) {
         throw unusable(folder, error);
       }
     },
+    retired: (slot) => isThere(asideOf(slot)),
+    async certificate(slot) {
+      for (const place of [placeOf(slot), asideOf(slot)]) {
+        const pem = (await isThere(place)) ? await readOwn(join(place, certificateFile), uid) : undefined;
+        if (pem !== undefined) return certificateOf(pem, place);
+      }
+      return undefined;
+    },
+    async retire(slot) {
+      const [own, aside] = [placeOf(slot), asideOf(slot)];
+      try {
+        // Aside first: a folder of a root without its key is damage.
+        await unlessMissing(rename(own, aside), own);
+        await rm(join(aside, keyFile), { force: true });
+        await sync(aside, folder);
+      } catch (error) {
+        throw unusable(own, error);
+      }
+    },
   };
-  return createKeptRoot({ clock, keeping }, { trustDomain: options.trustDomain, lifeMs: options.lifeMs });
+  return createKeptRoots({ clock, keeping }, options);
 }
 
 async function readRoot(own: string, uid: number | undefined): Promise<KeptRoot> {
@@ -63,12 +102,20 @@ async function readRoot(own: string, uid: number | undefined): Promise<KeptRoot>
   if (key === undefined) throw new AppError('CH1801', `${join(own, keyFile)} is missing`);
   if (certificate === undefined) throw new AppError('CH1803', `${join(own, certificateFile)} is missing`);
   try {
-    return { key: createPrivateKey(key), certificate: Uint8Array.from(new X509Certificate(certificate).raw) };
+    return { key: createPrivateKey(key), certificate: certificateOf(certificate, own) };
   } catch {
     // The cause might quote the key.
     throw new AppError('CH1803', `${own} does not hold a key and a certificate in PEM`);
   } finally {
     key.fill(0);
+  }
+}
+
+function certificateOf(pem: Buffer, place: string): Uint8Array {
+  try {
+    return Uint8Array.from(new X509Certificate(pem).raw);
+  } catch {
+    throw new AppError('CH1803', `${place} does not hold a certificate in PEM`);
   }
 }
 

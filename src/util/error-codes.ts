@@ -487,6 +487,10 @@ export const errorCodes = {
     title: 'The certificate could not be signed',
     hint: 'Look in the log for why the signing thread ended.',
   },
+  CH1819: {
+    title: 'The journal of the rotation of the root cannot be read',
+    hint: 'Put the value back from a backup: without it nobody knows which root signs, and none is guessed.',
+  },
   CH1821: {
     title: 'The store cannot be asked',
     hint: 'Check that it runs and that its address, certificates or folder are right, then try again; nothing was taken for absent.',

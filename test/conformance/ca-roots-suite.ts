@@ -1,17 +1,26 @@
 // The contract of a provider of our own roots (src/ca/contract.ts), as tests over any rig.
 import { X509Certificate } from 'node:crypto';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import type { RootProvider } from '../../src/ca/contract.ts';
+import type { KeptRoots } from '../../src/ca/kept-root.ts';
 import { generateKeyPair, publicKeyId, randomSerial, signLeaf } from '../../src/ca/x509.ts';
 import { describeWithOpenssl } from '../support/certificates.ts';
 import type { FakeClock } from '../support/fake-clock.ts';
 import { createTempDir, type TempDir } from '../support/temp-dir.ts';
 import { opensslVerify } from '../unit/ca/openssl.ts';
 
+export interface RigOptions {
+  readonly trustDomain?: string;
+  readonly lifeMs?: number;
+  /** What the journal says. */
+  readonly bundle?: readonly string[];
+}
+
 export interface RootsRig {
   readonly clock: FakeClock;
   /** A provider as one more replica has it, at the same place. */
-  provider(options?: { readonly trustDomain?: string; readonly lifeMs?: number }): RootProvider;
+  provider(options?: RigOptions): KeptRoots;
+  /** No key can be used from now on, as after a loss. */
+  loseKeys(): void;
   /** Everything that is kept, in one text that is equal only if nothing changed. */
   kept(): string;
   /** Takes away what is kept. */
@@ -168,6 +177,94 @@ export function rootsConformance({ kind, rig: makeRig }: RootsRigSetup): void {
       await expect(sign()).rejects.toThrow('[CH1801]');
       await rig.provider().open();
       await expect(sign()).rejects.toThrow('[CH1803]');
+    });
+
+    describe('one root after another', () => {
+      const ids = async (provider: KeptRoots): Promise<readonly string[]> =>
+        (await provider.reload()).roots.map(({ keyId }) => keyId);
+      /** The key id of the root that an intermediate made now chains to. */
+      async function signer(provider: KeptRoots): Promise<string | undefined> {
+        const { publicKey } = generateKeyPair();
+        const { certificate } = await provider.signIntermediate({ publicKey, lifeMs: day });
+        const made = new X509Certificate(certificate);
+        const { roots } = await provider.reload();
+        return roots.find((root) => made.verify(new X509Certificate(root.certificate).publicKey))?.keyId;
+      }
+      async function opened(): Promise<{ readonly provider: KeptRoots; readonly first: string }> {
+        const provider = rig.provider();
+        const [root] = (await provider.open()).roots;
+        return { provider, first: root?.keyId ?? '' };
+      }
+
+      it('is made once by all that prepare it at once, and used by nobody yet', async () => {
+        const { provider, first } = await opened();
+        const others = Array.from({ length: 6 }, () => rig.provider());
+        const made = new Set(await Promise.all(others.map((other) => other.prepare(2))));
+        expect(made.size).toBe(1);
+        expect(made.has(first)).toBe(false);
+        expect(await ids(provider)).toEqual([first]);
+        const kept = rig.kept();
+        expect(made.has(await provider.prepare(2))).toBe(true);
+        expect(rig.kept()).toBe(kept);
+      });
+
+      it('signs once it stands first, and every change has a greater generation', async () => {
+        const { provider, first } = await opened();
+        let before = first;
+        const generations = [(await provider.reload()).generation];
+        for (const slot of [2, 3]) {
+          const next = await provider.prepare(slot);
+          for (const bundle of [[before, next], [next, before], [next]]) {
+            await provider.order(bundle);
+            expect(await ids(provider)).toEqual(bundle);
+            expect(await signer(provider)).toBe(bundle[0]);
+            generations.push((await provider.reload()).generation);
+            // Whoever starts now has the same.
+            expect(await rig.provider({ bundle }).open()).toEqual(await provider.reload());
+          }
+          before = next;
+        }
+        expect(generations).toEqual([1, 2, 3, 4, 5, 6, 7]);
+      });
+
+      it('retired, has no key any more, signs for nobody and is never made again', async () => {
+        const { provider, first } = await opened();
+        const next = await provider.prepare(2);
+        await provider.order([next, first]);
+        await expect(provider.retire(first)).rejects.toThrow('in use');
+        await provider.order([next]);
+        await Promise.all([provider, rig.provider()].map((one) => one.retire(first)));
+        const kept = rig.kept();
+        await provider.retire(first);
+        expect(rig.kept()).toBe(kept);
+        await expect(provider.prepare(1)).rejects.toThrow('[CH1801]');
+        await expect(provider.order([next, first])).rejects.toThrow('[CH1801]');
+        expect(await ids(provider)).toEqual([next]);
+        expect(await signer(provider)).toBe(next);
+        // Without a journal nobody guesses, even where only one is left.
+        await expect(rig.provider().open()).rejects.toThrow('[CH1803]');
+        expect(rig.kept()).toBe(kept);
+      });
+
+      it('refuses a bundle of roots that are not kept, and makes none', async () => {
+        const { provider, first } = await opened();
+        const kept = rig.kept();
+        await expect(rig.provider({ bundle: ['00'.repeat(32)] }).open()).rejects.toThrow('[CH1801]');
+        await expect(provider.order([first, '00'.repeat(32)])).rejects.toThrow('[CH1801]');
+        expect(await ids(provider)).toEqual([first]);
+        expect(rig.kept()).toBe(kept);
+      });
+
+      it('refuses the next root too where its key is lost, and leaves it as it is', async () => {
+        const { provider, first } = await opened();
+        const next = await provider.prepare(2);
+        rig.loseKeys();
+        const kept = rig.kept();
+        await expect(provider.prepare(2)).rejects.toThrow(/\[CH180[16]\]/);
+        await expect(provider.order([first, next])).rejects.toThrow(/\[CH180[16]\]/);
+        await expect(rig.provider({ bundle: [first, next] }).open()).rejects.toThrow(/\[CH180[16]\]/);
+        expect(rig.kept()).toBe(kept);
+      });
     });
   });
 }

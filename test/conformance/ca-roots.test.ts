@@ -17,8 +17,14 @@ rootsConformance({
     const folder = join(place.path, 'ca');
     return {
       clock,
-      provider: ({ trustDomain = suiteTrustDomain, lifeMs = suiteLifeMs } = {}) =>
-        createFileRoots({ clock, uid: process.geteuid?.() }, { folder, trustDomain, lifeMs }),
+      provider: ({ trustDomain = suiteTrustDomain, lifeMs = suiteLifeMs, bundle } = {}) =>
+        createFileRoots(
+          { clock, uid: process.geteuid?.() },
+          { folder, trustDomain, lifeMs, bundle: () => Promise.resolve(bundle) },
+        ),
+      loseKeys: () => {
+        for (const name of readdirSync(folder)) rmSync(join(folder, name, 'key.pem'));
+      },
       kept: () =>
         JSON.stringify(
           readdirSync(folder, { recursive: true, withFileTypes: true })
@@ -38,11 +44,21 @@ rootsConformance({
   rig() {
     const clock = createFakeClock();
     const store = createMemoryStore();
-    const kek = randomBytes(32);
+    let kek = randomBytes(32);
     return {
       clock,
-      provider: ({ trustDomain = suiteTrustDomain, lifeMs = suiteLifeMs } = {}) =>
-        createSealedRoots({ clock }, { store, keyEncryptionKey: () => Promise.resolve(kek), trustDomain, lifeMs }),
+      provider: ({ trustDomain = suiteTrustDomain, lifeMs = suiteLifeMs, bundle } = {}) =>
+        createSealedRoots(
+          { clock },
+          {
+            ...{ store, trustDomain, lifeMs },
+            keyEncryptionKey: () => Promise.resolve(kek),
+            bundle: () => Promise.resolve(bundle),
+          },
+        ),
+      loseKeys: () => {
+        kek = randomBytes(32);
+      },
       kept: () => JSON.stringify([...store.values].map(([key, value]) => [key, Buffer.from(value).toString('base64')])),
       clear: () => store.values.clear(),
       [Symbol.dispose]: () => undefined,
