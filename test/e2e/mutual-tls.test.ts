@@ -124,7 +124,7 @@ for (const bin of [undefined, 'oldest'])
           socket.setTimeout(3000, () => socket.destroy());
         });
       for (const options of [{}, identity])
-        for (const ALPNProtocols of [['h2'], ['http/1.1'], undefined])
+        for (const ALPNProtocols of [['chancery', 'h2'], ['chancery', 'http/1.1'], ['http/1.1'], undefined])
           expect(await handshake({ ...options, ...(ALPNProtocols === undefined ? {} : { ALPNProtocols }) })).toBe(
             'refused',
           );
