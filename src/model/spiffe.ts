@@ -27,8 +27,10 @@ export function spiffeId(identity: Identity): string | undefined {
 function pathOf(identity: Identity): readonly string[] {
   if (identity.kind === 'gateway') return ['gateway', identity.gateway];
   if (identity.kind === 'control-plane') return ['chancery'];
-  const parts = identity.service.split('|');
-  return parts.length === 1 ? ['svc', ...parts] : ['ns', ...parts.slice(0, 1), 'svc', ...parts.slice(1)];
+  const [first = '', second, ...more] = identity.service.split('|');
+  if (second === undefined) return ['svc', first];
+  // A name with the separator in it is no segment.
+  return ['ns', first, 'svc', [second, ...more].join('|')];
 }
 
 /** The identity of exactly this text; undefined for every text that `spiffeId` does not write. */
