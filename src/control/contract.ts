@@ -39,6 +39,10 @@ export interface ProxyStatus {
   readonly note: string;
   /** Address of its Prometheus listener, as its bootstrap claims. */
   readonly stats?: string;
+  /** What it proved itself with: `chancery revoke KIND ID` takes it back. */
+  readonly credential?: { readonly kind: string; readonly id: string };
+  /** Wall-clock milliseconds at which the certificate that it shows others ends. */
+  readonly certificateEndsMs?: number;
 }
 
 /** One refused push, joined to what caused it. */

@@ -117,6 +117,8 @@ function proxyOf(node: string, records: readonly StreamRecord[], input: StatusIn
   const claims = readClaims(first.client);
   const revision = Math.min(...records.map((record) => revisionOf(record, input.publishedRevision)));
   const profile = open?.profile;
+  const issued = open?.issued();
+  const { principal } = first.client;
   const refused = records.flatMap((record) => refusals(record, open?.view));
   return {
     node,
@@ -133,9 +135,11 @@ function proxyOf(node: string, records: readonly StreamRecord[], input: StatusIn
     types: together(records.map((record) => input.ledger.typeStatus(record, open?.view))),
     note: noteOf({
       ...{ refused, open, instance: claims.instance ?? node, world: input.world },
-      ...{ principal: first.client.principal, nowMs: input.clock.wall() },
+      ...{ principal, nowMs: input.clock.wall() },
     }),
     ...(claims.stats === undefined ? {} : { stats: claims.stats }),
+    ...(principal === undefined ? {} : { credential: principal.credential }),
+    ...(issued === undefined ? {} : { certificateEndsMs: issued.notAfterMs }),
   };
 }
 

@@ -84,7 +84,7 @@ function row(proxy: ProxyStatus, nowMs: number): string[] {
     ...columns.map((type) => words[proxy.types[type]?.state ?? 'none']),
     proxy.state === 'offline' || proxy.revision > 0 ? String(proxy.revision) : '-',
     ago(nowMs - proxy.sinceMs),
-    '-',
+    proxy.certificateEndsMs === undefined ? '-' : ago(proxy.certificateEndsMs - nowMs),
     [proxy.userAgent, proxy.envoyVersion].filter((text) => text !== undefined && text !== '').join(' '),
     proxy.note,
   ];

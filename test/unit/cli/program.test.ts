@@ -252,6 +252,8 @@ describe('the server side', () => {
     };
     const offline = { ...edge, node: 'old-1', state: 'offline' as const, types: {} };
     const text = statusText({ ...status, proxies: [rejecting, offline] }, 61_000);
+    const shown = statusText({ ...status, proxies: [{ ...edge, certificateEndsMs: 61_000 + 7_200_000 }] }, 61_000);
+    expect(shown).toMatch(/^edge-1 .* 2h /m);
     expect(text).toMatch(/^api-1 +edge +NACK +- +- +rej .* 1m .*LDS: duplicate address$/m);
     expect(text).toMatch(/^old-1 +edge +OFFLINE +- +- +- +- +- +42 /m);
     expect(text).toContain('2 proxies: 1 rejecting, 1 offline');

@@ -1,5 +1,6 @@
 // `status` tells of a credential that nobody renewed, before its proxy is left out.
 import { describe, expect, it } from 'vitest';
+import type { ProxyStatus } from '../../../src/control/contract.ts';
 import { createLedger } from '../../../src/control/ledger.ts';
 import { statusReport } from '../../../src/control/status.ts';
 import type { Principal } from '../../../src/model/principal.ts';
@@ -8,10 +9,10 @@ import { testClient } from '../../support/worlds.ts';
 
 const day = 86_400_000;
 
-function note(
+function proxy(
   kind: Principal['credential']['kind'],
   { ageDays, lifeDays }: { ageDays: number; lifeDays: number },
-): string {
+): ProxyStatus | undefined {
   const clock = createFakeClock();
   const issuedAtMs = clock.wall() - ageDays * day;
   const ledger = createLedger(clock);
@@ -27,21 +28,24 @@ function note(
     ...{ clock, world: undefined, publishedRevision: 1, waitingFor: [], ledger },
     ...{ viewOf: () => undefined, rejections: [], problems: [], holds: [] },
   });
-  return report.proxies[0]?.note ?? 'no proxy';
+  return report.proxies[0];
 }
 
 describe('a credential in status', () => {
+  it('is told by kind and id, as it is revoked by', () => {
+    expect(proxy('token', { ageDays: 0, lifeDays: 30 })?.credential).toEqual({ kind: 'token', id: 'one' });
+  });
   it.each([
     ['token', { ageDays: 22, lifeDays: 30 }],
     ['certificate', { ageDays: 5, lifeDays: 7 }],
     ['consul', { ageDays: 0.99, lifeDays: 1 }],
   ] as const)('is nothing to tell of: %s', (kind, times) => {
-    expect(note(kind, times)).toBe('');
+    expect(proxy(kind, times)?.note).toBe('');
   });
   it.each([
     ['token', { ageDays: 23, lifeDays: 30 }],
     ['certificate', { ageDays: 6, lifeDays: 7 }],
   ] as const)('with less than a quarter of its life left is told of: %s', (kind, times) => {
-    expect(note(kind, times)).toMatch(/^its credential ends 20\d\d-\d\d-\d\dT\d\d:\d\dZ: run `chancery renew`/);
+    expect(proxy(kind, times)?.note).toMatch(/^its credential ends 20\d\d-\d\d-\d\dT\d\d:\d\dZ: run `chancery renew`/);
   });
 });
