@@ -101,5 +101,8 @@ function failure(url: string, cause: unknown): AppError {
     (typeof code === 'string' && /CERT|ALTNAME|SELF_SIGNED|UNABLE_TO_(GET|VERIFY)|^ERR_TLS_/.test(code));
   const { origin } = new URL(url);
   if (unproved) return new AppError('CH1852', `${origin} did not prove that it is the control plane`, { cause });
-  return new AppError('CH1606', `no answer from ${origin}`, { cause, retryable: true });
+  const hint =
+    'Check that `chancery serve` runs, and that --xds or --server names its xDS port, not the one of its API.';
+  if (code === 'EPROTO') return new AppError('CH1606', `${origin} does not speak TLS`, { hint });
+  return new AppError('CH1606', `no answer from ${origin}`, { cause, retryable: true, hint });
 }

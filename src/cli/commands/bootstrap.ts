@@ -2,6 +2,7 @@
 // document is translate's.
 // Invariant: but for --join it needs no server, and no secret is inside what it prints.
 import type { Command } from 'commander';
+import { defaultNamespace, serviceId } from '../../model/names.ts';
 import type { BootstrapOptions } from '../../translate/bootstrap.ts';
 import { AppError } from '../../util/errors.ts';
 import { type HostPort, hostPort } from '../../util/host-port.ts';
@@ -84,9 +85,11 @@ export function bootstrapCommand(context: CommandContext): Command {
           context.io.out(asText(document, 'json'));
           return exitCodes.fine;
         }
+        const role = roleOf(node, options, credential);
+        if (credential !== undefined) for (const text of doubts(node, role, credential, options)) context.io.err(text);
         const { bootstrap } = await import('../../translate/bootstrap.ts');
         const document = bootstrap({
-          ...{ node, ...roleOf(node, options, credential), ...common(options) },
+          ...{ node, ...role, ...common(options) },
           ...(credential && xdsCredential(credential)),
         });
         context.io.out(asText(document, options.output));
@@ -136,6 +139,36 @@ function roleOf(node: string, options: Options, credential?: Credential) {
     ...(service === undefined ? {} : { service }),
     ...(gateway === undefined ? {} : { gateway }),
   });
+}
+
+/** What will be refused, or not be there, whatever the control plane says later; the document is right all the same. */
+function doubts(
+  node: string,
+  role: ReturnType<typeof roleOf>,
+  { record: { principal } }: Credential,
+  { rest, namespace = defaultNamespace }: Options,
+): readonly string[] {
+  const name = role.role === 'gateway' ? role.gateway : idOf(role.service, namespace);
+  const owned = role.role === 'gateway' ? principal.gateways : principal.services;
+  const all = [...principal.services, ...principal.gateways].join(', ');
+  const found: string[] = [];
+  if (!owned.includes(name))
+    found.push(
+      `the credential is for ${all}, not for ${role.role === 'gateway' ? 'gateway' : 'service'} ${name}: its streams are refused`,
+    );
+  if (principal.nodeId !== undefined && principal.nodeId !== node)
+    found.push(`the credential is for node ${principal.nodeId}, not for ${node}: its streams are refused`);
+  if (rest === true)
+    found.push(
+      'polls are never given secrets: where the mesh is in mutual TLS, this proxy waits for its certificate for ever. Leave --rest away',
+    );
+  return found.map((text) => `warning: ${text}\n`);
+}
+
+/** As the control plane reads it: a name, `namespace/name`, or an id. */
+function idOf(service: string, namespace: string): string {
+  const [first = '', second] = service.split(/[/|]/, 2);
+  return second === undefined ? serviceId(namespace, first) : serviceId(first, second);
 }
 
 function roleNamed(node: string, options: Options) {

@@ -215,6 +215,26 @@ describeWithOpenssl('a node', () => {
     expect(result.written.size).toBe(0);
   });
 
+  it.each([
+    ['web-1', '', ''],
+    ['web-1', '--service default/web', ''],
+    ['web-2', '', 'for node web-1, not for web-2: its streams are refused'],
+    ['web-1', '--service api', 'for web, not for service api: its streams are refused'],
+    ['web-1', '--service web --namespace shop', 'for web, not for service shop|web: its streams are refused'],
+    ['web-1', '--gateway web', 'for web, not for gateway web: its streams are refused'],
+    ['web-1', '--rest', 'polls are never given secrets'],
+  ])('warns on stderr of a proxy that would be refused, or wait for ever: %s %s', async (node, more, warned) => {
+    const { written } = await run(`${join} ${joinToken(pin)}`, plane());
+    const files = Object.fromEntries(written);
+    const record = JSON.parse(files['/c/web-1/credential.json'] ?? '') as { principal: object };
+    const bound = { ...record, principal: { ...record.principal, nodeId: 'web-1' } };
+    files['/c/web-1/credential.json'] = JSON.stringify(bound);
+    const { code, out, err } = await run(`bootstrap ${node} --credentials /c/web-1 ${more}`, { files });
+    expect([code, out]).toEqual([0, expect.stringContaining('/c/web-1/token.json')]);
+    if (warned === '') expect(err).toBe('');
+    else expect(err).toMatch(new RegExp(`^warning: .*${warned.replace('|', '[|]')}`));
+  });
+
   it('joins in plaintext within one machine', async () => {
     const { secureServer } = plane();
     const server: FakeServer = async ({ path, body }) => {
