@@ -96,7 +96,8 @@ export function createEdgeCertificates(deps: EdgeCertificatesDeps, everyMs: numb
       log.info('certificate of an edge read', { certificate: one.name, file: cert, subject: content.subject });
       return true;
     } catch (error) {
-      const fault = errorText(error);
+      // Its code is that of the Problem.
+      const fault = errorText(error).replace(/^\[CH\d+\] /, '');
       // Certificate and key are replaced one after the other: what does not fit at a second look is a mistake.
       const sure = one.good === undefined || fault === one.fault;
       one.fault = fault;

@@ -1,7 +1,10 @@
 // Views with certificates: whose they are, and what becomes of them when the World or the proxy changes.
 import { describe, expect, it } from 'vitest';
+import type { EdgeCertificates } from '../../../src/control/edge-certificates.ts';
 import { createSecrets } from '../../../src/control/secrets.ts';
 import { createViews } from '../../../src/control/views.ts';
+import type { Certificate } from '../../../src/model/certificate.ts';
+import type { Gateway } from '../../../src/model/gateway.ts';
 import { type ServiceId, serviceId } from '../../../src/model/names.ts';
 import type { World } from '../../../src/model/world.ts';
 import type { View } from '../../../src/resources/resource.ts';
@@ -127,5 +130,100 @@ describe('the secrets of views', () => {
     expect(identityIn(opened.view)).toContain('spiffe://service.local/svc/web 2');
     opened.close();
     expect(clock.pending()).toBe(0);
+  });
+});
+
+describe('what edges show to clients', () => {
+  const certificate = (name: string): Certificate => ({
+    ...{ namespace: 'default', name, provenance: { source: '', file: '', line: 0, column: 0, object: '' } },
+    from: { kind: 'files', cert: `/${name}`, key: `/${name}.key` },
+  });
+  const gateway = (name: string, ...certificates: readonly string[]): Gateway => ({
+    ...{ namespace: 'default', name },
+    listeners: certificates.map((one, index) => ({
+      ...{ name: one, address: '0.0.0.0', port: 443 + index, protocol: 'https', hosts: [] },
+      tls: { certificate: one, client: 'none' },
+    })),
+  });
+  const named = (...gateways: readonly Gateway[]): World => ({
+    ...meshOf({ mtls: 'off' }),
+    gateways: new Map(gateways.map((one) => [one.name, one])),
+    certificates: new Map(['shop', 'admin', 'spare'].map((name) => [name, certificate(name)])),
+  });
+
+  function edgeRig(world: World) {
+    const { clock, authority } = rig();
+    const secrets = createSecrets({ clock, random: () => 0, log: silentLogger, authority, encode: plainSecrets });
+    const versions = new Map([...world.certificates.keys()].map((name) => [name, 1]));
+    const listeners: ((names: readonly string[]) => void)[] = [];
+    const edge: EdgeCertificates = {
+      follow: () => {},
+      secret: (name) =>
+        plainSecrets.edge(certificate(name), {
+          chain: [Buffer.from(`${name} ${versions.get(name)}`)],
+          key: new Uint8Array(0),
+        }),
+      onChange(listener) {
+        listeners.push(listener);
+        return () => {};
+      },
+      problems: () => [],
+      run: async () => {},
+    };
+    const renew = (name: string): void => {
+      versions.set(name, (versions.get(name) ?? 0) + 1);
+      for (const listener of listeners) listener([name]);
+    };
+    return { clock, renew, views: createViews(nothing, world, secrets, edge) };
+  }
+  const edgesIn = (view: View): string[] =>
+    [...view.names(typeUrls.secret)].filter((name) => name.startsWith('edge/')).sort();
+
+  it('T1: goes to the gateway whose listeners name it, and to nobody else', () => {
+    const { views } = edgeRig(named(gateway('public', 'shop'), gateway('inside', 'admin', 'shop'), gateway('none')));
+    const view = (profile: ProxyProfile): View => views.open(profile, () => {}).view;
+    expect(edgesIn(view({ role: 'gateway', gateway: 'public' }))).toEqual(['edge/default/shop']);
+    expect(edgesIn(view({ role: 'gateway', gateway: 'inside' }))).toEqual(['edge/default/admin', 'edge/default/shop']);
+    for (const profile of [
+      ...(['none', 'unknown'] as const).map((name) => ({ role: 'gateway', gateway: name }) as const),
+      sidecar('public'),
+      { role: 'proxyless' } as const,
+    ]) {
+      const other = view(profile);
+      expect(edgesIn(other)).toEqual([]);
+      expect(other.get(typeUrls.secret, 'edge/default/shop')).toBeUndefined();
+    }
+  });
+
+  it('is told of when it is renewed, to those alone who have it', () => {
+    const { views, renew } = edgeRig(named(gateway('public', 'shop'), gateway('inside', 'admin')));
+    const told: string[] = [];
+    const opened = ['public', 'inside'].map((name) =>
+      views.open({ role: 'gateway', gateway: name }, (changed) =>
+        told.push(...changed.map((ref) => `${name} ${ref.name}`)),
+      ),
+    );
+    told.length = 0;
+    renew('shop');
+    expect(told).toEqual(['public edge/default/shop']);
+    expect(opened[0]?.view.get(typeUrls.secret, 'edge/default/shop')?.version).toBe('shop 2');
+  });
+
+  it('T1: is taken away when no listener names it any more', () => {
+    const { views } = edgeRig(named(gateway('public', 'shop')));
+    const told: string[] = [];
+    const opened = views.open({ role: 'gateway', gateway: 'public' }, (changed) =>
+      told.push(...changed.map(({ name }) => name)),
+    );
+    views.publishContent(named(gateway('public', 'admin')));
+    expect(told.sort()).toEqual(['edge/default/admin', 'edge/default/shop']);
+    expect(edgesIn(opened.view)).toEqual(['edge/default/admin']);
+  });
+
+  it('comes with the roots, which clients are asked by, also where the mesh is in plaintext', async () => {
+    const { clock, views } = edgeRig(named(gateway('public', 'shop'), gateway('none')));
+    const opened = ['public', 'none'].map((name) => views.open({ role: 'gateway', gateway: name }, () => {}));
+    await clock.settle();
+    expect(opened.map(({ view }) => view.get(typeUrls.secret, rootsSecret) !== undefined)).toEqual([true, false]);
   });
 });
