@@ -92,6 +92,18 @@ export interface ControlStatus {
   readonly problems: readonly Problem[];
   /** Sources held at last good by the shrink guard. */
   readonly held: readonly { readonly source: string; readonly reason: string; readonly untilMs: number }[];
+  /** Where certificates are issued: instances that have no sidecar, but for those of services with `tls: none`. */
+  readonly withoutSidecar?: WithoutSidecar;
+}
+
+/** `withheld` get no requests now; `plaintext` are reached, and would get none under `strict`. */
+export interface WithoutSidecar {
+  /** Of the Mesh. */
+  readonly mtls: 'strict' | 'permissive' | 'off';
+  readonly withheld: number;
+  readonly plaintext: number;
+  /** Some of them, `service/instance`, the withheld first. */
+  readonly some: readonly string[];
 }
 
 /** Requests that proxies sent, as they report it. */

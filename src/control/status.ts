@@ -1,13 +1,14 @@
 // The status report: reads the ledger, the World and the holds, and says it in one structure for CLI, API and console.
 // It changes nothing.
 
+import { plaintextReport } from '../model/mtls.ts';
 import type { Principal } from '../model/principal.ts';
 import type { Problem } from '../model/problem.ts';
 import type { World } from '../model/world.ts';
 import type { Clock } from '../util/clock.ts';
 import type { ClientInfo } from '../xds/contract.ts';
 import { isGrpcLibrary } from '../xds/node.ts';
-import type { ControlStatus, ProxyStatus, Rejection, TypeStatus } from './contract.ts';
+import type { ControlStatus, ProxyStatus, Rejection, TypeStatus, WithoutSidecar } from './contract.ts';
 import { type Claims, readClaims } from './identify.ts';
 import { type Ledger, refusals, revisionOf, type StreamRecord } from './ledger.ts';
 import type { Hold } from './pipeline.ts';
@@ -143,6 +144,22 @@ function proxyOf(node: string, records: readonly StreamRecord[], input: StatusIn
   };
 }
 
+/** Instances that are named; the numbers are whole. */
+const maxNamed = 5;
+
+/** Whether `strict` is safe, and for whom it is not. Undefined where no certificates are issued. */
+function withoutSidecar(world: World | undefined): WithoutSidecar | undefined {
+  if (world?.mesh.certificates !== true) return undefined;
+  const found = plaintextReport(world).filter(({ withheldInStrict }) => withheldInStrict);
+  const withheld = found.filter(({ mtls }) => mtls === 'strict');
+  const reached = found.filter(({ mtls }) => mtls !== 'strict');
+  const number = (list: typeof found): number => list.reduce((sum, { plaintext }) => sum + plaintext.length, 0);
+  const some: string[] = [];
+  for (const { service, plaintext } of [...withheld, ...reached])
+    for (const { id } of plaintext.slice(0, maxNamed - some.length)) some.push(`${service}/${id}`);
+  return { mtls: world.mesh.mtls, withheld: number(withheld), plaintext: number(reached), some };
+}
+
 /** The whole report, made on demand. */
 export function statusReport(input: StatusInput): ControlStatus {
   const { world, ledger, clock } = input;
@@ -174,6 +191,7 @@ export function statusReport(input: StatusInput): ControlStatus {
     return count;
   });
   const toWall = clock.wall() - clock.now();
+  const sidecarless = withoutSidecar(world);
   return {
     revision: world?.revision ?? 0,
     ready: world !== undefined,
@@ -189,5 +207,6 @@ export function statusReport(input: StatusInput): ControlStatus {
       reason,
       untilMs: untilMs === undefined ? 0 : Math.round(untilMs + toWall),
     })),
+    ...(sidecarless === undefined ? {} : { withoutSidecar: sidecarless }),
   };
 }

@@ -146,7 +146,9 @@ async function unsealed({ open }: SigningKeyDeps, sealed: Uint8Array, path: stri
   try {
     plain = await open(sealed, path);
   } catch (cause) {
-    throw new AppError('CH1831', `the token-signing key ${path} cannot be opened`, { cause });
+    // What is wrong with the key that seals is told by who reads it.
+    const told = cause instanceof AppError ? { hint: cause.hint } : {};
+    throw new AppError('CH1831', `the token-signing key ${path} cannot be opened`, { cause, ...told });
   }
   const key = readKey(plain);
   if (key === undefined)

@@ -1,7 +1,7 @@
 // `chancery status`: is every proxy in sync, and if not, what is in its way. First rung of finding a fault.
 // Invariant: exit code 0 only when everything asked about is in sync.
 import type { Command } from 'commander';
-import type { ControlStatus, ProxyStatus, RefusalStatus } from '../../control/contract.ts';
+import type { ControlStatus, ProxyStatus, RefusalStatus, WithoutSidecar } from '../../control/contract.ts';
 import { AppError } from '../../util/errors.ts';
 import { createClient } from '../client.ts';
 import { type CommandContext, command, type Format, formatOption, withServer } from '../command.ts';
@@ -102,6 +102,16 @@ function refusalText(
   return `refused for ${ago(nowMs - sinceMs)}: ${type} ${what}${from.length === 0 ? '' : ` from ${[...new Set(from)].join(', ')}`} by ${counted(proxies, 'proxy', 'proxies')} (${plainText(who)})\n  ${words}\n`;
 }
 
+/** Who is withheld, who would be, or that the next step is safe. */
+function sidecarText({ mtls, withheld, plaintext, some }: WithoutSidecar): string {
+  const number = withheld > 0 ? withheld : plaintext;
+  const named = some.slice(0, number).map(plainText);
+  const who = `${named.join(', ')}${number > named.length ? ` and ${number - named.length} more` : ''}`;
+  if (withheld > 0) return `strict: ${counted(withheld, 'instance')} without a sidecar get no requests: ${who}\n`;
+  if (plaintext > 0) return `strict is not safe: ${counted(plaintext, 'instance')} without a sidecar: ${who}\n`;
+  return mtls === 'strict' ? '' : `mtls is ${mtls}; strict is safe: every instance has a sidecar\n`;
+}
+
 /** The table of proxies, a line that sums up, and what else stands in the way. */
 export function statusText(status: ControlStatus, nowMs: number): string {
   const header = ['PROXY', 'SERVICE', 'STATE', ...columns, 'VERSION', 'SINCE', 'CERT', 'ENVOY', 'NOTE'];
@@ -124,6 +134,7 @@ export function statusText(status: ControlStatus, nowMs: number): string {
   if (!status.ready) lines.push(`not ready: waiting for ${status.waitingFor.join(', ')}\n`);
   for (const refusal of status.refusals) lines.push(refusalText(refusal, nowMs));
   for (const { source, reason } of status.held) lines.push(`held at last good: ${source} (${reason})\n`);
+  if (status.withoutSidecar !== undefined) lines.push(sidecarText(status.withoutSidecar));
   const errors = status.problems.filter(({ severity }) => severity === 'error').length;
   const warnings = status.problems.length - errors;
   if (status.problems.length > 0)

@@ -259,6 +259,24 @@ describe('the server side', () => {
     expect(text).toContain('2 proxies: 1 rejecting, 1 offline');
   });
 
+  it.each([
+    [
+      { mtls: 'strict', withheld: 6, plaintext: 2, some: ['a/1', 'a/2'] },
+      'strict: 6 instances without a sidecar get no requests: a/1, a/2 and 4 more\n',
+    ],
+    [
+      { mtls: 'permissive', withheld: 0, plaintext: 1, some: ['a/1'] },
+      'strict is not safe: 1 instance without a sidecar: a/1\n',
+    ],
+    [
+      { mtls: 'off', withheld: 0, plaintext: 0, some: [] },
+      'mtls is off; strict is safe: every instance has a sidecar\n',
+    ],
+  ] as const)('says for whom strict is not safe: %j', (withoutSidecar, line) => {
+    expect(statusText({ ...status, withoutSidecar }, 61_000)).toContain(line);
+    expect(statusText(status, 61_000)).not.toContain('strict');
+  });
+
   it('exits 1 when a proxy is not in sync, and waits when told to', async () => {
     let asked = 0;
     const slow: FakeServer = () => ({
