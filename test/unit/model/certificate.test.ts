@@ -15,6 +15,7 @@ describe('Certificate', () => {
       from: { kind: 'files', cert: '/a/cert.pem', key: '/a/key.pem' },
       provenance: { line: 4 },
     });
+    expect(problemsOf(object('{ issuer: mesh, hosts: [a.example] }'))).toEqual([expect.stringMatching(/^CH1108 4:1/)]);
     const issued = worldOf(header + object('{ issuer: mesh, hosts: [A.example, "*.b.example", a.example] }')).world;
     expect(issued.certificates.get('prod/shop')?.from).toEqual({
       kind: 'mesh',
@@ -41,7 +42,7 @@ describe('Certificate', () => {
   it('is looked for in the namespace of the Gateway', () => {
     const gateway = (namespace: string): string =>
       `{ apiVersion: chancery/v1, kind: Gateway, metadata: { name: edge, namespace: ${namespace} }, spec: { listeners: [{ port: 443, protocol: https, tls: { certificate: shop } }] } }`;
-    const good = object('{ issuer: mesh, hosts: [a.example] }');
+    const good = object('{ files: { cert: /a/cert.pem, key: /a/key.pem } }');
     expect(problemsOf(`${good}\n---\n${gateway('prod')}`)).toEqual([]);
     expect(problemsOf(`${good}\n---\n${gateway('other')}`)).toEqual([
       expect.stringMatching(/^CH1232 6:\d+ spec\.listeners\[0\]\.tls\.certificate$/),
