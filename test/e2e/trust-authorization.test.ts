@@ -120,7 +120,7 @@ for (const bin of [undefined, 'oldest'])
       for (const one of Object.values(warm)) expect(await one.ask()).toMatchObject({ status: 200 });
       const modified = await api.stat('listener_manager.listener_modified');
       const created = await api.stat('listener_manager.listener_create_success');
-      const load = startLoad({ port: outbound, host: 'api', perSecond: 50, maxSeconds: 50 });
+      const load = startLoad({ port: outbound, host: 'api', path: '/open', perSecond: 50, maxSeconds: 50 });
 
       rules('only-web', { service: 'api', allow: [{ from: ['web'] }] });
       await eventuallyPasses(async () => expect(await statusOf(edgePort)).toBe(403));
@@ -144,6 +144,9 @@ for (const bin of [undefined, 'oldest'])
         ...['/admin/', '/admin?x', '//admin', '/./admin', '/x/../admin', '/%61dmin', '/%61%64min/x', '/x/%2e%2e/admin'],
         ...[
           '/admin%2fx',
+          '/admin;x',
+          '/admin%3Bx',
+          '/x;y/..;/admin',
           '/x%2f..%2fadmin',
           '/x/..%2Fadmin',
           '/x%5c..%5cadmin',
@@ -162,6 +165,24 @@ for (const bin of [undefined, 'oldest'])
       await eventuallyPasses(async () => expect(await warm.other.ask()).toMatchObject({ status: 200 }));
       rig.product.remove('no-admin.yaml');
       await eventuallyPasses(async () => expect(await warm.web.ask('/admin')).toMatchObject({ status: 200 }));
+      // What is allowed by prefix is no way to what is not.
+      rules('only-web', { service: 'api', allow: [{ from: ['web'], to: [{ paths: [{ prefix: '/open' }] }] }] });
+      await eventuallyPasses(async () => expect(await warm.web.ask('/other')).toMatchObject({ status: 403 }));
+      for (const path of ['/open', '/open/x', '/open/x;y', '/open/x.html?a=..;'])
+        expect([path, await warm.web.ask(path)]).toMatchObject([path, { status: 200 }]);
+      for (const path of [
+        '/open/../x',
+        '/open/..;/x',
+        '/open/..;a/x',
+        '/open/..%3b/x',
+        '/open/%2e%2e;/x',
+        '/open%2f..%2fx',
+      ]) {
+        const answer = await secure(inbound, leaves.web).ask(path);
+        expect([path, answer === 'closed' || answer.status === 403 || answer.status === 400]).toEqual([path, true]);
+      }
+      rig.product.remove('only-web.yaml');
+      await eventuallyPasses(async () => expect(await warm.other.ask()).toMatchObject({ status: 200 }));
       expect(await api.stat('listener_manager.listener_modified')).toBe(modified);
       expect(await api.stat('listener_manager.listener_create_success')).toBe(created);
       expect((await load.stop()).failures).toEqual({});

@@ -42,7 +42,7 @@ function isMeant({ methods, paths, headers }: Operation, effect: Effect, request
   const deny = effect === 'deny';
   const method = deny ? request.method.toUpperCase() : request.method;
   if (methods.length > 0 && !methods.includes(method)) return false;
-  const disguised = /%2f|%5c/i.test(request.path);
+  const disguised = (deny ? /%2f|%5c|;|%3b/i : /%2f|%5c|(\.|%2e)(;|%3b)/i).test(request.path);
   const covered = paths.some((one) => {
     if ('exact' in one) return request.path === one.exact;
     const base = one.prefix.replace(/\/+$/, '');

@@ -17,11 +17,23 @@ function path(match: StringMatcherJson): PrincipalJson {
   return { urlPath: { path: match } };
 }
 
+const containsOneOf = (...texts: readonly string[]): Condition =>
+  some(...texts.map((contains) => path({ contains, ignoreCase: true })));
+
 /** Slashes in disguise: Envoy takes them for a part of a segment, the application may take them for a slash. */
-const disguised: Condition = some(
-  path({ contains: '%2f', ignoreCase: true }),
-  path({ contains: '%5c', ignoreCase: true }),
-);
+const disguised = containsOneOf('%2f', '%5c');
+
+/**
+ * Parameters, which to Envoy are a part of their segment, and which some applications leave out before they look: to them
+ * `/admin;x` is `/admin`.
+ */
+const parameters = containsOneOf(';', '%3b');
+
+/**
+ * To the same applications `/open/..;/admin` is `/admin`; Envoy 1.40 takes it for that too and 1.36 does not, and both make it
+ * of `/open/%2e%2e;/admin`. Other parameters lead to nothing outside of what is allowed.
+ */
+const dotsWithParameters = containsOneOf('.;', '%2e;', '.%3b', '%2e%3b');
 
 /** By whole segments, as a Route's prefix. */
 function below(prefix: string): Condition {
@@ -33,9 +45,9 @@ function paths(wanted: readonly AccessPath[], effect: Effect): Condition {
   if (wanted.length === 0) return true;
   const exact = some(...wanted.map((one) => ('exact' in one ? path({ exact: one.exact }) : false)));
   const prefix = some(...wanted.map((one) => ('prefix' in one ? below(one.prefix) : false)));
-  if (effect === 'deny') return some(exact, prefix, disguised);
+  if (effect === 'deny') return some(exact, prefix, disguised, parameters);
   // What is allowed whole holds no other path.
-  return prefix === true ? true : some(exact, all(prefix, not(disguised)));
+  return prefix === true ? true : some(exact, all(prefix, not(some(disguised, dotsWithParameters))));
 }
 
 /** A deny rule takes `get` for GET, as some applications do. */

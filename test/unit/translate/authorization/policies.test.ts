@@ -37,7 +37,7 @@ function asked({ caller, ...request }: AccessRequest): RbacRequest {
 
 const named = [service('web'), service('web.a'), service('web-a'), service('web', 'prod'), gateway('web')];
 const callers = fc.constantFrom(...named);
-const paths = ['/', '/a', '/a/b', '/ab', '/a%2fb', '/a/%5Cb'];
+const paths = ['/', '/a', '/a/b', '/ab', '/a%2fb', '/a/%5Cb', '/a;b', '/a%3Bb', '/a/..;/b', '/a/%2E%2e%3b/b'];
 const operation: fc.Arbitrary<Operation> = fc
   .record({
     methods: fc.uniqueArray(fc.constantFrom('GET', 'PUT'), { maxLength: 2 }),
