@@ -37,6 +37,8 @@ export interface CredentialFolder {
   secret(record: CredentialRecord): { readonly token: string } | { readonly chain: string; readonly key: string };
   /** PEM of the authorities. Throws CH1854. */
   roots(): string;
+  /** Other authorities from now on; the credential stays. */
+  writeRoots(roots: string): Promise<void>;
   prepare(): Promise<void>;
   /** `key`: PEM, of a certificate. */
   write(
@@ -74,6 +76,13 @@ export function credentialFolder(
   };
   const json = (value: object): string => `${JSON.stringify(value, null, 2)}\n`;
 
+  const put = (file: keyof typeof fileNames, text: string): Promise<void> =>
+    privateFiles.write(path, fileNames[file], text);
+  async function writeRoots(roots: string): Promise<void> {
+    await put('rootsPem', roots);
+    await put('rootsSecret', json(rootsDocument(roots)));
+  }
+
   return {
     path,
     files,
@@ -92,12 +101,10 @@ export function credentialFolder(
     },
     roots: () => read(files.rootsPem),
     prepare: () => privateFiles.folder(path),
+    writeRoots,
     async write(enrolled, about, key = '') {
       const { credential, roots, ...rest } = enrolled;
-      const put = (file: keyof typeof fileNames, text: string): Promise<void> =>
-        privateFiles.write(path, fileNames[file], text);
-      await put('rootsPem', roots);
-      await put('rootsSecret', json(rootsDocument(roots)));
+      await writeRoots(roots);
       if (credential.kind === 'token') await put('tokenSecret', json(tokenDocument(credential.token)));
       else {
         await put('key', key);

@@ -65,6 +65,19 @@ export function askToRenew(
   return enrol(io, { server, path: enrolmentPaths.renew, expected, secret, body: {} }, 'chain' in secret);
 }
 
+/** PEM of every authority of the mesh, told by a control plane that is known. */
+export async function askForRoots(
+  io: Outside,
+  { server, expected }: { readonly server: string; readonly expected: Expected },
+): Promise<string> {
+  const question: Question = { server, path: enrolmentPaths.roots, method: 'GET', expected };
+  const answer = await ask(io, question);
+  if (answer.status !== 200) throw failure(question, answer);
+  const roots = certificatesOf(answer.body);
+  if (roots.length === 0) throw new AppError('CH1606', `${server} answered, but not as Chancery does`);
+  return roots.join('');
+}
+
 async function enrol(io: Outside, question: Question, certificate: boolean): Promise<Asked> {
   const pair = certificate ? await promisify(generateKeyPair)('ec', { namedCurve: 'P-256' }) : undefined;
   const publicKey = pair?.publicKey.export({ type: 'spki', format: 'der' }).toString('base64');

@@ -34,6 +34,7 @@ export function renewCommand(context: CommandContext): Command {
         const record = recordOf(folder);
         if (options.watch === true) return watch(io, folder);
         if (options.now !== true && renewAtMs(record) > io.clock.wall()) {
+          await learnRoots(io, folder).catch((error: unknown) => reportFailure(io, error));
           io.out(`still good until ${time(record.notAfterMs)}; it is renewed from ${time(renewAtMs(record))} on\n`);
           return exitCodes.fine;
         }
@@ -51,6 +52,20 @@ function recordOf(folder: CredentialFolder): CredentialRecord {
   throw new AppError('CH1854', `there is no credential in "${folder.path}"`, {
     hint: 'Get one with chancery bootstrap NODE --join TOKEN.',
   });
+}
+
+/**
+ * Before another root signs, whoever asks here learns of it from the one that it knows; a credential lives for too long to wait
+ * until it is renewed.
+ */
+async function learnRoots(io: Io, folder: CredentialFolder): Promise<void> {
+  const { server, trust, controlPlane } = recordOf(folder);
+  // Who brought files of an authority keeps them.
+  if (trust.kind === 'files') return;
+  const { askForRoots } = await import('../enrolment-client.ts');
+  const known = folder.roots();
+  const roots = await askForRoots(io, { server, expected: { who: 'named', ca: known, name: controlPlane } });
+  if (roots !== known) await folder.writeRoots(roots);
 }
 
 async function renew(io: Io, folder: CredentialFolder): Promise<CredentialRecord> {
@@ -75,7 +90,10 @@ async function watch(io: Io, folder: CredentialFolder): Promise<number> {
   let waitMs = retryMs.first;
   while (!signal.aborted) {
     const record = recordOf(folder);
-    if (!(await reached(clock, renewAtMs(record), signal))) continue;
+    if (!(await reached(clock, renewAtMs(record), signal))) {
+      await learnRoots(io, folder).catch((error: unknown) => signal.aborted || reportFailure(io, error));
+      continue;
+    }
     try {
       const { notAfterMs } = await renew(io, folder);
       io.out(`${time(clock.wall())} renewed, until ${time(notAfterMs)}\n`);
