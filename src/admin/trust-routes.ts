@@ -2,6 +2,7 @@
 // It decides nothing. Invariant: a join token leaves in the answer to its making and nowhere else; nothing of a key is here.
 import { z } from 'zod';
 import type { Authority } from '../ca/contract.ts';
+import type { Rotation } from '../ca/rotation-driver.ts';
 import { type DoorAnswer, type EnrolmentDoors, enrolmentPaths } from '../control/enrolment-doors.ts';
 import type { ProxyCertificate } from '../control/proxy-certificate.ts';
 import type { JoinTokens } from '../identity/join-token.ts';
@@ -17,6 +18,7 @@ export interface TrustParts {
   readonly joinTokens: Pick<JoinTokens, 'create' | 'list' | 'revoke'>;
   readonly revocations: Pick<Revocations, 'revoke' | 'list'>;
   readonly authority: Pick<Authority, 'roots'>;
+  readonly rotation: Pick<Rotation, 'begin' | 'force' | 'state'>;
   readonly doors: EnrolmentDoors;
   /** The certificates that connected proxies show. */
   readonly certificates: () => readonly ProxyCertificate[];
@@ -38,6 +40,7 @@ const revokeBody = z.strictObject({
   /** Default: for longer than any credential of ours lives. */
   days: z.number().positive().max(3_660).default(400),
 });
+const rotationBody = z.strictObject({ force: z.boolean().default(false) });
 const forNodes = { contentTypes: ['application/json'] } as const;
 
 /** `parts` undefined: no authority is configured, and every line says so. */
@@ -89,7 +92,30 @@ export function createTrustRoutes(parts: TrustParts | undefined, clock: Clock): 
         const { authority, certificates } = trust();
         const { generation, roots } = authority.roots();
         const shown = roots.map(({ keyId, notAfterMs }, index) => ({ keyId, notAfterMs, signs: index === 0 }));
-        return jsonReply({ generation, roots: shown, certificates: certificates() });
+        return jsonReply({ generation, roots: shown, rotation: rotationState(trust()), certificates: certificates() });
+      },
+    },
+    {
+      method: 'GET',
+      path: `${base}/rotation`,
+      summary: 'How far another root is in taking the place of the one that signs, and who is waited for',
+      handle: () => jsonReply(rotationState(trust())),
+    },
+    {
+      method: 'POST',
+      path: `${base}/rotation`,
+      summary: 'Have another root take the place of the one that signs',
+      body: {
+        contentTypes: ['application/json'],
+        description: '{}, or {"force": true}: wait for no proxy to confirm, also where a rotation goes on already',
+      },
+      handle: async ({ body }) => {
+        const parts = trust();
+        const { force } = read(rotationBody, parsed(body));
+        const begun = await parts.rotation.begin();
+        const forced = force && (await parts.rotation.force());
+        if (!begun && !forced) throw new Fault(409, 'CH1814', 'a rotation goes on, and waits for no proxy to be told');
+        return jsonReply({ ...(begun ? { begun } : {}), ...(forced ? { forced } : {}) }, 202);
       },
     },
     {
@@ -139,6 +165,20 @@ export function createTrustRoutes(parts: TrustParts | undefined, clock: Clock): 
       handle: async (request) => asReply(await trust().doors.renew(request.body, credentialsOf(request))),
     },
   ];
+}
+
+/** As this replica saw it last. `former`: certificates here that chain to another root than the one that signs. */
+function rotationState({ rotation, authority, certificates }: TrustParts): object {
+  const state = rotation.state();
+  if (state === undefined) return { phase: 'unknown' };
+  const { record, advance } = state;
+  const signs = authority.roots().roots[0]?.keyId;
+  const former = certificates().filter(({ root }) => root !== signs).length;
+  const { phase, sinceMs } = record;
+  const waits = advance.kind === 'go' ? {} : { waitsFor: advance.for };
+  const until = advance.kind === 'wait' && advance.for === 'time' ? { untilMs: advance.untilMs } : {};
+  const forced = 'forced' in record && record.forced ? { forced: true } : {};
+  return { phase, sinceMs, ...waits, ...until, ...forced, former };
 }
 
 /** What does not leave the machine needs no TLS. */

@@ -122,7 +122,8 @@ export function createKeptRoots(
         failure ??= error;
       }
     }
-    throw failure ?? new AppError('CH1801', `the root ${keyId}, which is in use, is not kept (${places(used)})`);
+    if (failure instanceof Error) throw failure;
+    throw new AppError('CH1801', `the root ${keyId}, which is in use, is not kept (${places(used)})`);
   }
   const places = (slots: readonly number[]): string =>
     slots.map(keeping.placeOf).join(', ') || keeping.placeOf(firstSlot);

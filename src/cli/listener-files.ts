@@ -44,8 +44,12 @@ export function createListenerFiles(deps: ListenerFilesDeps, options: ListenerFi
     roots: join(folder, 'roots.pem'),
   };
   let renewAtMs = 0;
+  /** Key id of the root of the certificate. */
+  let signedBy: string | undefined;
+  let wake = new AbortController();
 
   async function writeCertificate(): Promise<void> {
+    signedBy = authority.roots().roots[0]?.keyId;
     const made = await authority.issueServer({ dns, ips, uri });
     // The port looks at both until they fit together.
     await replace(paths.key, pemText('PRIVATE KEY', [made.key]));
@@ -73,15 +77,18 @@ export function createListenerFiles(deps: ListenerFilesDeps, options: ListenerFi
     },
     async run(signal) {
       const backoff = createBackoff(deps.random, 1_000, 60_000);
-      const stop = authority.onRoots(() => {
+      const stop = authority.onRoots(({ roots }) => {
         writeRoots().catch((error: unknown) =>
           log.error('the roots could not be written', { file: paths.roots, err: error }),
         );
+        // Whoever joins now knows the port by the root that signs.
+        if (roots[0]?.keyId !== signedBy) wake.abort();
       });
       let wait = renewAtMs - clock.wall();
       for (;;) {
-        await clock.sleep(Math.max(0, wait), signal);
+        await clock.sleep(Math.max(0, wait), AbortSignal.any([signal, wake.signal]));
         if (signal.aborted) break;
+        wake = new AbortController();
         try {
           await writeCertificate();
           backoff.reset();

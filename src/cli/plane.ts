@@ -73,12 +73,18 @@ export async function createPlane(deps: PlaneDeps, config: Config): Promise<Plan
   function knownServices(): Iterable<string> {
     return control.world()?.services.keys() ?? [];
   }
+  const streamsOf = (node: string): Promise<readonly ClientConfig[]> =>
+    xds.clients([{ id: { kind: 'exact', text: node, ignoreCase: false }, metadata: [] }]);
   const trust =
     config.trust === undefined
       ? undefined
       : await import('./trust.ts').then(({ createTrust }) =>
           createTrust(
-            { ...deps, protos, environment: deps.environment ?? {}, services: knownServices },
+            {
+              ...{ ...deps, protos, environment: deps.environment ?? {}, services: knownServices },
+              nodes: () => control.certificates().map(({ node }) => node),
+              streamsOf,
+            },
             config,
             config.trust as TrustConfig,
           ),
@@ -118,7 +124,7 @@ export async function createPlane(deps: PlaneDeps, config: Config): Promise<Plan
     control,
     ...(trust === undefined ? {} : { trust }),
     decode: (resource) => protos.decode(resource.type, shown(resource).bytes, { protoNames: true }),
-    streamsOf: (node) => xds.clients([{ id: { kind: 'exact', text: node, ignoreCase: false }, metadata: [] }]),
+    streamsOf,
     listening: xds.listening,
     async run(signal) {
       await trust?.open();

@@ -3,8 +3,10 @@
 // `open` has resolved.
 import { isIP } from 'node:net';
 import { join } from 'node:path';
-import type { LifeOptions } from '../ca/authority-lives.ts';
-import type { Authority, RootProvider } from '../ca/contract.ts';
+import { checkedLives, type LifeOptions } from '../ca/authority-lives.ts';
+import type { Authority } from '../ca/contract.ts';
+import type { KeptRoots } from '../ca/kept-root.ts';
+import type { Rotation, RotationJournal } from '../ca/rotation-driver.ts';
 import { createEdgeCertificates, type EdgeCertificates } from '../control/edge-certificates.ts';
 import { createEnrolment } from '../control/enrolment.ts';
 import { createEnrolmentDoors, type EnrolmentDoors, enrolmentPaths } from '../control/enrolment-doors.ts';
@@ -22,7 +24,7 @@ import type { SourceDeps } from '../sources/source-deps.ts';
 import type { ClosableStore } from '../store/guard.ts';
 import { createSecretEncoder } from '../translate/secrets.ts';
 import { runAll } from '../util/tasks.ts';
-import type { Doors } from '../xds/contract.ts';
+import type { ClientConfig, Doors } from '../xds/contract.ts';
 import { createEdgeFiles } from './edge-files.ts';
 import { createListenerFiles, type ListenerFiles } from './listener-files.ts';
 import { keyReaders, localSealKey } from './seal-key.ts';
@@ -30,6 +32,8 @@ import { keyReaders, localSealKey } from './seal-key.ts';
 export interface Trust {
   readonly authority: Authority;
   readonly authenticator: Authenticator;
+  /** How another root takes the place of the one that signs. */
+  readonly rotation: Pick<Rotation, 'begin' | 'force' | 'state'>;
   readonly secrets: Secrets;
   /** What edges show to their clients. */
   readonly edge: EdgeCertificates;
@@ -50,6 +54,9 @@ const dayMs = 86_400_000;
 const rootLifeMs = 3650 * dayMs;
 /** How often the files of edge certificates are looked at. */
 const edgeFilesEveryMs = 2_000;
+/** How often a replica looks at the journal of rotations; silent for so many looks, it has ended. */
+const rotationEveryMs = 15_000;
+const silentLooks = 4;
 
 export interface TrustDeps extends SourceDeps {
   readonly protos: Protos;
@@ -57,6 +64,9 @@ export interface TrustDeps extends SourceDeps {
   readonly environment: Readonly<Record<string, string | undefined>>;
   /** Names of the services that are known now, which tokens of Consul are asked about. */
   readonly services: () => Iterable<string>;
+  /** Proxies that have a certificate, and what the streams of one have been told. */
+  readonly nodes: () => Iterable<string>;
+  readonly streamsOf: (node: string) => Promise<readonly ClientConfig[]>;
   /** Other lives than the configuration can ask for: for tests. */
   readonly lives?: LifeOptions;
 }
@@ -77,11 +87,9 @@ export async function createTrust(
     import('../identity/authenticator.ts'),
   ]);
   const store = await storeAt(deps, joinStorePlace(trust, state));
-  const { provider, sealKey, store: rootStore } = await rootsOf(deps, { trust, state });
-  const authority = ca.createAuthority(
-    { clock, random, log, metrics, provider },
-    { trustDomain, leafLifeMs: trust.leafMinutes * 60_000, ...deps.lives },
-  );
+  const { provider, sealKey, store: rootStore, journal } = await rootsOf(deps, { trust, state });
+  const lifeOptions = { leafLifeMs: trust.leafMinutes * 60_000, ...deps.lives };
+  const authority = ca.createAuthority({ clock, random, log, metrics, provider }, { trustDomain, ...lifeOptions });
   const { seal, unseal } = await import('../ca/envelope.ts');
   const placeOf = (path: string) => ({ path, trustDomain, generation: 1 });
   const signingKeys = keys.createSigningKeys({
@@ -115,9 +123,14 @@ export async function createTrust(
     { clock, log, metrics, encode, files: createEdgeFiles(closed) },
     edgeFilesEveryMs,
   );
+  const { fleet, rotation } = await rotationOf(deps, {
+    ...{ authority, provider, journal, store: rootStore, lives: lifeOptions },
+    rootsVersion: () => encode.roots(authority.roots().roots.map(({ certificate }) => certificate)).version,
+  });
   return {
     authority,
     authenticator,
+    rotation,
     secrets: createSecrets({ clock, random, log, authority, encode }),
     edge,
     joinTokens,
@@ -130,6 +143,8 @@ export async function createTrust(
     },
     files: listenerFiles.paths,
     async open() {
+      // Before the journal is read: nobody goes on without this replica from now on.
+      await fleet.join();
       await authority.open();
       await signingKeys.open();
       await revocations.open();
@@ -139,6 +154,7 @@ export async function createTrust(
       try {
         await runAll(signal, [
           (inner) => authority.run(inner),
+          (inner) => rotation.run(inner),
           (inner) => signingKeys.run(inner),
           (inner) => revocations.run(inner),
           (inner) => listenerFiles.run(inner),
@@ -146,7 +162,7 @@ export async function createTrust(
           ...background,
         ]);
       } finally {
-        for (const one of new Set([store, rootStore])) one?.close();
+        for (const one of new Set([store, rootStore])) one.close();
       }
     },
   };
@@ -165,11 +181,12 @@ async function storeAt(deps: SourceDeps, place: TrustStorePlace): Promise<Closab
 }
 
 interface Roots {
-  readonly provider: RootProvider;
+  readonly provider: KeptRoots;
   /** What seals the keys that sign tokens: never in the store where they lie. */
   readonly sealKey: () => Promise<Uint8Array>;
-  /** Where a sealed root lies. */
-  readonly store?: ClosableStore;
+  /** Shared by whoever shares the roots: where sealed ones lie, or a folder beside those in files. */
+  readonly store: ClosableStore;
+  readonly journal: RotationJournal;
 }
 
 async function rootsOf(
@@ -177,20 +194,33 @@ async function rootsOf(
   { trust, state }: { readonly trust: TrustConfig; readonly state: string },
 ): Promise<Roots> {
   const { clock } = deps;
-  const common = { trustDomain: trust.domain, lifeMs: rootLifeMs };
   const { root } = trust;
+  const [{ createRotationJournal }, { rotationDuties }, store] = await Promise.all([
+    import('../ca/rotation-journal.ts'),
+    import('../ca/rotation.ts'),
+    storeAt(
+      deps,
+      root.kind === 'files' ? { kind: 'files', path: join(rootFolder(root.path, state), 'rotation') } : root.store,
+    ),
+  ]);
+  const journal = createRotationJournal(store);
+  const bundle = async (): Promise<readonly string[] | undefined> => {
+    const found = await journal.load();
+    return found && rotationDuties(found.record).bundle;
+  };
+  const common = { trustDomain: trust.domain, lifeMs: rootLifeMs, bundle };
   if (root.kind === 'files') {
     const { createFileRoots } = await import('../ca/roots-files.ts');
     const folder = rootFolder(root.path, state);
     return {
       provider: createFileRoots({ clock, uid: process.geteuid?.() }, { folder, ...common }),
       sealKey: localSealKey(folder),
+      ...{ store, journal },
     };
   }
-  const [{ createSealedRoots }, { readKeyEncryptionKey }, store] = await Promise.all([
+  const [{ createSealedRoots }, { readKeyEncryptionKey }] = await Promise.all([
     import('../ca/roots-sealed.ts'),
     import('../ca/key-encryption-key.ts'),
-    storeAt(deps, root.store),
   ]);
   const { file, env, command } = root.key;
   const source =
@@ -204,8 +234,45 @@ async function rootsOf(
   return {
     provider: createSealedRoots({ clock }, { store, keyEncryptionKey, ...common }),
     sealKey: keyEncryptionKey,
-    store,
+    ...{ store, journal },
   };
+}
+
+async function rotationOf(
+  deps: TrustDeps,
+  parts: Pick<Roots, 'provider' | 'journal' | 'store'> & {
+    readonly authority: Authority;
+    readonly lives: LifeOptions;
+    readonly rootsVersion: () => string;
+  },
+) {
+  const { clock, random, log, nodes, streamsOf } = deps;
+  const { authority, provider, journal, store, rootsVersion } = parts;
+  const { leafMs, intermediateMs, backdateMs } = checkedLives(parts.lives);
+  const [{ createRotation }, { createRotatingRoots }, { createRotationFleet }] = await Promise.all([
+    import('../ca/rotation-driver.ts'),
+    import('../ca/rotating-roots.ts'),
+    import('../control/rotation-fleet.ts'),
+  ]);
+  const lookEveryMs = Math.min(rotationEveryMs, leafMs / 8);
+  const fleet = createRotationFleet(
+    { clock, store, nodes, streamsOf, rootsVersion },
+    { silentMs: silentLooks * lookEveryMs },
+  );
+  const rotation = createRotation(
+    { clock, random, log, journal, fleet, roots: createRotatingRoots(provider, authority) },
+    {
+      // Where there is no journal yet the first root is the only one.
+      get first() {
+        return { keyId: authority.roots().roots[0]?.keyId ?? '', slot: 1 };
+      },
+      // A node that is cut off for longer has no certificate that others would take either.
+      soakMs: leafMs,
+      longestLifeMs: intermediateMs + backdateMs,
+      lookEveryMs,
+    },
+  );
+  return { fleet, rotation };
 }
 
 interface VerifierParts {

@@ -93,7 +93,8 @@ export function createSecrets({ clock, random, log, authority, encode }: Secrets
         publish();
         if (leaf === undefined || !isFormer(leaf)) return;
         timer?.cancel();
-        again(random() * rotationSpreadMs);
+        // Not later than it would have been replaced anyway.
+        again(Math.min(random() * rotationSpreadMs, leaf.renewAtMs - clock.wall()));
       }
 
       async function issue(): Promise<void> {

@@ -471,6 +471,10 @@ export const errorCodes = {
     title: 'The folder of the root cannot be used',
     hint: 'Choose a folder that the user of Chancery can write.',
   },
+  CH1814: {
+    title: 'A rotation of the root goes on already',
+    hint: 'See how far it is with `chancery certs list`; `--force` ends the waiting for proxies.',
+  },
   CH1815: {
     title: 'The authority does not sign now',
     hint: 'Try again in a moment: it signs once the server has started, and until it stops.',

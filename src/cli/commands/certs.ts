@@ -1,4 +1,4 @@
-// `chancery certs list` and `show`: the authorities and the certificates that proxies have now.
+// `chancery certs`: the authorities, how one takes the place of another, and the certificates that proxies have now.
 // It decides nothing. Invariant: nothing of a key is here.
 import type { Command } from 'commander';
 import type { ProxyCertificate } from '../../control/proxy-certificate.ts';
@@ -18,7 +18,16 @@ interface Options {
 interface Certificates {
   readonly generation: number;
   readonly roots: readonly { readonly keyId: string; readonly notAfterMs: number; readonly signs: boolean }[];
+  readonly rotation?: RotationState;
   readonly certificates: readonly ProxyCertificate[];
+}
+
+interface RotationState {
+  readonly phase: string;
+  readonly sinceMs?: number;
+  readonly waitsFor?: string;
+  readonly untilMs?: number;
+  readonly former?: number;
 }
 
 interface Revoked {
@@ -34,7 +43,8 @@ const date = (ms: number): string => new Date(ms).toISOString().slice(0, 16).rep
 export function certsCommand(context: CommandContext): Command {
   return command('certs', 'The authorities, and the certificates of proxies', 'chancery certs list')
     .addCommand(listCommand(context))
-    .addCommand(showCommand(context));
+    .addCommand(showCommand(context))
+    .addCommand(rotateCommand(context));
 }
 
 function listCommand(context: CommandContext): Command {
@@ -60,11 +70,35 @@ function listCommand(context: CommandContext): Command {
               `${keyId.slice(0, 10)}${signs ? ' (signs)' : ''} until ${date(notAfterMs)}`,
           );
           io.out(`${counted(rows.length, 'certificate')}    ${counted(roots.length, 'root')}: ${roots.join(', ')}\n`);
+          if (all.rotation !== undefined && all.rotation.phase !== 'steady') io.out(`${rotationLine(all.rotation)}\n`);
           if (revoked.length > 0) {
             const lines = revoked.map(({ kind, id, untilMs }) => [kind, id, ago(untilMs - now)]);
             io.out(`\n${table(['REVOKED', 'CREDENTIAL', 'REMEMBERED FOR'], lines)}`);
           }
         }
+        return exitCodes.fine;
+      }),
+    );
+}
+
+function rotationLine({ phase, sinceMs, waitsFor, untilMs, former = 0 }: RotationState): string {
+  const since = sinceMs === undefined ? '' : ` since ${date(sinceMs)}`;
+  const until = untilMs === undefined ? '' : ` until ${date(untilMs)}`;
+  const waits = waitsFor === undefined ? '' : `, waits for ${waitsFor}${until}`;
+  return `rotation: ${phase}${since}${waits}${former > 0 ? `, ${counted(former, 'certificate')} of a former root` : ''}`;
+}
+
+function rotateCommand(context: CommandContext): Command {
+  const { io } = context;
+  return withServer(
+    command('rotate-root', 'Have another root take the place of the one that signs', 'chancery certs rotate-root'),
+  )
+    .option('--force', 'wait for no proxy to be told: those that are not will refuse others until they are')
+    .action(
+      context.action(async (options: Omit<Options, 'output'> & { readonly force?: boolean }) => {
+        const body = JSON.stringify({ force: options.force === true });
+        await createClient(io, options).send('POST', '/api/v1/trust/rotation', body);
+        io.out('the rotation goes on by itself; `chancery certs list` shows how far it is\n');
         return exitCodes.fine;
       }),
     );

@@ -12,7 +12,7 @@ const canary = 'cj1.canary-0123456789';
 const bearer = { authorization: 'Bearer correct-horse' };
 const base = '/api/v1/trust';
 
-function fixture({ configured = true } = {}) {
+function fixture({ configured = true, rotating = false } = {}) {
   const calls: unknown[] = [];
   const logged: unknown[] = [];
   const clock = createFakeClock(1_000_000);
@@ -48,6 +48,20 @@ function fixture({ configured = true } = {}) {
           { certificate: Buffer.from('one'), keyId: 'k1', notAfterMs: 10 },
           { certificate: Buffer.from('two'), keyId: 'k2', notAfterMs: 20 },
         ],
+      }),
+    },
+    rotation: {
+      begin: async () => {
+        calls.push('begin');
+        return !rotating;
+      },
+      force: async () => {
+        calls.push('force');
+        return true;
+      },
+      state: () => ({
+        record: { phase: 'drain', epoch: 4, sinceMs: 7, old: 'k2', next: 'k1', slot: 2 },
+        advance: { kind: 'wait', for: 'time', untilMs: 9 },
       }),
     },
     doors: {
@@ -104,6 +118,8 @@ const lines = [
   ['GET', '/join-tokens'],
   ['DELETE', '/join-tokens/a1'],
   ['GET', '/certificates'],
+  ['GET', '/rotation'],
+  ['POST', '/rotation'],
   ['GET', '/revocations'],
   ['POST', '/revocations'],
 ] as const;
@@ -183,10 +199,24 @@ describe('trust over the API', () => {
         { keyId: 'k1', notAfterMs: 10, signs: true },
         { keyId: 'k2', notAfterMs: 20, signs: false },
       ],
+      rotation: { phase: 'drain', sinceMs: 7, waitsFor: 'time', untilMs: 9, former: 0 },
       certificates: [
         { node: 'web-1', spiffeId: 'spiffe://mesh/svc/web', serial: '01', notAfterMs: 9, renewAtMs: 5, root: 'k1' },
       ],
     });
+  });
+
+  it('begins a rotation, forces one, and says where one goes on already', async () => {
+    const first = fixture();
+    const begun = await first.ask('POST', '/rotation', { payload: {} });
+    expect([begun.status, begun.json, first.calls]).toEqual([202, { begun: true }, ['begin']]);
+    const busy = fixture({ rotating: true });
+    const refused = await busy.ask('POST', '/rotation', { payload: {} });
+    expect([refused.status, refused.json['code']]).toEqual([409, 'CH1814']);
+    const forced = await busy.ask('POST', '/rotation', { payload: { force: true } });
+    expect([forced.status, forced.json, busy.calls]).toEqual([202, { forced: true }, ['begin', 'begin', 'force']]);
+    expect((await busy.ask('POST', '/rotation', { payload: { force: 'yes' } })).status).toBe(400);
+    expect((await busy.ask('GET', '/rotation')).json).toMatchObject({ phase: 'drain', waitsFor: 'time', untilMs: 9 });
   });
 
   it('hands to the doors what nodes send, without our token', async () => {

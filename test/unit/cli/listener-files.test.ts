@@ -89,6 +89,20 @@ describe('the files of the xDS port', () => {
     expect(decoded(files.paths.key)).toEqual(['key 2']);
   });
 
+  it('are of the root that signs, as soon as another one does', async () => {
+    await files.open();
+    void files.run(stop.signal);
+    const of = (keyId: string) => ({ certificate: Buffer.from(keyId), keyId, notAfterMs: clock.wall() + hour });
+    rootsListener?.({ generation: 2, roots: [of('root one'), of('root two')] });
+    await clock.advanceAsync(hour);
+    expect(issued).toBe(1);
+    root = 'root two';
+    rootsListener?.({ generation: 3, roots: [of('root two'), of('root one')] });
+    await eventuallyPasses(() => expect(decoded(files.paths.cert)[0]).toBe('leaf 2'));
+    await clock.advanceAsync(hour);
+    expect(issued).toBe(2);
+  });
+
   it('have the roots of now', async () => {
     await files.open();
     void files.run(stop.signal);
