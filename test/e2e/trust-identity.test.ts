@@ -3,11 +3,13 @@
 // in gets its own key and nobody else's; what was revoked is over within a minute, and nothing that came of it lives on.
 import { X509Certificate } from 'node:crypto';
 import { connect as connectHttp2 } from 'node:http2';
+import { join } from 'node:path';
 import { status } from '@grpc/grpc-js';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { typeUrls } from '../../src/resources/type-urls.ts';
-import type { GrpcClient } from '../conformance/xds/grpc-client.ts';
+import { connect, type GrpcClient } from '../conformance/xds/grpc-client.ts';
 import { eventually } from '../support/real-parts.ts';
+import { createTempDir } from '../support/temp-dir.ts';
 import {
   ads,
   leafIn,
@@ -30,6 +32,10 @@ const service = (name: string, port: number): string =>
   `{apiVersion: chancery/v1, kind: Service, metadata: {name: ${name}}, spec: {endpoints: [{address: 127.0.0.1, port: ${port}}]}}\n`;
 
 const node = (id: string, claims: object = {}): object => ({ id, cluster: 'any', metadata: { chancery: claims } });
+
+/** How a stream ended, waited for longer than a list is read anew. */
+const ended = (client: GrpcClient): Promise<string> =>
+  eventually(async () => status[(await client.ended()).code], { deadlineMs: 45_000 });
 
 describe('whoever has a stolen file', () => {
   let rig: TrustRig;
@@ -55,9 +61,6 @@ describe('whoever has a stolen file', () => {
     const { subjectAltName, serialNumber } = new X509Certificate(leafIn(content).cert);
     return [subjectAltName ?? '', serialNumber];
   };
-
-  const ended = (client: GrpcClient): Promise<string> =>
-    eventually(async () => status[(await client.ended()).code], { deadlineMs: 30_000 });
 
   it('T2: is nobody without a credential, or with one that is none', async () => {
     const token = await rig.token({ services: ['web'] });
@@ -316,4 +319,70 @@ describe('whoever tries again and again', () => {
     expect(codes.filter((code) => code === 401)).toHaveLength(19);
     expect(await join()).toBe(401);
   });
+});
+
+describe('whoever comes late, or in the clear', () => {
+  let rig: TrustRig;
+  const lifeMs = 6_000;
+  beforeAll(async () => {
+    const trust = { nodeTokenDays: lifeMs / 86_400_000 };
+    rig = await startTrustRig({ config: { trust, xds: { insecure: true } } });
+    rig.product.write('all.yaml', service('web', 1));
+    await eventually(async () => (await rig.product.status()).services.length === 1);
+  }, 60_000);
+  afterAll(() => rig?.[Symbol.asyncDispose]());
+
+  it('T15: is out when its credential ends, and cannot renew it then', { timeout: 60_000 }, async () => {
+    const own = node('web-1', { service: 'web' });
+    const shown = [
+      { token: await rig.token({ services: ['web'] }) },
+      { certificate: await rig.certificate({ services: ['web'] }) },
+    ];
+    const clients = await Promise.all(shown.map((one) => rig.open({ ...one, node: own })));
+    for (const client of clients) {
+      client.send({ type_url: CDS });
+      expect((await client.next()).type).toBe(CDS);
+    }
+    for (const client of clients) expect(await ended(client)).toBe('UNAUTHENTICATED');
+    for (const one of shown) {
+      await using late = await rig.open({ ...one, node: own });
+      late.send({ type_url: CDS });
+      // Of a certificate that has ended, TLS may not get that far.
+      expect(['UNAUTHENTICATED', 'UNAVAILABLE']).toContain(await ended(late));
+      expect(late.waiting()).toBe(0);
+      expect((await rig.post('/api/v1/trust/renew', {}, one)).status).toBe(401);
+    }
+    for (const client of clients) await client[Symbol.asyncDispose]();
+  });
+
+  it('T21: gets no answer in the clear, with a good token either, although the configuration allows plaintext', async () => {
+    const token = await rig.token({ services: ['web'] });
+    await using client = connect({
+      ...{ port: rig.product.xdsPort, channel: ads, type: CDS, node: node('web-1', { service: 'web' }) },
+      headers: { authorization: `Bearer ${token}` },
+    });
+    client.send({ type_url: CDS });
+    expect(await ended(client)).toBe('UNAVAILABLE');
+    expect(client.waiting()).toBe(0);
+  });
+});
+
+it('T15: is over at every replica within a minute of the revocation at one', { timeout: 60_000 }, async () => {
+  using shared = createTempDir('replicas');
+  const trust = {
+    root: { kind: 'files', path: join(shared.path, 'ca') },
+    joinStore: { kind: 'files', path: join(shared.path, 'store') },
+  };
+  await using one = await startTrustRig({ config: { trust } });
+  await using two = await startTrustRig({ config: { trust } });
+  for (const { product } of [one, two]) product.write('all.yaml', service('web', 1));
+  const token = await one.token({ services: ['web'] });
+  await using client = await two.open({ token, node: node('web-1', { service: 'web' }) });
+  client.send({ type_url: CDS });
+  expect((await client.next()).type).toBe(CDS);
+  const since = performance.now();
+  await one.revoke('token', tokenId(token));
+  expect(await ended(client)).toBe('UNAUTHENTICATED');
+  expect(performance.now() - since).toBeLessThan(60_000);
+  expect((await two.post('/api/v1/trust/renew', {}, { token })).status).toBe(401);
 });
