@@ -8,7 +8,7 @@ import { AppError } from '../util/errors.ts';
 
 const maxBytes = 1_048_576;
 
-/** `closed`: folders whose files, and everything below, are never read. */
+/** `closed`: files that are never read, and folders whose files, and everything below, are not. */
 export function createEdgeFiles(closed: readonly string[]): CertificateFiles {
   async function read(path: string): Promise<string> {
     const refuse = (why: string): never => {

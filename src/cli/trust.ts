@@ -118,7 +118,11 @@ export async function createTrust(
   );
   const doors = createEnrolmentDoors({ enrolment, authenticate: authenticator.authenticate, clock, log });
   const encode = createSecretEncoder({ protos });
-  const closed = [state, ...(trust.root.kind === 'files' ? [rootFolder(trust.root.path, state)] : [])];
+  const closed = [
+    state,
+    ...(trust.root.kind === 'files' ? [rootFolder(trust.root.path, state)] : []),
+    ...(xds.tls === undefined ? [] : [xds.tls.key]),
+  ];
   const edge = createEdgeCertificates(
     { clock, log, metrics, encode, files: createEdgeFiles(closed) },
     edgeFilesEveryMs,

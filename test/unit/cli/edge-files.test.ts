@@ -13,12 +13,12 @@ describe('files of edge certificates', () => {
   const at = (...parts: readonly string[]): string => join(dir.path, ...parts);
   mkdirSync(at('state', 'xds'), { recursive: true });
   mkdirSync(at('state-of-others'));
-  for (const path of [at('state', 'xds', 'key.pem'), at('state-of-others', 'key.pem'), at('key.pem')])
+  for (const path of [at('state', 'xds', 'key.pem'), at('state-of-others', 'key.pem'), at('key.pem'), at('own.pem')])
     writeFileSync(path, 'text');
   symlinkSync(at('state', 'xds', 'key.pem'), at('linked.pem'));
   symlinkSync(at('state'), at('linked-state'));
   execFileSync('mkfifo', [at('pipe')]);
-  const files = createEdgeFiles([at('state'), at('missing')]);
+  const files = createEdgeFiles([at('state'), at('missing'), at('own.pem')]);
 
   it.each([at('key.pem'), at('state-of-others', 'key.pem')])('are read: %s', async (path) => {
     expect(await files.read(path)).toBe('text');
@@ -28,6 +28,7 @@ describe('files of edge certificates', () => {
     at('state', 'xds', 'key.pem'),
     at('state-of-others', '..', 'state', 'xds', 'key.pem'),
     at('linked.pem'),
+    at('own.pem'),
     at('linked-state', 'xds', 'key.pem'),
   ])('T1: are never the keys of the control plane: %s', async (path) => {
     await expect(files.read(path)).rejects.toThrow('is a file of the control plane');
