@@ -100,7 +100,12 @@ function failure(url: string, cause: unknown): AppError {
     cause instanceof NameFault ||
     (typeof code === 'string' && /CERT|ALTNAME|SELF_SIGNED|UNABLE_TO_(GET|VERIFY)|^ERR_TLS_/.test(code));
   const { origin } = new URL(url);
-  if (unproved) return new AppError('CH1852', `${origin} did not prove that it is the control plane`, { cause });
+  const clock = code === 'CERT_NOT_YET_VALID' || code === 'CERT_HAS_EXPIRED';
+  if (unproved)
+    return new AppError('CH1852', `${origin} did not prove that it is the control plane`, {
+      cause,
+      ...(clock ? { hint: 'Check the clocks of this machine and of the control plane; nothing was sent to it.' } : {}),
+    });
   const hint =
     'Check that `chancery serve` runs, and that --xds or --server names its xDS port, not the one of its API.';
   if (code === 'EPROTO') return new AppError('CH1606', `${origin} does not speak TLS`, { hint });

@@ -1,11 +1,14 @@
 // One request to real TLS servers on loopback: nothing of it arrives at a server that is not the one that was meant.
+import { X509Certificate } from 'node:crypto';
 import { readFileSync } from 'node:fs';
-import { createServer, type Server } from 'node:https';
+import { createServer as createPlainServer, type Server } from 'node:http';
+import { createServer } from 'node:https';
 import type { AddressInfo } from 'node:net';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { type Expected, secureFetch } from '../../../src/cli/secure-request.ts';
 import { type Authority, createAuthority, describeWithOpenssl } from '../../support/certificates.ts';
 import { createTempDir, type TempDir } from '../../support/temp-dir.ts';
+import { makeCertificate, newKeys, uri } from '../identity/certificates.ts';
 
 const canary = 'canary-0123456789';
 const plane = 'URI:spiffe://mesh/chancery';
@@ -50,6 +53,10 @@ describeWithOpenssl('a secure request', () => {
         });
       },
     );
+    return listen(server);
+  }
+
+  async function listen(server: Server): Promise<string> {
     servers.push(server);
     await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
     return `https://127.0.0.1:${(server.address() as AddressInfo).port}`;
@@ -108,6 +115,31 @@ describeWithOpenssl('a secure request', () => {
     const certificate = { chain: readFileSync(cert, 'utf8'), key: readFileSync(key, 'utf8') };
     expect((await send(url, { who: 'control-plane', ca }, { certificate })).status).toBe(200);
     await expect(send(url, { who: 'control-plane', ca })).rejects.toThrow();
+  });
+
+  it.each([
+    ['not yet valid', 1, 2],
+    ['ended', -2, -1],
+  ])('points to the clocks where the certificate is %s', async (_name, fromDays, toDays) => {
+    const keys = newKeys();
+    const at = (days: number): number => Date.now() + days * 86_400_000;
+    const names = [uri('spiffe://mesh/chancery')];
+    const der = makeCertificate({ names, keys, uses: [1], notBeforeMs: at(fromDays), notAfterMs: at(toDays) });
+    const cert = new X509Certificate(der).toString();
+    const url = await listen(createServer({ cert, key: keys.privateKey.export({ type: 'pkcs8', format: 'pem' }) }));
+    const failed = send(url, { who: 'control-plane', ca: cert });
+    await expect(failed).rejects.toMatchObject({ code: 'CH1852', hint: expect.stringContaining('clocks') });
+  });
+
+  it('says that the xDS port is meant where nobody speaks TLS', async () => {
+    const url = await listen(createPlainServer());
+    await expect(send(url, { who: 'control-plane', ca })).rejects.toMatchObject({
+      ...{
+        code: 'CH1606',
+        message: expect.stringContaining(`${url} does not speak TLS`),
+        hint: expect.stringContaining('xDS port'),
+      },
+    });
   });
 
   it('says that nobody is there, does not read without end, and ends when told', async () => {
