@@ -3,7 +3,7 @@
 // `open` has resolved.
 import { isIP } from 'node:net';
 import { join } from 'node:path';
-import { checkedLives, type LifeOptions } from '../ca/authority-lives.ts';
+import type { LifeOptions } from '../ca/authority-lives.ts';
 import type { Authority } from '../ca/contract.ts';
 import type { KeptRoots } from '../ca/kept-root.ts';
 import type { Rotation, RotationJournal } from '../ca/rotation-driver.ts';
@@ -54,9 +54,6 @@ const dayMs = 86_400_000;
 const rootLifeMs = 3650 * dayMs;
 /** How often the files of edge certificates are looked at. */
 const edgeFilesEveryMs = 2_000;
-/** How often a replica looks at the journal of rotations; silent for so many looks, it has ended. */
-const rotationEveryMs = 15_000;
-const silentLooks = 4;
 
 export interface TrustDeps extends SourceDeps {
   readonly protos: Protos;
@@ -127,7 +124,8 @@ export async function createTrust(
     { clock, log, metrics, encode, files: createEdgeFiles(closed) },
     edgeFilesEveryMs,
   );
-  const { fleet, rotation } = await rotationOf(deps, {
+  const { createRootRotation } = await import('./root-rotation.ts');
+  const { fleet, rotation } = createRootRotation(deps, {
     ...{ authority, provider, journal, store: rootStore, lives: lifeOptions },
     rootsVersion: () => encode.roots(authority.roots().roots.map(({ certificate }) => certificate)).version,
   });
@@ -240,43 +238,6 @@ async function rootsOf(
     sealKey: keyEncryptionKey,
     ...{ store, journal },
   };
-}
-
-async function rotationOf(
-  deps: TrustDeps,
-  parts: Pick<Roots, 'provider' | 'journal' | 'store'> & {
-    readonly authority: Authority;
-    readonly lives: LifeOptions;
-    readonly rootsVersion: () => string;
-  },
-) {
-  const { clock, random, log, nodes, streamsOf } = deps;
-  const { authority, provider, journal, store, rootsVersion } = parts;
-  const { leafMs, intermediateMs, backdateMs } = checkedLives(parts.lives);
-  const [{ createRotation }, { createRotatingRoots }, { createRotationFleet }] = await Promise.all([
-    import('../ca/rotation-driver.ts'),
-    import('../ca/rotating-roots.ts'),
-    import('../control/rotation-fleet.ts'),
-  ]);
-  const lookEveryMs = Math.min(rotationEveryMs, leafMs / 8);
-  const fleet = createRotationFleet(
-    { clock, store, nodes, streamsOf, rootsVersion },
-    { silentMs: silentLooks * lookEveryMs },
-  );
-  const rotation = createRotation(
-    { clock, random, log, journal, fleet, roots: createRotatingRoots(provider, authority) },
-    {
-      // Where there is no journal yet the first root is the only one.
-      get first() {
-        return { keyId: authority.roots().roots[0]?.keyId ?? '', slot: 1 };
-      },
-      // A node that is cut off for longer has no certificate that others would take either.
-      soakMs: leafMs,
-      longestLifeMs: intermediateMs + backdateMs,
-      lookEveryMs,
-    },
-  );
-  return { fleet, rotation };
 }
 
 interface VerifierParts {
