@@ -128,7 +128,7 @@ describeWith(['envoy', 'envoy-oldest'], 'a real Envoy', () => {
       timeout: 40_000,
     },
     async (bin) => {
-      const [port = 0] = await freePorts(1);
+      const [port = 0, xdsPort = 0] = await freePorts(2);
       const inbound = listener('in', {
         port,
         manager: discoveredRoutes,
@@ -141,7 +141,7 @@ describeWith(['envoy', 'envoy-oldest'], 'a real Envoy', () => {
       const routes = (note: string) => routesByHost(note, source);
       const late = virtualHost('late', ['late.example'], 'late');
       const views = createStaticViews([inbound, routes('1'), shop('shop 1')]);
-      const one = await runServer(views);
+      const one = await runServer(views, { port: xdsPort });
       await using _ = await startEnvoy(bootstrap(delta, one.port), bin === 'oldest' ? { bin } : {});
       const get = (host: string) => ask({ port, host, timeoutMs: 8000 });
       expect(await get('shop.example')).toMatchObject({ status: 200, body: 'shop 1' });

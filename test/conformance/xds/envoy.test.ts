@@ -33,7 +33,8 @@ describeWith(['envoy', 'envoy-oldest'], 'a real Envoy', () => {
         const first = world({ ...base, clusters: { a: [a.port] }, route: 'a' });
         const views = createStaticViews(first);
         const limits = { separateBreakMs: 300 };
-        const one = await runServer(views, { limits, transport });
+        // Not a port that an outgoing connection may have when the next server is to take it.
+        const one = await runServer(views, { limits, transport, port: await freePort() });
         const options = bin === 'oldest' ? { bin: 'oldest' } : {};
         await using envoy = await startEnvoy(bootstrap(channel, one.port), options);
         await eventuallyPasses(async () => {
@@ -145,7 +146,8 @@ describeWith(['envoy', 'envoy-oldest'], 'a real Envoy', () => {
     await using b = await startBackend('b');
     const channel: Channel = { variant: 'delta', aggregated: true };
     const base = { channel, listenPort: await freePort() };
-    const one = await runServer(createStaticViews(world({ ...base, clusters: { a: [a.port] }, route: 'a' })));
+    const start = createStaticViews(world({ ...base, clusters: { a: [a.port] }, route: 'a' }));
+    const one = await runServer(start, { port: await freePort() });
     await using envoy = await startEnvoy(bootstrap(channel, one.port));
     await eventually(async () => (await ask({ port: base.listenPort })).status === 200);
     const load = startLoad({ port: base.listenPort, perSecond: 300, maxSeconds: 30 });
