@@ -8,6 +8,7 @@ import { lstat, mkdir, mkdtemp, open, readdir, rename, rm } from 'node:fs/promis
 import { join } from 'node:path';
 import type { Clock } from '../util/clock.ts';
 import { AppError } from '../util/errors.ts';
+import { writeNew } from '../util/private-write.ts';
 import {
   createKeptRoots,
   type KeptRoot,
@@ -151,16 +152,6 @@ async function place(folder: string, own: string, root: KeptRoot): Promise<void>
     await rm(beside, { recursive: true, force: true });
     // Somebody was faster; what they made is read next.
     if ((await unlessMissing(lstat(own), own)) === undefined) throw error;
-  }
-}
-
-async function writeNew(path: string, content: string | Buffer): Promise<void> {
-  const file = await open(path, 'wx', 0o600);
-  try {
-    await file.writeFile(content);
-    await file.sync();
-  } finally {
-    await file.close();
   }
 }
 

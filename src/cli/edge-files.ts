@@ -1,10 +1,11 @@
 // Reads the files that Certificate objects name. Whoever may write objects names them, and what is read goes to a gateway:
 // so never a file of the control plane's own. Invariant: bounded, regular files only, links followed before they are judged.
 import { constants } from 'node:fs';
-import { open, realpath, stat } from 'node:fs/promises';
+import { open, realpath } from 'node:fs/promises';
 import { resolve, sep } from 'node:path';
 import type { CertificateFiles } from '../control/edge-certificates.ts';
 import { AppError } from '../util/errors.ts';
+import { fingerprint } from '../util/file-changes.ts';
 
 const maxBytes = 1_048_576;
 
@@ -32,18 +33,5 @@ export function createEdgeFiles(closed: readonly string[]): CertificateFiles {
     }
   }
 
-  return {
-    read,
-    async fingerprint(paths) {
-      const looks = await Promise.all(
-        paths.map((path) =>
-          stat(path, { bigint: true }).then(
-            ({ dev, ino, size, mtimeNs, ctimeNs }) => [dev, ino, size, mtimeNs, ctimeNs].join(),
-            () => 'missing',
-          ),
-        ),
-      );
-      return looks.join(' ');
-    },
-  };
+  return { read, fingerprint };
 }

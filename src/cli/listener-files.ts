@@ -1,14 +1,14 @@
 // The certificate of the xDS port, made by our own authority and renewed in time, as the PEM files that the port reads again
 // when they change; and the roots that client certificates are verified by.
 // It must not know TLS. Invariant: files appear whole, by rename, mode 0600; a reader never sees half of one.
-import { randomBytes } from 'node:crypto';
-import { mkdir, open, rename, rm } from 'node:fs/promises';
+import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Authority } from '../ca/contract.ts';
 import { createBackoff } from '../util/backoff.ts';
 import type { Clock } from '../util/clock.ts';
 import type { Logger } from '../util/log.ts';
 import { pemText } from '../util/pem.ts';
+import { replaceFile } from '../util/private-write.ts';
 import type { Random } from '../util/random.ts';
 
 export interface ListenerFilesDeps {
@@ -52,14 +52,14 @@ export function createListenerFiles(deps: ListenerFilesDeps, options: ListenerFi
     signedBy = authority.roots().roots[0]?.keyId;
     const made = await authority.issueServer({ dns, ips, uri });
     // The port looks at both until they fit together.
-    await replace(paths.key, pemText('PRIVATE KEY', [made.key]));
-    await replace(paths.cert, pemText('CERTIFICATE', made.chain));
+    await replaceFile(paths.key, pemText('PRIVATE KEY', [made.key]));
+    await replaceFile(paths.cert, pemText('CERTIFICATE', made.chain));
     renewAtMs = made.renewAtMs;
   }
 
   async function writeRoots(): Promise<void> {
     const { roots } = authority.roots();
-    await replace(
+    await replaceFile(
       paths.roots,
       pemText(
         'CERTIFICATE',
@@ -101,19 +101,4 @@ export function createListenerFiles(deps: ListenerFilesDeps, options: ListenerFi
       stop();
     },
   };
-}
-
-async function replace(path: string, text: string): Promise<void> {
-  const beside = `${path}.${randomBytes(6).toString('hex')}`;
-  const file = await open(beside, 'wx', 0o600);
-  try {
-    await file.writeFile(text);
-    await file.sync();
-  } finally {
-    await file.close();
-  }
-  await rename(beside, path).catch(async (error: unknown) => {
-    await rm(beside, { force: true });
-    throw error;
-  });
 }

@@ -1,10 +1,10 @@
 // Files that only their owner may read, changed so that a reader sees the old text or the new one, whole.
 // It must not know what is in them. Invariant: no file is ever open to others, not for a moment; a folder that others can
 // read is refused, never mended in silence.
-import { randomBytes } from 'node:crypto';
-import { chmod, lstat, mkdir, open, rename, rm } from 'node:fs/promises';
+import { chmod, lstat, mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { AppError } from '../util/errors.ts';
+import { replaceFile } from '../util/private-write.ts';
 
 export interface PrivateFiles {
   /** Makes the folder and those above it, with mode 0700. Rejects with CH1854 where it is there and others may read it. */
@@ -32,20 +32,10 @@ export function createPrivateFiles(platform: NodeJS.Platform = process.platform)
         });
     },
     async write(folder, name, text) {
-      const aside = join(folder, `.${name}.${randomBytes(6).toString('hex')}`);
-      try {
-        const file = await open(aside, 'wx', 0o600);
-        try {
-          await file.writeFile(text);
-          await file.sync();
-        } finally {
-          await file.close();
-        }
-        await rename(aside, join(folder, name));
-      } catch (cause) {
-        await rm(aside, { force: true });
-        throw new AppError('CH1854', `file "${join(folder, name)}" cannot be written`, { cause });
-      }
+      const path = join(folder, name);
+      await replaceFile(path, text).catch((cause: unknown) => {
+        throw new AppError('CH1854', `file "${path}" cannot be written`, { cause });
+      });
     },
   };
 }

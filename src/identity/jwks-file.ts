@@ -1,10 +1,11 @@
 // The public keys of another issuer, from a file that something else keeps fresh. No URL is ever fetched.
 // It must not know tokens. Invariant: only what the file says now counts; while it cannot be read, or holds anything but
 // public keys for signatures, there are no keys.
-import { readFile, stat } from 'node:fs/promises';
+import { readFile } from 'node:fs/promises';
 import { createLocalJWKSet, type JSONWebKeySet, type JWTVerifyGetKey } from 'jose';
 import type { Clock } from '../util/clock.ts';
 import { AppError, errorText } from '../util/errors.ts';
+import { fingerprint } from '../util/file-changes.ts';
 import type { Logger } from '../util/log.ts';
 
 export interface JwksFile {
@@ -32,14 +33,14 @@ export function createJwksFile(
   let looking: Promise<Loaded> | undefined;
 
   async function look(): Promise<Loaded> {
-    const fingerprint = await fingerprintOf(path);
-    if (loaded?.fingerprint === fingerprint) return loaded;
+    const now = await fingerprint([path]);
+    if (loaded?.fingerprint === now) return loaded;
     try {
-      return { fingerprint, keys: createLocalJWKSet(await read(path)) };
+      return { fingerprint: now, keys: createLocalJWKSet(await read(path)) };
     } catch (error) {
       const failure = error instanceof AppError ? error : unusable(path, 'cannot be read', error);
       log.error('the keys of an issuer cannot be used: its tokens are refused', { error: errorText(failure) });
-      return { fingerprint, keys: failure };
+      return { fingerprint: now, keys: failure };
     }
   }
 
@@ -56,16 +57,6 @@ export function createJwksFile(
       return loaded.keys;
     },
   };
-}
-
-/** Changes with every write and every rename over the file, also where the path goes through links. */
-async function fingerprintOf(path: string): Promise<string> {
-  try {
-    const { dev, ino, size, mtimeNs, ctimeNs } = await stat(path, { bigint: true });
-    return [dev, ino, size, mtimeNs, ctimeNs].join();
-  } catch {
-    return 'missing';
-  }
 }
 
 async function read(path: string): Promise<JSONWebKeySet> {

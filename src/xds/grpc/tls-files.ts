@@ -1,10 +1,11 @@
 // The certificate, key and client authority of the xDS port: read from files, and read again when those change.
 // It must not know connections. Invariant: what is in use was whole and fitted together; files that do not leave it in use.
 import { createPrivateKey, X509Certificate } from 'node:crypto';
-import { readFile, stat } from 'node:fs/promises';
+import { readFile } from 'node:fs/promises';
 import { createSecureContext, type SecureContextOptions } from 'node:tls';
 import type { Clock } from '../../util/clock.ts';
 import { AppError, errorText } from '../../util/errors.ts';
+import { fingerprint } from '../../util/file-changes.ts';
 import type { Logger } from '../../util/log.ts';
 import type { Metrics } from '../../util/metrics.ts';
 
@@ -80,19 +81,6 @@ export function createTlsFiles(
       }
     },
   };
-}
-
-/** Changes with every write and every rename over a file; of one that is not there, too. */
-async function fingerprint(paths: readonly string[]): Promise<string> {
-  const looks = await Promise.all(
-    paths.map((path) =>
-      stat(path, { bigint: true }).then(
-        ({ dev, ino, size, mtimeNs, ctimeNs }) => [dev, ino, size, mtimeNs, ctimeNs].join(),
-        () => 'missing',
-      ),
-    ),
-  );
-  return looks.join(' ');
 }
 
 async function readPem(path: string): Promise<string> {
