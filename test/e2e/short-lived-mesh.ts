@@ -1,0 +1,157 @@
+// A small mesh whose certificates live for seconds: the control plane in this process, two sidecars on real Envoys, an
+// application behind one, and a caller that keeps no connection. For tests of what must not be noticed.
+import { execFile } from 'node:child_process';
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { connect } from 'node:tls';
+import { fileURLToPath } from 'node:url';
+import { expect } from 'vitest';
+import type { LifeOptions } from '../../src/ca/authority-lives.ts';
+import { createPlane, type Plane } from '../../src/cli/plane.ts';
+import { configSchema } from '../../src/model/config.ts';
+import { createProtos } from '../../src/resources/protos.ts';
+import { identitySecret, rootsSecret } from '../../src/resources/secret-names.ts';
+import { typeUrls } from '../../src/resources/type-urls.ts';
+import { createMemoryObjects } from '../../src/sources/memory/memory-objects.ts';
+import { createMemoryRegistry } from '../../src/sources/memory/memory-registry.ts';
+import { silentLogger } from '../../src/util/log.ts';
+import { noMetrics } from '../../src/util/metrics.ts';
+import { createSystemClock } from '../../src/util/system-clock.ts';
+import { startBackend } from '../support/backends.ts';
+import { eventually, freePorts, startEnvoy } from '../support/real-parts.ts';
+import { createTempDir } from '../support/temp-dir.ts';
+
+const main = fileURLToPath(new URL('../../src/main.ts', import.meta.url));
+const descriptorSet = readFileSync(new URL('../../src/gen/envoy.binpb', import.meta.url));
+
+interface SecretJson {
+  readonly tlsCertificate?: { readonly certificateChain: Inline; readonly privateKey: Inline };
+  readonly validationContext?: { readonly trustedCa: Inline };
+}
+interface Inline {
+  readonly inlineBytes: string;
+}
+
+export interface ShortLivedMesh extends AsyncDisposable {
+  /** The control plane; another one after `restart`. */
+  plane(): Plane;
+  readonly folder: string;
+  /** The outbound listener of web's sidecar. */
+  readonly outbound: number;
+  /** The command line, in the folder. Rejects with what it said on stderr. */
+  chancery(args: readonly string[]): Promise<string>;
+  /** PEM of what the node has now; empty texts for a node that is not connected. */
+  secretsOf(node: string): { readonly cert: string; readonly key: string; readonly ca: string };
+  /** A caller of the mesh that keeps no connection. Resolves to what went wrong, or to the serial that was shown. */
+  handshake(): Promise<{ readonly failure?: string; readonly serial?: string }>;
+  /** Ends the control plane and starts another one on the same state and port. */
+  restart(): Promise<void>;
+}
+
+export async function startShortLivedMesh(lives: LifeOptions): Promise<ShortLivedMesh> {
+  const dir = createTempDir('short-lives');
+  const stack = new AsyncDisposableStack();
+  let stop = new AbortController();
+  const protos = createProtos(descriptorSet);
+  let plane: Plane;
+  let running: Promise<void>;
+  const [inbound = 0, outbound = 0] = await freePorts(2);
+
+  function chancery(args: readonly string[]): Promise<string> {
+    return new Promise((resolve, reject) => {
+      execFile(process.execPath, [main, ...args], { cwd: dir.path }, (error, stdout, stderr) =>
+        error === null ? resolve(stdout) : reject(new Error(stderr)),
+      );
+    });
+  }
+
+  async function envoy(node: string, service: string, args: readonly string[]): Promise<void> {
+    const pin = plane.trust?.authority.roots().roots[0]?.keyId ?? expect.fail('no root');
+    const token = await plane.trust?.joinTokens.create({ services: [service], gateways: [], pin });
+    const { port } = await plane.listening;
+    const [stats = 0, admin = 0] = await freePorts(2);
+    const bootstrap = await chancery([
+      ...['bootstrap', node, '--service', service, '--xds', `127.0.0.1:${port}`, '--join', token?.text ?? ''],
+      ...['--credentials', join(dir.path, node), '--stats', `127.0.0.1:${stats}`, '--admin', `127.0.0.1:${admin}`],
+      ...args,
+    ]);
+    const started = await startEnvoy(bootstrap);
+    stack.defer(() => started.stop());
+  }
+
+  function secretsOf(node: string): { readonly cert: string; readonly key: string; readonly ca: string } {
+    const view = plane.control.viewOf(node);
+    const text = (inline: Inline | undefined): string => Buffer.from(inline?.inlineBytes ?? '', 'base64').toString();
+    const secret = (name: string): SecretJson => {
+      const resource = view?.get(typeUrls.secret, name);
+      return resource === undefined ? {} : (protos.decode(typeUrls.secret, resource.bytes) as SecretJson);
+    };
+    const { tlsCertificate } = secret(identitySecret);
+    const { validationContext } = secret(rootsSecret);
+    return {
+      cert: text(tlsCertificate?.certificateChain),
+      key: text(tlsCertificate?.privateKey),
+      ca: text(validationContext?.trustedCa),
+    };
+  }
+
+  function handshake(): Promise<{ readonly failure?: string; readonly serial?: string }> {
+    return new Promise((resolve) => {
+      const socket = connect({
+        ...{ host: '127.0.0.1', port: inbound, ...secretsOf('web-1'), minVersion: 'TLSv1.3' },
+        ...{ ALPNProtocols: ['chancery', 'http/1.1'], checkServerIdentity: () => undefined },
+      });
+      socket.setTimeout(5_000, () => socket.destroy(new Error('timeout')));
+      socket.once('secureConnect', () => socket.write('GET / HTTP/1.1\r\nhost: api\r\n\r\n'));
+      socket.once('data', (data) => {
+        const answered = data.toString().startsWith('HTTP/1.1 200');
+        resolve(
+          answered ? { serial: socket.getPeerCertificate().serialNumber } : { failure: data.toString().slice(0, 80) },
+        );
+        socket.destroy();
+      });
+      socket.once('error', (error) => resolve({ failure: error.message }));
+      socket.once('close', () => resolve({ failure: 'closed without an answer' }));
+    });
+  }
+
+  const [apiPort = 0, apiOutbound = 0] = await freePorts(2);
+  stack.use(await startBackend('api-1', apiPort));
+  const clock = createSystemClock();
+  const deps = { clock, random: Math.random, log: silentLogger, metrics: noMetrics };
+  const registry = createMemoryRegistry(deps, { name: 'memory' });
+  const objects = createMemoryObjects(deps, { name: 'objects', documents: {} });
+  const [xdsPort = 0] = await freePorts(1);
+  const config = configSchema.parse({ state: join(dir.path, 'state'), xds: { port: xdsPort }, trust: {} });
+  const start = async (): Promise<void> => {
+    stop = new AbortController();
+    const held = { registries: [registry], stores: [objects] };
+    plane = await createPlane({ ...deps, descriptorSet, held, lives }, config);
+    running = plane.run(stop.signal);
+    await plane.listening;
+  };
+  await start();
+  const proxy = { address: '127.0.0.1', port: inbound, localAddress: '127.0.0.1', localPort: apiPort };
+  registry.register('api', { id: 'api-1', address: '127.0.0.1', port: apiPort, proxy });
+  registry.register('web', { id: 'web-1', address: '127.0.0.1', port: 1 });
+  await envoy('api-1', 'api', ['--outbound', `127.0.0.1:${apiOutbound}`]);
+  await envoy('web-1', 'web', ['--outbound', `127.0.0.1:${outbound}`]);
+  await eventually(async () => (await handshake()).failure === undefined);
+
+  return {
+    plane: () => plane,
+    folder: dir.path,
+    ...{ outbound, chancery, secretsOf, handshake },
+    async restart() {
+      stop.abort();
+      await running;
+      await start();
+    },
+    async [Symbol.asyncDispose]() {
+      await stack.disposeAsync();
+      stop.abort();
+      await running;
+      dir.remove();
+    },
+  };
+}
