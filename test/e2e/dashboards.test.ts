@@ -3,6 +3,7 @@
 // schema, LogQL against a small grammar and against real access log lines: neither Grafana nor Alloy runs here, and Loki runs in
 // log-queries.test.ts only where it is at hand.
 import { execFileSync } from 'node:child_process';
+import { once } from 'node:events';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { createServer, type Server } from 'node:net';
 import { dirname, join } from 'node:path';
@@ -11,7 +12,14 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { parse } from 'yaml';
 import { z } from 'zod';
 import { ensurePrometheus } from '../../scripts/provision-prometheus.mjs';
-import { eventually, freePort, missingPart, type RunningProcess, startProcess } from '../support/real-parts.ts';
+import {
+  eventually,
+  freePort,
+  missingPart,
+  type RunningProcess,
+  startProcess,
+  whenPortIsFree,
+} from '../support/real-parts.ts';
 import { createTempDir, type TempDir } from '../support/temp-dir.ts';
 import { type ScrapedMesh, startScrapedMesh } from './scraped-mesh.ts';
 
@@ -253,7 +261,7 @@ function live(): void {
     dir = createTempDir('prometheus');
     occupied = createServer();
     const taken = await freePort();
-    await new Promise<void>((resolve) => occupied.listen({ port: taken, host: '127.0.0.1', exclusive: true }, resolve));
+    await whenPortIsFree(() => once(occupied.listen({ port: taken, host: '127.0.0.1', exclusive: true }), 'listening'));
     mesh = await startScrapedMesh(taken);
     // Compose's own configuration: only the name of the control plane is another, and the clock runs faster.
     const text = read('deploy/prometheus/prometheus.yml')

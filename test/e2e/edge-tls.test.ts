@@ -1,5 +1,6 @@
 // TLS at the edge on real Envoys: certificates from files, by server name; HTTP/2; redirects; client certificates; and what
 // happens under load when a certificate is replaced, and when its file is broken.
+import { once } from 'node:events';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { connect as connectHttp2 } from 'node:http2';
 import { request } from 'node:https';
@@ -9,7 +10,7 @@ import { afterAll, beforeAll, expect, it } from 'vitest';
 import { startBackend } from '../support/backends.ts';
 import { type Authority, createAuthority, replaceFile } from '../support/certificates.ts';
 import { ask } from '../support/load.ts';
-import { describeWith, eventuallyPasses, freePorts } from '../support/real-parts.ts';
+import { describeWith, eventuallyPasses, freePorts, whenPortIsFree } from '../support/real-parts.ts';
 import { startTrustRig, type TrustRig } from './trust-rig.ts';
 
 interface Seen {
@@ -168,7 +169,7 @@ spec:
     const own = authority.leaf('sealed', 'DNS:sealed.example');
     const { createServer } = await import('node:tls');
     const server = createServer({ cert: readFileSync(own.cert), key: readFileSync(own.key) }, (socket) => socket.end());
-    await new Promise<void>((resolve) => server.listen(sealed, '127.0.0.1', resolve));
+    await whenPortIsFree(() => once(server.listen(sealed, '127.0.0.1'), 'listening'));
     try {
       await eventuallyPasses(async () => expect((await hello('sealed.example')).names).toBe('DNS:sealed.example'));
     } finally {

@@ -1,6 +1,7 @@
 // HTTP services for tests: each answers with its own name, can drain, crash (connections cut) and come back on its port.
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo, Socket } from 'node:net';
+import { whenPortIsFree } from './free-port.ts';
 
 export interface Backend extends AsyncDisposable {
   readonly name: string;
@@ -53,10 +54,13 @@ export async function startBackend(name: string, port = 0): Promise<Backend> {
     return created;
   }
   const listen = (at: number): Promise<number> =>
-    new Promise((resolve, reject) => {
-      server.once('error', reject);
-      server.listen(at, '127.0.0.1', () => resolve((server.address() as AddressInfo).port));
-    });
+    whenPortIsFree(
+      () =>
+        new Promise((resolve, reject) => {
+          server.once('error', reject);
+          server.listen(at, '127.0.0.1', () => resolve((server.address() as AddressInfo).port));
+        }),
+    );
   const close = (): Promise<void> =>
     new Promise((resolve) => (server.listening ? server.close(() => resolve()) : resolve()));
 

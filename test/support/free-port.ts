@@ -40,6 +40,22 @@ export async function freePort(): Promise<number> {
   throw new Error(`no free port between ${LOWEST} and ${HIGHEST}`);
 }
 
+/**
+ * What `listen` gives, tried again for up to 2 s while the port is taken. A port that was let go in this process can be held
+ * a moment longer: while another worker thread starts a process, its copy has all our sockets until it is that program.
+ */
+export async function whenPortIsFree<T>(listen: () => Promise<T>): Promise<T> {
+  for (let left = 40; ; left--) {
+    try {
+      return await listen();
+    } catch (error) {
+      const { code, cause } = error as { readonly code?: string; readonly cause?: { readonly code?: string } };
+      if (left === 0 || (code !== 'EADDRINUSE' && cause?.code !== 'EADDRINUSE')) throw error;
+      await new Promise((resolve) => setTimeout(resolve, 50));
+    }
+  }
+}
+
 /** `count` different free ports. */
 export async function freePorts(count: number): Promise<number[]> {
   const ports: number[] = [];

@@ -6,7 +6,7 @@ import { findPart, type PartName, parts } from '../../scripts/parts.mjs';
 
 export { type EnvoyOptions, envoyValidate, type RunningEnvoy, startEnvoy, type ValidateResult } from './envoy.ts';
 export { eventually, eventuallyPasses } from './eventually.ts';
-export { freePort, freePorts } from './free-port.ts';
+export { freePort, freePorts, whenPortIsFree } from './free-port.ts';
 export { type RunningProcess, runningProcesses, startProcess } from './process.ts';
 export { type ConsulOptions, type RunningConsul, startConsul } from './real-consul.ts';
 export { type EtcdOptions, type RunningEtcd, startEtcd } from './real-etcd.ts';

@@ -8,6 +8,7 @@ import { createSystemClock } from '../../../src/util/system-clock.ts';
 import type { ViewProvider, XdsEvent } from '../../../src/xds/contract.ts';
 import { createXdsServer, type XdsServerDeps, type XdsServerOptions } from '../../../src/xds/grpc/server.ts';
 import { createXdsPool } from '../../../src/xds/workers/pool.ts';
+import { whenPortIsFree } from '../../support/free-port.ts';
 
 export interface RunningServer extends AsyncDisposable {
   readonly port: number;
@@ -33,10 +34,14 @@ export async function runServer(
     ...deps,
   };
   const where = { address: '127.0.0.1', port: 0, drainMs: 500, ...options };
-  const server = workers > 1 ? createXdsPool(all, { ...where, workers }) : createXdsServer(all, where);
   const abort = new AbortController();
-  const done = server.run(abort.signal);
-  const { port } = await Promise.race([server.listening, done.then(() => Promise.reject(new Error('it ended')))]);
+  const start = async () => {
+    const server = workers > 1 ? createXdsPool(all, { ...where, workers }) : createXdsServer(all, where);
+    const done = server.run(abort.signal);
+    const { port } = await Promise.race([server.listening, done.then(() => Promise.reject(new Error('it ended')))]);
+    return { port, done };
+  };
+  const { port, done } = where.port === 0 ? await start() : await whenPortIsFree(start);
   const stop = async (): Promise<void> => {
     abort.abort();
     await done;
