@@ -5,29 +5,26 @@ import { isIP } from 'node:net';
 import { join } from 'node:path';
 import type { LifeOptions } from '../ca/authority-lives.ts';
 import type { Authority } from '../ca/contract.ts';
-import type { KeptRoots } from '../ca/kept-root.ts';
-import type { Rotation, RotationJournal } from '../ca/rotation-driver.ts';
+import type { Rotation } from '../ca/rotation-driver.ts';
 import { createEdgeCertificates, type EdgeCertificates } from '../control/edge-certificates.ts';
 import { createEnrolment } from '../control/enrolment.ts';
 import { createEnrolmentDoors, type EnrolmentDoors, enrolmentPaths } from '../control/enrolment-doors.ts';
 import { createSecrets, type Secrets } from '../control/secrets.ts';
-import type { Authenticator, Verifier } from '../identity/contract.ts';
+import type { Authenticator } from '../identity/contract.ts';
 import type { JoinTokens } from '../identity/join-token.ts';
-import type { NodeTokens } from '../identity/node-token.ts';
 import type { Revocations } from '../identity/revocations.ts';
 import type { Config } from '../model/config.ts';
-import { joinStorePlace, rootFolder, type TrustConfig, type TrustStorePlace } from '../model/config-trust.ts';
-import { defined } from '../model/defined.ts';
+import { joinStorePlace, rootFolder, type TrustConfig } from '../model/config-trust.ts';
 import { spiffeId } from '../model/spiffe.ts';
 import type { Protos } from '../resources/protos.ts';
-import type { SourceDeps } from '../sources/source-deps.ts';
-import type { ClosableStore } from '../store/guard.ts';
 import { createSecretEncoder } from '../translate/secrets.ts';
 import { runAll } from '../util/tasks.ts';
 import type { ClientConfig, Doors } from '../xds/contract.ts';
 import { createEdgeFiles } from './edge-files.ts';
 import { createListenerFiles, type ListenerFiles } from './listener-files.ts';
-import { keyReaders, localSealKey } from './seal-key.ts';
+import { type RootDeps, rootsOf } from './trust-root.ts';
+import { storeAt } from './trust-store.ts';
+import { type VerifierDeps, verifiersOf } from './trust-verifiers.ts';
 
 export interface Trust {
   readonly authority: Authority;
@@ -51,16 +48,11 @@ export interface Trust {
 }
 
 const dayMs = 86_400_000;
-const rootLifeMs = 3650 * dayMs;
 /** How often the files of edge certificates are looked at. */
 const edgeFilesEveryMs = 2_000;
 
-export interface TrustDeps extends SourceDeps {
+export interface TrustDeps extends RootDeps, VerifierDeps {
   readonly protos: Protos;
-  /** Where a key-encryption key may stand. */
-  readonly environment: Readonly<Record<string, string | undefined>>;
-  /** Names of the services that are known now, which tokens of Consul are asked about. */
-  readonly services: () => Iterable<string>;
   /** Proxies that have a certificate, and what the streams of one have been told. */
   readonly nodes: () => Iterable<string>;
   readonly streamsOf: (node: string) => Promise<readonly ClientConfig[]>;
@@ -168,117 +160,6 @@ export async function createTrust(
       }
     },
   };
-}
-
-async function storeAt(deps: SourceDeps, place: TrustStorePlace): Promise<ClosableStore> {
-  const { createStore } = await import('../store/store.ts');
-  switch (place.kind) {
-    case 'files':
-      return createStore(deps, { kind: 'files', folder: place.path });
-    case 'etcd':
-      return createStore(deps, defined(place));
-    case 'consul':
-      return createStore(deps, defined(place));
-  }
-}
-
-interface Roots {
-  readonly provider: KeptRoots;
-  /** What seals the keys that sign tokens: never in the store where they lie. */
-  readonly sealKey: () => Promise<Uint8Array>;
-  /** Shared by whoever shares the roots: where sealed ones lie, or a folder beside those in files. */
-  readonly store: ClosableStore;
-  readonly journal: RotationJournal;
-}
-
-async function rootsOf(
-  deps: TrustDeps,
-  { trust, state }: { readonly trust: TrustConfig; readonly state: string },
-): Promise<Roots> {
-  const { clock } = deps;
-  const { root } = trust;
-  const [{ createRotationJournal }, { rotationDuties }, store] = await Promise.all([
-    import('../ca/rotation-journal.ts'),
-    import('../ca/rotation.ts'),
-    storeAt(
-      deps,
-      root.kind === 'files' ? { kind: 'files', path: join(rootFolder(root.path, state), 'rotation') } : root.store,
-    ),
-  ]);
-  const journal = createRotationJournal(store);
-  const bundle = async (): Promise<readonly string[] | undefined> => {
-    const found = await journal.load();
-    return found && rotationDuties(found.record).bundle;
-  };
-  const common = { trustDomain: trust.domain, lifeMs: rootLifeMs, bundle };
-  if (root.kind === 'files') {
-    const { createFileRoots } = await import('../ca/roots-files.ts');
-    const folder = rootFolder(root.path, state);
-    return {
-      provider: createFileRoots({ clock, uid: process.geteuid?.() }, { folder, ...common }),
-      sealKey: localSealKey(folder),
-      ...{ store, journal },
-    };
-  }
-  const [{ createSealedRoots }, { readKeyEncryptionKey }] = await Promise.all([
-    import('../ca/roots-sealed.ts'),
-    import('../ca/key-encryption-key.ts'),
-  ]);
-  const { file, env, command } = root.key;
-  const source =
-    file !== undefined
-      ? ({ kind: 'file', path: file } as const)
-      : env !== undefined
-        ? ({ kind: 'environment', name: env } as const)
-        : ({ kind: 'command', command: command ?? [] } as const);
-  const readers = keyReaders(deps.environment);
-  const keyEncryptionKey = (): Promise<Uint8Array> => readKeyEncryptionKey(readers, source);
-  return {
-    provider: createSealedRoots({ clock }, { store, keyEncryptionKey, ...common }),
-    sealKey: keyEncryptionKey,
-    ...{ store, journal },
-  };
-}
-
-interface VerifierParts {
-  readonly trust: TrustConfig;
-  readonly nodeTokens: NodeTokens;
-  /** The port believes client certificates of another authority, instead of ours. */
-  readonly foreignAuthority: boolean;
-}
-
-/** Which credentials are believed, in the order in which they are asked. */
-async function verifiersOf(
-  deps: TrustDeps,
-  { trust, nodeTokens, foreignAuthority }: VerifierParts,
-): Promise<{
-  readonly verifiers: readonly Verifier[];
-  readonly background: readonly ((signal: AbortSignal) => Promise<void>)[];
-}> {
-  const { clock, log } = deps;
-  const trustDomain = trust.domain;
-  const { certificates, tokens, consul, oidc } = trust.authenticate;
-  const verifiers: Verifier[] = tokens ? [nodeTokens] : [];
-  const background: ((signal: AbortSignal) => Promise<void>)[] = [];
-  if (consul !== undefined) {
-    const [{ createConsulTokens }, { createAskConsul }] = await Promise.all([
-      import('../identity/consul-token.ts'),
-      import('../identity/consul-ask.ts'),
-    ]);
-    const ask = createAskConsul(clock, defined({ address: consul.address, caFile: consul.caFile }));
-    const made = createConsulTokens({ ask, clock, log, known: deps.services }, { trustDomain });
-    verifiers.push(made);
-    background.push((signal) => made.run(signal));
-  }
-  if (oidc !== undefined) {
-    const { createOidcVerifier } = await import('../identity/oidc-token.ts');
-    verifiers.push(createOidcVerifier({ clock, log }, { trustDomain, ...oidc, rules: oidc.rules.map(defined) }));
-  }
-  if (certificates) {
-    const { createCertificateVerifier } = await import('../identity/client-certificate.ts');
-    verifiers.push(createCertificateVerifier({ clock }, { trustDomain, servers: foreignAuthority }));
-  }
-  return { verifiers, background };
 }
 
 /** What the certificate of the xDS port is for. */
