@@ -16,7 +16,7 @@ function residentMb(pid: number): number {
 /** What all attacks together may add for good, garbage not collected yet included. */
 const boundMb = 250;
 
-describe('a hostile client', () => {
+describe('T8, T10: a hostile client', () => {
   let product: Product;
   let honest: GrpcClient;
   let changes = 0;

@@ -124,7 +124,7 @@ describe('who may ask', () => {
     [{ host: 'localhost.evil.example:18080' }],
     [{ host: '127.0.0.1:18080', origin: 'https://evil.example' }],
     [{ host: '127.0.0.1:18080', origin: 'null' }],
-  ])('%j is refused even with the token', async (headers) => {
+  ])('T12: %j is refused even with the token', async (headers) => {
     for (const path of ['/healthz', '/api/v1/status']) {
       const answer = await fixture().ask('GET', path, { headers: { ...bearer, ...headers } });
       expect([answer.statusCode, answer.json()['code']]).toEqual([403, 'CH1702']);

@@ -26,7 +26,7 @@ function settled(objects: Readonly<Record<string, string>>, registered: readonly
   };
 }
 
-describe('names that two services would answer to', () => {
+describe('T19: names that two services would answer to', () => {
   it('by case: the one with an object before the one that only a registry knows', () => {
     const { owner, told } = settled({ 'a.yaml': service('cart') }, ['Cart', 'cart']);
     expect(owner('cart')).toBe('cart');

@@ -248,7 +248,7 @@ function nested(levels: number): Buffer {
 }
 
 describe('too much', () => {
-  it('deep metadata is refused, never followed to the end', () => {
+  it('T22: deep metadata is refused, never followed to the end', () => {
     expect(() => decodeNode(nested(5))).not.toThrow();
     for (const levels of [40, 1_000, 200_000]) expect(() => decodeNode(nested(levels))).toThrow(WireError);
     const deep = (open: string, close: string, levels: number): string =>

@@ -79,7 +79,7 @@ describe('decoders', () => {
     );
   });
 
-  it('of polls keep nothing that has a prototype', () => {
+  it('T22: of polls keep nothing that has a prototype', () => {
     const { claims } = readRequest('{"node":{"id":"x","metadata":{"__proto__":{"admin":true},"in":{"a":[{}]}}}}');
     expect(Object.getPrototypeOf(claims.metadata)).toBeNull();
     expect(Object.keys(claims.metadata)).toEqual(['__proto__', 'in']);
