@@ -48,6 +48,7 @@ const statusOfCode: Readonly<Record<string, number>> = {
   CH1392: 404,
   CH1833: 400,
   CH1834: 400,
+  CH1884: 409,
 };
 
 /** Any thrown value as a Fault; `expected` false: it belongs in the log. */

@@ -18,7 +18,8 @@ export interface TrustParts {
   readonly joinTokens: Pick<JoinTokens, 'create' | 'list' | 'revoke'>;
   readonly revocations: Pick<Revocations, 'revoke' | 'list'>;
   readonly authority: Pick<Authority, 'roots'>;
-  readonly rotation: Pick<Rotation, 'begin' | 'force' | 'state'>;
+  /** `how`: who rotates the root, where it is not us. */
+  readonly rotation: Pick<Rotation, 'begin' | 'force' | 'state'> & { readonly how?: string };
   readonly doors: EnrolmentDoors;
   /** The certificates that connected proxies show. */
   readonly certificates: () => readonly ProxyCertificate[];
@@ -170,10 +171,11 @@ export function createTrustRoutes(parts: TrustParts | undefined, clock: Clock): 
 /** As this replica saw it last. `former`: certificates here that chain to another root than the one that signs. */
 function rotationState({ rotation, authority, certificates }: TrustParts): object {
   const state = rotation.state();
-  if (state === undefined) return { phase: 'unknown' };
-  const { record, advance } = state;
   const signs = authority.roots().roots[0]?.keyId;
   const former = certificates().filter(({ root }) => root !== signs).length;
+  if (rotation.how !== undefined) return { phase: 'elsewhere', how: rotation.how, former };
+  if (state === undefined) return { phase: 'unknown' };
+  const { record, advance } = state;
   const { phase, sinceMs } = record;
   const waits = advance.kind === 'go' ? {} : { waitsFor: advance.for };
   const until = advance.kind === 'wait' && advance.for === 'time' ? { untilMs: advance.untilMs } : {};

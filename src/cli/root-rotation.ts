@@ -1,11 +1,14 @@
 // Puts together how one root takes the place of another: the journal and the other replicas in the store where the roots are,
-// the roots of this replica, and how long certificates live. It must not know where that store is.
+// the roots of this replica, and how long certificates live. It must not know where that store is. A root that somebody else
+// keeps is rotated there, and here it is said who does.
 import { checkedLives, type LifeOptions } from '../ca/authority-lives.ts';
 import type { Authority } from '../ca/contract.ts';
 import type { KeptRoots } from '../ca/kept-root.ts';
 import { createRotatingRoots } from '../ca/rotating-roots.ts';
-import { createRotation, type Rotation, type RotationFleet, type RotationJournal } from '../ca/rotation-driver.ts';
+import { createRotation, type Rotation, type RotationJournal } from '../ca/rotation-driver.ts';
 import { createRotationFleet, type RotationFleetDeps } from '../control/rotation-fleet.ts';
+import type { ClosableStore } from '../store/guard.ts';
+import { AppError } from '../util/errors.ts';
 import type { Logger } from '../util/log.ts';
 import type { Random } from '../util/random.ts';
 
@@ -14,11 +17,20 @@ export interface RootRotationDeps extends Pick<RotationFleetDeps, 'clock' | 'nod
   readonly log: Logger;
 }
 
-export interface RootRotationParts extends Pick<RotationFleetDeps, 'store' | 'rootsVersion'> {
+export interface RootRotationParts extends Pick<RotationFleetDeps, 'rootsVersion'> {
+  readonly store: ClosableStore;
   readonly authority: Authority;
   readonly provider: KeptRoots;
   readonly journal: RotationJournal;
   readonly lives: LifeOptions;
+}
+
+export interface RootRotation extends Rotation {
+  /** Who rotates the root, where it is not us: a clause without a full stop. */
+  readonly how?: string;
+  /** To be awaited before the authority is opened: nobody goes on without this replica from then on. */
+  join(): Promise<void>;
+  close(): void;
 }
 
 /** How often a replica looks at the journal; silent for so many looks, it has ended. */
@@ -28,7 +40,7 @@ const silentLooks = 4;
 export function createRootRotation(
   { clock, random, log, nodes, streamsOf }: RootRotationDeps,
   { authority, provider, journal, store, rootsVersion, lives }: RootRotationParts,
-): { readonly fleet: RotationFleet; readonly rotation: Rotation } {
+): RootRotation {
   const { leafMs, intermediateMs, backdateMs } = checkedLives(lives);
   const lookEveryMs = Math.min(everyMs, leafMs / 8);
   const fleet = createRotationFleet(
@@ -48,5 +60,19 @@ export function createRootRotation(
       lookEveryMs,
     },
   );
-  return { fleet, rotation };
+  return { ...rotation, join: fleet.join, close: store.close };
+}
+
+/** Of a root that is not ours to rotate. */
+export function createForeignRotation(how: string): RootRotation {
+  const refuse = (): Promise<never> => Promise.reject(new AppError('CH1884', `the root is not kept here: ${how}`));
+  return {
+    how,
+    begin: refuse,
+    force: refuse,
+    state: () => undefined,
+    join: () => Promise.resolve(),
+    run: () => Promise.resolve(),
+    close: () => undefined,
+  };
 }

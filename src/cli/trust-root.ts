@@ -1,6 +1,7 @@
 // Who keeps the root, from `trust.root`: files, or sealed in a store; and what replicas share to rotate it.
 // It must not know leaves or streams. Invariant: only what `trust.root` names is loaded.
 import { join } from 'node:path';
+import type { RootProvider } from '../ca/contract.ts';
 import type { KeptRoots } from '../ca/kept-root.ts';
 import type { RotationJournal } from '../ca/rotation-driver.ts';
 import { rootFolder, type TrustConfig } from '../model/config-trust.ts';
@@ -17,12 +18,26 @@ export interface RootDeps extends SourceDeps {
 }
 
 export interface Roots {
-  readonly provider: KeptRoots;
+  readonly provider: RootProvider;
   /** What seals the keys that sign tokens: never in the store where they lie. */
   readonly sealKey: () => Promise<Uint8Array>;
+  readonly rotation: OwnRotation | ForeignRotation;
+}
+
+/** Of a root that we keep. */
+export interface OwnRotation {
+  readonly by: 'us';
+  readonly provider: KeptRoots;
   /** Shared by whoever shares the roots: where sealed ones lie, or a folder beside those in files. */
   readonly store: ClosableStore;
   readonly journal: RotationJournal;
+}
+
+/** Of a root that somebody else keeps. */
+export interface ForeignRotation {
+  readonly by: 'others';
+  /** Who rotates it and how, for people: a clause without a full stop. */
+  readonly how: string;
 }
 
 export async function rootsOf(
@@ -48,11 +63,8 @@ export async function rootsOf(
   if (root.kind === 'files') {
     const { createFileRoots } = await import('../ca/roots-files.ts');
     const folder = rootFolder(root.path, state);
-    return {
-      provider: createFileRoots({ clock, uid: process.geteuid?.() }, { folder, ...common }),
-      sealKey: localSealKey(folder),
-      ...{ store, journal },
-    };
+    const provider = createFileRoots({ clock, uid: process.geteuid?.() }, { folder, ...common });
+    return { provider, sealKey: localSealKey(folder), rotation: { by: 'us', provider, store, journal } };
   }
   const [{ createSealedRoots }, { readKeyEncryptionKey }] = await Promise.all([
     import('../ca/roots-sealed.ts'),
@@ -67,9 +79,6 @@ export async function rootsOf(
         : ({ kind: 'command', command: command ?? [] } as const);
   const readers = keyReaders(deps.environment);
   const keyEncryptionKey = (): Promise<Uint8Array> => readKeyEncryptionKey(readers, source);
-  return {
-    provider: createSealedRoots({ clock }, { store, keyEncryptionKey, ...common }),
-    sealKey: keyEncryptionKey,
-    ...{ store, journal },
-  };
+  const provider = createSealedRoots({ clock }, { store, keyEncryptionKey, ...common });
+  return { provider, sealKey: keyEncryptionKey, rotation: { by: 'us', provider, store, journal } };
 }

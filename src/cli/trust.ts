@@ -5,7 +5,6 @@ import { isIP } from 'node:net';
 import { join } from 'node:path';
 import type { LifeOptions } from '../ca/authority-lives.ts';
 import type { Authority } from '../ca/contract.ts';
-import type { Rotation } from '../ca/rotation-driver.ts';
 import { createEdgeCertificates, type EdgeCertificates } from '../control/edge-certificates.ts';
 import { createEnrolment } from '../control/enrolment.ts';
 import { createEnrolmentDoors, type EnrolmentDoors, enrolmentPaths } from '../control/enrolment-doors.ts';
@@ -22,6 +21,7 @@ import { runAll } from '../util/tasks.ts';
 import type { ClientConfig, Doors } from '../xds/contract.ts';
 import { createEdgeFiles } from './edge-files.ts';
 import { createListenerFiles, type ListenerFiles } from './listener-files.ts';
+import type { RootRotation } from './root-rotation.ts';
 import { type RootDeps, rootsOf } from './trust-root.ts';
 import { storeAt } from './trust-store.ts';
 import { type VerifierDeps, verifiersOf } from './trust-verifiers.ts';
@@ -30,7 +30,7 @@ export interface Trust {
   readonly authority: Authority;
   readonly authenticator: Authenticator;
   /** How another root takes the place of the one that signs. */
-  readonly rotation: Pick<Rotation, 'begin' | 'force' | 'state'>;
+  readonly rotation: Pick<RootRotation, 'begin' | 'force' | 'state' | 'how'>;
   readonly secrets: Secrets;
   /** What edges show to their clients. */
   readonly edge: EdgeCertificates;
@@ -76,7 +76,7 @@ export async function createTrust(
     import('../identity/authenticator.ts'),
   ]);
   const store = await storeAt(deps, joinStorePlace(trust, state));
-  const { provider, sealKey, store: rootStore, journal } = await rootsOf(deps, { trust, state });
+  const { provider, sealKey, rotation: rotated } = await rootsOf(deps, { trust, state });
   const lifeOptions = { leafLifeMs: trust.leafMinutes * 60_000, ...deps.lives };
   const authority = ca.createAuthority({ clock, random, log, metrics, provider }, { trustDomain, ...lifeOptions });
   const { seal, unseal } = await import('../ca/envelope.ts');
@@ -116,11 +116,14 @@ export async function createTrust(
     { clock, log, metrics, encode, files: createEdgeFiles(closed) },
     edgeFilesEveryMs,
   );
-  const { createRootRotation } = await import('./root-rotation.ts');
-  const { fleet, rotation } = createRootRotation(deps, {
-    ...{ authority, provider, journal, store: rootStore, lives: lifeOptions },
-    rootsVersion: () => encode.roots(authority.roots().roots.map(({ certificate }) => certificate)).version,
-  });
+  const { createForeignRotation, createRootRotation } = await import('./root-rotation.ts');
+  const rotation =
+    rotated.by === 'others'
+      ? createForeignRotation(rotated.how)
+      : createRootRotation(deps, {
+          ...{ ...rotated, authority, lives: lifeOptions },
+          rootsVersion: () => encode.roots(authority.roots().roots.map(({ certificate }) => certificate)).version,
+        });
   return {
     authority,
     authenticator,
@@ -138,7 +141,7 @@ export async function createTrust(
     files: listenerFiles.paths,
     async open() {
       // Before the journal is read: nobody goes on without this replica from now on.
-      await fleet.join();
+      await rotation.join();
       await authority.open();
       await signingKeys.open();
       await revocations.open();
@@ -156,7 +159,8 @@ export async function createTrust(
           ...background,
         ]);
       } finally {
-        for (const one of new Set([store, rootStore])) one.close();
+        store.close();
+        rotation.close();
       }
     },
   };

@@ -580,6 +580,14 @@ export const errorCodes = {
     title: 'The key that seals cannot be used',
     hint: 'Give it back to its owner with mode 600, or restore it from a backup: what it sealed opens with no other.',
   },
+  CH1884: {
+    title: 'The root is rotated elsewhere',
+    hint: 'Have its keeper make another one; the control plane takes it up by itself.',
+  },
+  CH1871: {
+    title: 'What an authority outside signed cannot be used',
+    hint: 'See docs/authorities.md for what it has to allow; nothing that it gave is used, and certificates that were issued stay valid until they end.',
+  },
 } as const satisfies Record<string, ErrorCode>;
 
 export type ErrorCodeName = keyof typeof errorCodes;

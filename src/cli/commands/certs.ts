@@ -28,6 +28,8 @@ interface RotationState {
   readonly waitsFor?: string;
   readonly untilMs?: number;
   readonly former?: number;
+  /** Who rotates the root, where it is not the control plane. */
+  readonly how?: string;
 }
 
 interface Revoked {
@@ -81,11 +83,13 @@ function listCommand(context: CommandContext): Command {
     );
 }
 
-function rotationLine({ phase, sinceMs, waitsFor, untilMs, former = 0 }: RotationState): string {
+function rotationLine({ phase, sinceMs, waitsFor, untilMs, former = 0, how }: RotationState): string {
   const since = sinceMs === undefined ? '' : ` since ${date(sinceMs)}`;
   const until = untilMs === undefined ? '' : ` until ${date(untilMs)}`;
   const waits = waitsFor === undefined ? '' : `, waits for ${waitsFor}${until}`;
-  return `rotation: ${phase}${since}${waits}${former > 0 ? `, ${counted(former, 'certificate')} of a former root` : ''}`;
+  const who = how === undefined ? '' : ` (${how})`;
+  const left = former > 0 ? `, ${counted(former, 'certificate')} of a former root` : '';
+  return `rotation: ${phase}${who}${since}${waits}${left}`;
 }
 
 function rotateCommand(context: CommandContext): Command {

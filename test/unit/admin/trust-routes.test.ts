@@ -3,6 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { createPromMetrics } from '../../../src/admin/metrics.ts';
 import { createServer } from '../../../src/admin/server.ts';
 import type { TrustParts } from '../../../src/admin/trust-routes.ts';
+import { createForeignRotation } from '../../../src/cli/root-rotation.ts';
 import { AppError } from '../../../src/util/errors.ts';
 import { silentLogger } from '../../../src/util/log.ts';
 import { createFakeClock } from '../../support/fake-clock.ts';
@@ -12,7 +13,13 @@ const canary = 'cj1.canary-0123456789';
 const bearer = { authorization: 'Bearer correct-horse' };
 const base = '/api/v1/trust';
 
-function fixture({ configured = true, rotating = false } = {}) {
+interface Setup {
+  readonly configured?: boolean;
+  readonly rotating?: boolean;
+  readonly rotation?: TrustParts['rotation'];
+}
+
+function fixture({ configured = true, rotating = false, rotation }: Setup = {}) {
   const calls: unknown[] = [];
   const logged: unknown[] = [];
   const clock = createFakeClock(1_000_000);
@@ -50,7 +57,7 @@ function fixture({ configured = true, rotating = false } = {}) {
         ],
       }),
     },
-    rotation: {
+    rotation: rotation ?? {
       begin: async () => {
         calls.push('begin');
         return !rotating;
@@ -217,6 +224,17 @@ describe('trust over the API', () => {
     expect([forced.status, forced.json, busy.calls]).toEqual([202, { forced: true }, ['begin', 'begin', 'force']]);
     expect((await busy.ask('POST', '/rotation', { payload: { force: 'yes' } })).status).toBe(400);
     expect((await busy.ask('GET', '/rotation')).json).toMatchObject({ phase: 'drain', waitsFor: 'time', untilMs: 9 });
+  });
+
+  it('says who rotates a root that is not kept here, and begins nothing', async () => {
+    const { ask } = fixture({ rotation: createForeignRotation('its keeper puts new files there') });
+    for (const payload of [{}, { force: true }]) {
+      const refused = await ask('POST', '/rotation', { payload });
+      expect([refused.status, refused.json['code']]).toEqual([409, 'CH1884']);
+      expect(refused.json['detail']).toContain('its keeper puts new files there');
+    }
+    const state = (await ask('GET', '/rotation')).json;
+    expect(state).toEqual({ phase: 'elsewhere', how: 'its keeper puts new files there', former: 0 });
   });
 
   it('hands to the doors what nodes send, without our token', async () => {
