@@ -94,6 +94,8 @@ export interface ControlStatus {
   readonly held: readonly { readonly source: string; readonly reason: string; readonly untilMs: number }[];
   /** Where certificates are issued: instances that have no sidecar, but for those of services with `tls: none`. */
   readonly withoutSidecar?: WithoutSidecar;
+  /** When the first certificate of a connected proxy ends, were none renewed any more; absent where there is none. */
+  readonly certificatesHoldMs?: number;
 }
 
 /** `withheld` get no requests now; `plaintext` are reached, and would get none under `strict`. */

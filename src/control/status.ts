@@ -192,6 +192,7 @@ export function statusReport(input: StatusInput): ControlStatus {
   });
   const toWall = clock.wall() - clock.now();
   const sidecarless = withoutSidecar(world);
+  const ends = online.flatMap(({ certificateEndsMs }) => (certificateEndsMs === undefined ? [] : [certificateEndsMs]));
   return {
     revision: world?.revision ?? 0,
     ready: world !== undefined,
@@ -208,5 +209,6 @@ export function statusReport(input: StatusInput): ControlStatus {
       untilMs: untilMs === undefined ? 0 : Math.round(untilMs + toWall),
     })),
     ...(sidecarless === undefined ? {} : { withoutSidecar: sidecarless }),
+    ...(ends.length === 0 ? {} : { certificatesHoldMs: ends.reduce((least, one) => Math.min(least, one)) }),
   };
 }

@@ -18,7 +18,7 @@ import { silentLogger } from '../../src/util/log.ts';
 import { noMetrics } from '../../src/util/metrics.ts';
 import { createSystemClock } from '../../src/util/system-clock.ts';
 import { startBackend } from '../support/backends.ts';
-import { eventually, freePorts, startEnvoy } from '../support/real-parts.ts';
+import { eventually, freePorts, type RunningEnvoy, startEnvoy } from '../support/real-parts.ts';
 import { createTempDir } from '../support/temp-dir.ts';
 
 const main = fileURLToPath(new URL('../../src/main.ts', import.meta.url));
@@ -32,6 +32,13 @@ interface Inline {
   readonly inlineBytes: string;
 }
 
+/** PEM. */
+export interface NodeSecrets {
+  readonly cert: string;
+  readonly key: string;
+  readonly ca: string;
+}
+
 export interface ShortLivedMesh extends AsyncDisposable {
   /** The control plane; another one after `restart`. */
   plane(): Plane;
@@ -41,11 +48,15 @@ export interface ShortLivedMesh extends AsyncDisposable {
   /** The command line, in the folder. Rejects with what it said on stderr. */
   chancery(args: readonly string[]): Promise<string>;
   /** PEM of what the node has now; empty texts for a node that is not connected. */
-  secretsOf(node: string): { readonly cert: string; readonly key: string; readonly ca: string };
+  secretsOf(node: string): NodeSecrets;
   /** A caller of the mesh that keeps no connection. Resolves to what went wrong, or to the serial that was shown. */
-  handshake(): Promise<{ readonly failure?: string; readonly serial?: string }>;
-  /** Ends the control plane and starts another one on the same state and port. */
-  restart(): Promise<void>;
+  handshake(secrets?: NodeSecrets): Promise<{ readonly failure?: string; readonly serial?: string }>;
+  /** Of both sidecars: handshakes that failed, by the end of the statistic's name; those that never did are left out. */
+  failedHandshakes(): Promise<Readonly<Record<string, number>>>;
+  /** Ends the control plane. */
+  stop(): Promise<void>;
+  /** Starts another one on the same state and port. */
+  start(): Promise<void>;
 }
 
 export async function startShortLivedMesh(lives: LifeOptions): Promise<ShortLivedMesh> {
@@ -56,6 +67,17 @@ export async function startShortLivedMesh(lives: LifeOptions): Promise<ShortLive
   let plane: Plane;
   let running: Promise<void>;
   const [inbound = 0, outbound = 0] = await freePorts(2);
+  const envoys: RunningEnvoy[] = [];
+
+  async function failedHandshakes(): Promise<Readonly<Record<string, number>>> {
+    const found: Record<string, number> = {};
+    for (const sidecar of envoys)
+      for (const [, name = '', value] of (await sidecar.adminGet('/stats?filter=ssl%5C.')).matchAll(
+        /\.ssl\.(fail_\w+|connection_error|no_certificate|was_key_usage_invalid): (\d+)/g,
+      ))
+        if (Number(value) > 0) found[name] = (found[name] ?? 0) + Number(value);
+    return found;
+  }
 
   function chancery(args: readonly string[]): Promise<string> {
     return new Promise((resolve, reject) => {
@@ -77,9 +99,10 @@ export async function startShortLivedMesh(lives: LifeOptions): Promise<ShortLive
     ]);
     const started = await startEnvoy(bootstrap);
     stack.defer(() => started.stop());
+    envoys.push(started);
   }
 
-  function secretsOf(node: string): { readonly cert: string; readonly key: string; readonly ca: string } {
+  function secretsOf(node: string): NodeSecrets {
     const view = plane.control.viewOf(node);
     const text = (inline: Inline | undefined): string => Buffer.from(inline?.inlineBytes ?? '', 'base64').toString();
     const secret = (name: string): SecretJson => {
@@ -95,10 +118,10 @@ export async function startShortLivedMesh(lives: LifeOptions): Promise<ShortLive
     };
   }
 
-  function handshake(): Promise<{ readonly failure?: string; readonly serial?: string }> {
+  function handshake(secrets = secretsOf('web-1')): Promise<{ readonly failure?: string; readonly serial?: string }> {
     return new Promise((resolve) => {
       const socket = connect({
-        ...{ host: '127.0.0.1', port: inbound, ...secretsOf('web-1'), minVersion: 'TLSv1.3' },
+        ...{ host: '127.0.0.1', port: inbound, ...secrets, minVersion: 'TLSv1.3' },
         ...{ ALPNProtocols: ['chancery', 'http/1.1'], checkServerIdentity: () => undefined },
       });
       socket.setTimeout(5_000, () => socket.destroy(new Error('timeout')));
@@ -141,11 +164,10 @@ export async function startShortLivedMesh(lives: LifeOptions): Promise<ShortLive
   return {
     plane: () => plane,
     folder: dir.path,
-    ...{ outbound, chancery, secretsOf, handshake },
-    async restart() {
+    ...{ outbound, chancery, secretsOf, handshake, failedHandshakes, start },
+    async stop() {
       stop.abort();
       await running;
-      await start();
     },
     async [Symbol.asyncDispose]() {
       await stack.disposeAsync();

@@ -52,7 +52,8 @@ describeWith(['envoy'], 'a root that is rotated', () => {
       for (const node of ['api-1', 'web-1']) await mesh.chancery(['renew', join(mesh.folder, node)]);
       await until(() => phase() === 'drain');
       if (turn === 1) {
-        await mesh.restart();
+        await mesh.stop();
+        await mesh.start();
         await until(() => mesh.plane().control.certificates().length === 2);
       }
       await until(() => phase() === 'steady');

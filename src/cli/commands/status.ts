@@ -135,6 +135,8 @@ export function statusText(status: ControlStatus, nowMs: number): string {
   for (const refusal of status.refusals) lines.push(refusalText(refusal, nowMs));
   for (const { source, reason } of status.held) lines.push(`held at last good: ${source} (${reason})\n`);
   if (status.withoutSidecar !== undefined) lines.push(sidecarText(status.withoutSidecar));
+  if (status.certificatesHoldMs !== undefined)
+    lines.push(`certificates hold for ${ago(status.certificatesHoldMs - nowMs)} without a control plane\n`);
   const errors = status.problems.filter(({ severity }) => severity === 'error').length;
   const warnings = status.problems.length - errors;
   if (status.problems.length > 0)
