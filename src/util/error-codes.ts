@@ -461,7 +461,7 @@ export const errorCodes = {
   CH1810: { title: 'The public key is not a P-256 key', hint: 'Make an ECDSA key on the curve P-256.' },
   CH1811: {
     title: 'The issuer cannot sign',
-    hint: 'Give the certificate of an authority with its P-256 key and a subject key identifier.',
+    hint: 'Give the certificate of an authority with its key (P-256, P-384, P-521, RSA of 2048 bits) and a subject key identifier.',
   },
   CH1812: {
     title: 'The certificate would never be valid',
@@ -580,13 +580,25 @@ export const errorCodes = {
     title: 'The key that seals cannot be used',
     hint: 'Give it back to its owner with mode 600, or restore it from a backup: what it sealed opens with no other.',
   },
-  CH1884: {
-    title: 'The root is rotated elsewhere',
-    hint: 'Have its keeper make another one; the control plane takes it up by itself.',
-  },
   CH1871: {
     title: 'What an authority outside signed cannot be used',
     hint: 'See docs/authorities.md for what it has to allow; nothing that it gave is used, and certificates that were issued stay valid until they end.',
+  },
+  CH1881: {
+    title: 'The files of the given authority cannot be used',
+    hint: 'Put certificate, key and roots there as PEM, that belong together and that nobody else can read; none is made in their place.',
+  },
+  CH1882: {
+    title: 'The given authority cannot sign for the mesh',
+    hint: 'Have its keeper give one that may have an authority below it (path length 1 or none), for this trust domain or for none.',
+  },
+  CH1883: {
+    title: 'The roots beside the given authority cannot be used',
+    hint: 'Put the self-signed roots that are valid now there, as PEM, and no other certificates.',
+  },
+  CH1884: {
+    title: 'The root is rotated elsewhere',
+    hint: 'Have its keeper make another one; the control plane takes it up by itself.',
   },
 } as const satisfies Record<string, ErrorCode>;
 
