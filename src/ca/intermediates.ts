@@ -2,9 +2,11 @@
 // provider fails, replaced at once when another root is to sign.
 // It must not know leaves. Invariants: the intermediate's key never leaves memory, and each has its own; what is there stays
 // in use until its successor was checked; roots that are there are never given up for an empty answer.
+import { sign } from 'node:crypto';
 import { createBackoff } from '../util/backoff.ts';
 import type { Clock } from '../util/clock.ts';
 import { AppError, errorText } from '../util/errors.ts';
+import { contentHash } from '../util/hash.ts';
 import type { Logger } from '../util/log.ts';
 import type { Metrics } from '../util/metrics.ts';
 import type { Random } from '../util/random.ts';
@@ -70,7 +72,8 @@ export function createIntermediates(deps: IntermediatesDeps, { lifeMs }: { reado
 
   async function renew(): Promise<void> {
     const pair = generateKeyPair();
-    const given = await provider.signIntermediate({ publicKey: pair.publicKey, lifeMs });
+    const prove = (bytes: Uint8Array): Uint8Array => sign('sha256', bytes, pair.privateKey);
+    const given = await provider.signIntermediate({ publicKey: pair.publicKey, lifeMs, prove });
     const nowMs = clock.wall();
     const accepted = acceptIntermediate(given, { publicKey: pair.publicKey, roots: rootsOf(), nowMs });
     current = { ...accepted, issuer: { certificate: given.certificate, key: pair.privateKey } };
@@ -182,8 +185,9 @@ function nonEmpty(roots: Roots): Roots {
 }
 
 function sameRoots(a: Roots, b: Roots): boolean {
-  const ids = (roots: Roots): string => roots.roots.map(({ keyId }) => keyId).join(' ');
-  return ids(a) === ids(b);
+  // Bytes, not keys: a root may be renewed with the key it has.
+  const text = ({ roots }: Roots): string => roots.map(({ certificate }) => contentHash(certificate)).join(' ');
+  return text(a) === text(b);
 }
 
 /** A provider that hangs does not keep the program from stopping. */

@@ -1,4 +1,5 @@
-// Certificates: fixed DER templates around what differs, signed by node:crypto with ECDSA P-256 and SHA-256.
+// Certificates: fixed DER templates around what differs, signed by node:crypto: with ECDSA P-256 and SHA-256, but for an issuer
+// that somebody gave us and that has another key.
 // A general library takes five milliseconds a certificate; a fleet that renews needs thousands a second.
 // It must not know where keys are kept, nor the time. Invariant: only a public key comes from outside; names are checked, the
 // rest is `profile.ts`, and no certificate outlives its issuer.
@@ -47,7 +48,19 @@ interface Issued {
 }
 
 const version3 = Buffer.from('a003020102', 'hex');
-const ecdsaWithSha256 = Buffer.from('300a06082a8648ce3d040302', 'hex');
+/** How an issuer signs: AlgorithmIdentifier, DER (RFC 5758 3.2, RFC 8017 A.2.4), and its hash. */
+interface Algorithm {
+  readonly id: Uint8Array;
+  readonly hash: 'sha256' | 'sha384' | 'sha512';
+}
+const ecdsaWithSha256: Algorithm = { id: Buffer.from('300a06082a8648ce3d040302', 'hex'), hash: 'sha256' };
+const byCurve: Readonly<Record<string, Algorithm>> = {
+  prime256v1: ecdsaWithSha256,
+  secp384r1: { id: Buffer.from('300a06082a8648ce3d040303', 'hex'), hash: 'sha384' },
+  secp521r1: { id: Buffer.from('300a06082a8648ce3d040304', 'hex'), hash: 'sha512' },
+};
+const rsaWithSha256: Algorithm = { id: Buffer.from('300d06092a864886f70d01010b0500', 'hex'), hash: 'sha256' };
+const leastRsaBits = 2048;
 /** Everything of a P-256 SubjectPublicKeyInfo before the point, whose first byte says that it is uncompressed. */
 const spkiHead = Buffer.from('3059301306072a8648ce3d020106082a8648ce3d03010703420004', 'hex');
 const spkiLength = 91;
@@ -80,7 +93,7 @@ export function selfSignedRoot(
   const uri = trustDomainUri(of.trustDomain);
   const subject = authorityName('root', pair.publicKey);
   const ids = { subject: keyIdentifier(pointOf(pair.publicKey)), authority: undefined };
-  const signer = { name: subject, key: signingKey(pair.privateKey, pair.publicKey) };
+  const signer = { name: subject, ...signingKey(pair.privateKey, pair.publicKey) };
   return certificate(signer, subject, { ...of, publicKey: pair.publicKey }, authorityExtensions('root', ids, uri));
 }
 
@@ -124,9 +137,13 @@ export function signServer(
   return certificate(signer, emptyName(), clamped(signer, of), extensions);
 }
 
-interface Signer {
+interface Signer extends SigningKey {
   readonly name: Uint8Array;
+}
+
+interface SigningKey {
   readonly key: KeyObject;
+  readonly algorithm: Algorithm;
 }
 
 interface IssuingSigner extends Signer {
@@ -144,21 +161,28 @@ function signerOf(issuer: Issuer): IssuingSigner {
   if (!read.mayCertify) throw new AppError('CH1811', 'the certificate of the issuer is not one of an authority');
   if (read.subjectKeyId === undefined)
     throw new AppError('CH1811', 'the certificate of the issuer has no key identifier');
-  const key = signingKey(issuer.key, read.publicKey);
-  const signer = { name: read.subject, key, keyId: read.subjectKeyId, read };
+  const signer = { name: read.subject, ...signingKey(issuer.key, read.publicKey), keyId: read.subjectKeyId, read };
   signers.set(issuer, signer);
   return signer;
 }
 
-/** The key, if it is a private one of P-256 and the other half of this public key. */
-function signingKey(key: KeyObject, publicKey: Uint8Array): KeyObject {
+/** The key and how it signs, if it is a private one that Envoy takes and the other half of this public key. */
+function signingKey(key: KeyObject, publicKey: Uint8Array): SigningKey {
+  const algorithm = key.type === 'private' ? algorithmOf(key) : undefined;
   const fits =
-    key.type === 'private' &&
-    key.asymmetricKeyType === 'ec' &&
-    createPublicKey(key).export({ type: 'spki', format: 'der' }).equals(publicKey) &&
-    isP256(publicKey);
-  if (!fits) throw new AppError('CH1811', 'the key of the issuer is not the P-256 key of its certificate');
-  return key;
+    algorithm !== undefined && createPublicKey(key).export({ type: 'spki', format: 'der' }).equals(publicKey);
+  if (!fits)
+    throw new AppError(
+      'CH1811',
+      'the key of the issuer is not that of its certificate, or of a kind that Envoy does not take',
+    );
+  return { key, algorithm };
+}
+
+function algorithmOf(key: KeyObject): Algorithm | undefined {
+  const { namedCurve = '', modulusLength = 0 } = key.asymmetricKeyDetails ?? {};
+  if (key.asymmetricKeyType === 'ec') return byCurve[namedCurve];
+  return key.asymmetricKeyType === 'rsa' && modulusLength >= leastRsaBits ? rsaWithSha256 : undefined;
 }
 
 /** An authority that names its trust domain signs for no other. */
@@ -204,14 +228,15 @@ function certificate(signer: Signer, subject: Uint8Array, of: Issued, extensions
   const tbs = sequence(
     version3,
     serialNumber(of.serial),
-    ecdsaWithSha256,
+    signer.algorithm.id,
     signer.name,
     period(of.validity),
     subject,
     of.publicKey,
     extensions,
   );
-  return sequence(tbs, ecdsaWithSha256, bitString(sign('sha256', tbs, signer.key)));
+  const { algorithm, key } = signer;
+  return sequence(tbs, algorithm.id, bitString(sign(algorithm.hash, tbs, key)));
 }
 
 function serialNumber(serial: Uint8Array): Uint8Array {

@@ -5,6 +5,7 @@ import { randomBytes } from 'node:crypto';
 import { mkdir, open, readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { KeyReaders } from '../ca/key-encryption-key.ts';
+import type { KeyEncryptionKeyConfig } from '../model/config-trust.ts';
 import { AppError } from '../util/errors.ts';
 
 const commandDeadlineMs = 30_000;
@@ -24,6 +25,18 @@ export function keyReaders(environment: Readonly<Record<string, string | undefin
         });
       }),
   };
+}
+
+/** A key-encryption key from where the configuration says, read whenever it is needed. */
+export async function configuredKey(
+  environment: Readonly<Record<string, string | undefined>>,
+  { file, env, command }: KeyEncryptionKeyConfig,
+): Promise<() => Promise<Uint8Array>> {
+  const { readKeyEncryptionKey } = await import('../ca/key-encryption-key.ts');
+  const readers = keyReaders(environment);
+  if (file !== undefined) return () => readKeyEncryptionKey(readers, { kind: 'file', path: file });
+  if (env !== undefined) return () => readKeyEncryptionKey(readers, { kind: 'environment', name: env });
+  return () => readKeyEncryptionKey(readers, { kind: 'command', command: command ?? [] });
 }
 
 const length = 32;

@@ -4,10 +4,11 @@ import { join } from 'node:path';
 import type { RootProvider } from '../ca/contract.ts';
 import type { KeptRoots } from '../ca/kept-root.ts';
 import type { RotationJournal } from '../ca/rotation-driver.ts';
+import type { RotationFleetDeps } from '../control/rotation-fleet.ts';
 import { rootFolder, type TrustConfig } from '../model/config-trust.ts';
 import type { SourceDeps } from '../sources/source-deps.ts';
 import type { ClosableStore } from '../store/guard.ts';
-import { keyReaders, localSealKey } from './seal-key.ts';
+import { configuredKey, localSealKey } from './seal-key.ts';
 import { storeAt } from './trust-store.ts';
 
 const rootLifeMs = 3650 * 86_400_000;
@@ -22,6 +23,12 @@ export interface Roots {
   /** What seals the keys that sign tokens: never in the store where they lie. */
   readonly sealKey: () => Promise<Uint8Array>;
   readonly rotation: OwnRotation | ForeignRotation;
+}
+
+/** What tells whether proxies trust the roots that they are told. */
+export interface ToldRoots extends Omit<RotationFleetDeps, 'clock'> {
+  readonly leafMs: number;
+  readonly intermediateMs: number;
 }
 
 /** Of a root that we keep. */
@@ -42,10 +49,12 @@ export interface ForeignRotation {
 
 export async function rootsOf(
   deps: RootDeps,
-  { trust, state }: { readonly trust: TrustConfig; readonly state: string },
+  { trust, state, told }: { readonly trust: TrustConfig; readonly state: string; readonly told: ToldRoots },
 ): Promise<Roots> {
   const { clock } = deps;
   const { root } = trust;
+  if (root.kind === 'issuer-files')
+    return (await import('./trust-root-files.ts')).issuerFilesRoots(deps, { ...{ trust, state, root, told } });
   const [{ createRotationJournal }, { rotationDuties }, store] = await Promise.all([
     import('../ca/rotation-journal.ts'),
     import('../ca/rotation.ts'),
@@ -66,19 +75,8 @@ export async function rootsOf(
     const provider = createFileRoots({ clock, uid: process.geteuid?.() }, { folder, ...common });
     return { provider, sealKey: localSealKey(folder), rotation: { by: 'us', provider, store, journal } };
   }
-  const [{ createSealedRoots }, { readKeyEncryptionKey }] = await Promise.all([
-    import('../ca/roots-sealed.ts'),
-    import('../ca/key-encryption-key.ts'),
-  ]);
-  const { file, env, command } = root.key;
-  const source =
-    file !== undefined
-      ? ({ kind: 'file', path: file } as const)
-      : env !== undefined
-        ? ({ kind: 'environment', name: env } as const)
-        : ({ kind: 'command', command: command ?? [] } as const);
-  const readers = keyReaders(deps.environment);
-  const keyEncryptionKey = (): Promise<Uint8Array> => readKeyEncryptionKey(readers, source);
+  const { createSealedRoots } = await import('../ca/roots-sealed.ts');
+  const keyEncryptionKey = await configuredKey(deps.environment, root.key);
   const provider = createSealedRoots({ clock }, { store, keyEncryptionKey, ...common });
   return { provider, sealKey: keyEncryptionKey, rotation: { by: 'us', provider, store, journal } };
 }

@@ -3,7 +3,7 @@
 // `open` has resolved.
 import { isIP } from 'node:net';
 import { join } from 'node:path';
-import type { LifeOptions } from '../ca/authority-lives.ts';
+import { checkedLives, type LifeOptions } from '../ca/authority-lives.ts';
 import type { Authority } from '../ca/contract.ts';
 import { createEdgeCertificates, type EdgeCertificates } from '../control/edge-certificates.ts';
 import { createEnrolment } from '../control/enrolment.ts';
@@ -76,8 +76,18 @@ export async function createTrust(
     import('../identity/authenticator.ts'),
   ]);
   const store = await storeAt(deps, joinStorePlace(trust, state));
-  const { provider, sealKey, rotation: rotated } = await rootsOf(deps, { trust, state });
   const lifeOptions = { leafLifeMs: trust.leafMinutes * 60_000, ...deps.lives };
+  const { nodes, streamsOf } = deps;
+  const rootsVersion = (): string =>
+    encode.roots(authority.roots().roots.map(({ certificate }) => certificate)).version;
+  const {
+    provider,
+    sealKey,
+    rotation: rotated,
+  } = await rootsOf(deps, {
+    ...{ trust, state },
+    told: { ...checkedLives(lifeOptions), store, nodes, streamsOf, rootsVersion },
+  });
   const authority = ca.createAuthority({ clock, random, log, metrics, provider }, { trustDomain, ...lifeOptions });
   const { seal, unseal } = await import('../ca/envelope.ts');
   const placeOf = (path: string) => ({ path, trustDomain, generation: 1 });
@@ -110,6 +120,7 @@ export async function createTrust(
   const closed = [
     state,
     ...(trust.root.kind === 'files' ? [rootFolder(trust.root.path, state)] : []),
+    ...(trust.root.kind === 'issuer-files' ? [trust.root.privateKeyFile] : []),
     ...(xds.tls === undefined ? [] : [xds.tls.key]),
   ];
   const edge = createEdgeCertificates(
@@ -121,8 +132,7 @@ export async function createTrust(
     rotated.by === 'others'
       ? createForeignRotation(rotated.how)
       : createRootRotation(deps, {
-          ...{ ...rotated, authority, lives: lifeOptions },
-          rootsVersion: () => encode.roots(authority.roots().roots.map(({ certificate }) => certificate)).version,
+          ...{ ...rotated, authority, rootsVersion, lives: lifeOptions },
         });
   return {
     authority,

@@ -28,9 +28,24 @@ const keyEncryptionKey = z
     error: 'name one of file, env and command',
   });
 
+const issuerFiles = z.strictObject({
+  kind: z.literal('issuer-files'),
+  certificateFile: path.describe('PEM of the given authority, then what stands above it; read again when it changes'),
+  privateKeyFile: path.describe('PEM of its private key, which nobody else can read'),
+  rootsFile: path.describe('PEM of all roots that proxies are to trust'),
+  sealKey: keyEncryptionKey
+    .optional()
+    .describe('what seals the keys that sign node tokens; a key of this machine, STATE/ca/seal.key, if absent'),
+});
+export type IssuerFilesConfig = z.output<typeof issuerFiles>;
+
 const root = z.discriminatedUnion('kind', [
   z.strictObject({
-    kind: z.literal('files').describe('where the root key is kept; sealed: encrypted, in a store'),
+    kind: z
+      .literal('files')
+      .describe(
+        'where the root key is kept; sealed: encrypted, in a store; issuer-files: elsewhere, an authority is given',
+      ),
     path: path.optional().describe('folder of the root certificate and its key; STATE/ca if absent'),
   }),
   z.strictObject({
@@ -38,6 +53,7 @@ const root = z.discriminatedUnion('kind', [
     store: z.discriminatedUnion('kind', [etcdStore, consulStore]),
     key: keyEncryptionKey,
   }),
+  issuerFiles,
 ]);
 
 const joinStore = z.discriminatedUnion('kind', [
@@ -105,10 +121,24 @@ export const trustSchema = z
       .default(['localhost', '127.0.0.1', '::1'])
       .describe('DNS names and IP addresses of the xDS certificate, beside the address it listens on'),
   })
+  .refine(hasSharedSeal, {
+    path: ['root', 'sealKey'],
+    error: 'replicas share joinStore, so they need one sealKey: what one seals the others open',
+  })
   .optional()
   .describe('certificates for proxies, and credentials asked of them; nobody is asked if absent');
 
+/** What lies sealed in a store that replicas share must not be sealed with the key of one machine. */
+function hasSharedSeal(trust: {
+  readonly root: z.output<typeof root>;
+  readonly joinStore?: z.output<typeof joinStore> | undefined;
+}): boolean {
+  const shared = trust.joinStore !== undefined && trust.joinStore.kind !== 'files';
+  return trust.root.kind !== 'issuer-files' || trust.root.sealKey !== undefined || !shared;
+}
+
 export type TrustConfig = NonNullable<z.output<typeof trustSchema>>;
+export type KeyEncryptionKeyConfig = z.output<typeof keyEncryptionKey>;
 export type TrustStoreConfig = z.output<typeof joinStore>;
 /** A store with its path filled in. */
 export type TrustStorePlace =

@@ -20,6 +20,7 @@ const trustOf = (trust: string, input: Partial<ConfigInput> = {}) => {
 };
 
 const sealed = 'trust: {root: {kind: sealed, store: {kind: etcd}, key: {file: /run/kek}}}\n';
+const issuerFiles = 'kind: issuer-files, certificateFile: /c, privateKeyFile: /k, rootsFile: /r';
 const defaults = {
   domain: 'service.local',
   root: { kind: 'files' },
@@ -92,6 +93,13 @@ describe('trust', () => {
     });
   });
 
+  it('takes an authority that is given in files, and one seal key for all replicas that share what is sealed', () => {
+    const given = { kind: 'issuer-files', certificateFile: '/c', privateKeyFile: '/k', rootsFile: '/r' };
+    expect(trustOf(`trust: {root: {${issuerFiles}}}\n`).root).toEqual(given);
+    const shared = trustOf(`trust: {root: {${issuerFiles}, sealKey: {env: SEAL}}, joinStore: {kind: etcd}}\n`);
+    expect(shared.root).toEqual({ ...given, sealKey: { env: 'SEAL' } });
+  });
+
   it('comes back as it was written', () => {
     const full = {
       ...defaults,
@@ -145,7 +153,12 @@ describe('trust', () => {
     ['trust: {nodeTokenDays: 0}\n', '"trust.nodeTokenDays"'],
     ['trust: {domain: Mesh}\n', '"trust.domain" does not fit: lower-case letters'],
     ['trust: {names: []}\n', '"trust.names"'],
-    ['trust: {root: {kind: vault}}\n', '"trust.root.kind" must be one of files, sealed, not "vault"'],
+    ['trust: {root: {kind: kms}}\n', '"trust.root.kind" must be one of files, sealed, '],
+    [`trust: {root: {${issuerFiles}}, joinStore: {kind: etcd}}\n`, 'they need one sealKey'],
+    [
+      'trust: {root: {kind: issuer-files, certificateFile: /c, rootsFile: /r}}\n',
+      '"trust.root.privateKeyFile" is missing',
+    ],
     ['trust: {root: {kind: files, store: {kind: etcd}}}\n', 'key "trust.root.store" is not known'],
     ['trust: {root: {kind: sealed, key: {file: /k}}}\n', '"trust.root.store" is missing'],
     ['trust: {root: {kind: sealed, store: {kind: etcd}}}\n', '"trust.root.key" is missing'],

@@ -1,0 +1,61 @@
+// The suite of providers whose root somebody else keeps, over authorities that are given as files.
+import { copyFileSync, renameSync, rmSync } from 'node:fs';
+import { join } from 'node:path';
+import { afterAll, beforeAll } from 'vitest';
+import { createIssuerFiles } from '../../src/ca/issuer-files.ts';
+import { silentLogger } from '../../src/util/log.ts';
+import { noMetrics } from '../../src/util/metrics.ts';
+import { createFakeClock } from '../support/fake-clock.ts';
+import { type MadeAuthority, makeAuthority } from '../support/given-authority.ts';
+import { createTempDir, type TempDir } from '../support/temp-dir.ts';
+import { givenRootsConformance, givenTrustDomain } from './ca-given-roots-suite.ts';
+
+let made: TempDir;
+const authorities: { readonly root: MadeAuthority; readonly ca: MadeAuthority }[] = [];
+beforeAll(() => {
+  made = createTempDir('given');
+  // The second has keys as cert-manager makes them where nobody said which.
+  for (const [name, kind] of [
+    ['one', 'P-256'],
+    ['two', 'rsa'],
+  ] as const) {
+    const root = makeAuthority(made.path, `${name}-root`, { kind });
+    authorities.push({ root, ca: makeAuthority(made.path, name, { kind, issuer: root }) });
+  }
+});
+afterAll(() => made.remove());
+
+givenRootsConformance('issuer-files', () => {
+  const [one, two] = authorities;
+  if (one === undefined || two === undefined) throw new Error('no authorities');
+  const dir = createTempDir('issuer-files');
+  const clock = createFakeClock(Date.now() + 1_000);
+  const paths = { certificate: join(dir.path, 'c'), key: join(dir.path, 'k'), roots: join(dir.path, 'r') };
+  const limits = { holdMs: 1_000, patienceMs: 10_000, leavingMs: 1_000 };
+  function put({ root, ca }: { readonly root: MadeAuthority; readonly ca: MadeAuthority }): void {
+    for (const [from, to] of [
+      [ca.cert, paths.certificate],
+      [ca.key, paths.key],
+      [root.cert, paths.roots],
+    ] as const) {
+      copyFileSync(from, `${to}.new`);
+      renameSync(`${to}.new`, to);
+    }
+  }
+  put(one);
+  return {
+    ...{ clock, root: one.root.der },
+    provider: () =>
+      createIssuerFiles(
+        { clock, log: silentLogger, metrics: noMetrics, uid: process.geteuid?.(), confirmed: async () => true },
+        { ...paths, ...limits, trustDomain: givenTrustDomain },
+      ),
+    lose: () => rmSync(paths.key),
+    async replace() {
+      put(two);
+      return { root: two.root.der };
+    },
+    confirm: () => clock.advance(limits.holdMs),
+    [Symbol.dispose]: dir.remove,
+  };
+});
