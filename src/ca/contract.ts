@@ -16,6 +16,14 @@ export interface Roots {
   readonly roots: readonly Root[];
 }
 
+export interface IntermediateOrder {
+  /** SPKI DER. */
+  readonly publicKey: Uint8Array;
+  readonly lifeMs: number;
+  /** Signs with its private half (ECDSA, SHA-256, DER): what an authority outside asks for as proof that the key is ours. */
+  readonly prove?: (bytes: Uint8Array) => Uint8Array;
+}
+
 /** Keeps the root key. One conformance suite runs over every kind. */
 export interface RootProvider {
   /** `files`, `sealed`, ... */
@@ -31,7 +39,7 @@ export interface RootProvider {
    */
   reload?(): Promise<Roots>;
   /** A certificate of an intermediate for this public key (SPKI DER), and what stands between it and the root. */
-  signIntermediate(request: { readonly publicKey: Uint8Array; readonly lifeMs: number }): Promise<{
+  signIntermediate(request: IntermediateOrder): Promise<{
     readonly certificate: Uint8Array;
     readonly chain: readonly Uint8Array[];
     readonly notAfterMs: number;
