@@ -59,7 +59,11 @@ export interface ShortLivedMesh extends AsyncDisposable {
   start(): Promise<void>;
 }
 
-export async function startShortLivedMesh(lives: LifeOptions): Promise<ShortLivedMesh> {
+/** `trustIn`: the `trust` section, where it is not empty, and whatever it needs in this folder. */
+export async function startShortLivedMesh(
+  lives: LifeOptions,
+  trustIn: (folder: string) => object = () => ({}),
+): Promise<ShortLivedMesh> {
   const dir = createTempDir('short-lives');
   const stack = new AsyncDisposableStack();
   let stop = new AbortController();
@@ -145,7 +149,8 @@ export async function startShortLivedMesh(lives: LifeOptions): Promise<ShortLive
   const registry = createMemoryRegistry(deps, { name: 'memory' });
   const objects = createMemoryObjects(deps, { name: 'objects', documents: {} });
   const [xdsPort = 0] = await freePorts(1);
-  const config = configSchema.parse({ state: join(dir.path, 'state'), xds: { port: xdsPort }, trust: {} });
+  const trust = trustIn(dir.path);
+  const config = configSchema.parse({ state: join(dir.path, 'state'), xds: { port: xdsPort }, trust });
   const start = async (): Promise<void> => {
     stop = new AbortController();
     const held = { registries: [registry], stores: [objects] };
