@@ -55,6 +55,10 @@ export async function rootsOf(
   const { root } = trust;
   if (root.kind === 'issuer-files')
     return (await import('./trust-root-files.ts')).issuerFilesRoots(deps, { ...{ trust, state, root, told } });
+  if (root.kind === 'vault')
+    return (await import('./trust-root-vault.ts')).vaultRoots(deps, { trust, state, told }, root);
+  if (root.kind === 'step-ca')
+    return (await import('./trust-root-step-ca.ts')).stepCaRoots(deps, { trust, state, told }, root);
   const [{ createRotationJournal }, { rotationDuties }, store] = await Promise.all([
     import('../ca/rotation-journal.ts'),
     import('../ca/rotation.ts'),

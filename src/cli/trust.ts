@@ -13,7 +13,7 @@ import type { Authenticator } from '../identity/contract.ts';
 import type { JoinTokens } from '../identity/join-token.ts';
 import type { Revocations } from '../identity/revocations.ts';
 import type { Config } from '../model/config.ts';
-import { joinStorePlace, rootFolder, type TrustConfig } from '../model/config-trust.ts';
+import { joinStorePlace, rootSecretFiles, type TrustConfig } from '../model/config-trust.ts';
 import { spiffeId } from '../model/spiffe.ts';
 import type { Protos } from '../resources/protos.ts';
 import { createSecretEncoder } from '../translate/secrets.ts';
@@ -117,12 +117,7 @@ export async function createTrust(
   );
   const doors = createEnrolmentDoors({ enrolment, authenticate: authenticator.authenticate, clock, log });
   const encode = createSecretEncoder({ protos });
-  const closed = [
-    state,
-    ...(trust.root.kind === 'files' ? [rootFolder(trust.root.path, state)] : []),
-    ...(trust.root.kind === 'issuer-files' ? [trust.root.privateKeyFile] : []),
-    ...(xds.tls === undefined ? [] : [xds.tls.key]),
-  ];
+  const closed = [state, ...rootSecretFiles(trust, state), ...(xds.tls === undefined ? [] : [xds.tls.key])];
   const edge = createEdgeCertificates(
     { clock, log, metrics, encode, files: createEdgeFiles(closed) },
     edgeFilesEveryMs,

@@ -28,6 +28,16 @@ const keyEncryptionKey = z
     error: 'name one of file, env and command',
   });
 
+const credential = z
+  .strictObject({
+    file: path.optional().describe('file that holds it'),
+    env: text.optional().describe('environment variable with it'),
+    command: z.array(text).min(1).optional().describe('program and arguments that print it; no shell'),
+  })
+  .refine((one) => Object.values(one).filter((value) => value !== undefined).length === 1, {
+    error: 'name one of file, env and command',
+  });
+
 const issuerFiles = z.strictObject({
   kind: z.literal('issuer-files'),
   certificateFile: path.describe('PEM of the given authority, then what stands above it; read again when it changes'),
@@ -39,12 +49,54 @@ const issuerFiles = z.strictObject({
 });
 export type IssuerFilesConfig = z.output<typeof issuerFiles>;
 
+const outsideSealKey = keyEncryptionKey
+  .optional()
+  .describe('what seals the keys that sign node tokens; a key of this machine, STATE/ca/seal.key, if absent');
+
+const vault = z.strictObject({
+  kind: z.literal('vault'),
+  address: z.url({ protocol: /^https?$/ }).describe('URL of Vault or OpenBao'),
+  mount: text.default('pki').describe('path of the PKI engine'),
+  issuer: text.optional().describe("name of the issuer that signs; the engine's default one if absent"),
+  namespace: text.optional().describe('namespace of the engine'),
+  caFile: path.optional().describe('PEM of the authority of its TLS certificate, read again when it changes'),
+  token: credential.describe('token that may sign intermediates; read at every use, so that Vault Agent may renew it'),
+  sealKey: outsideSealKey,
+});
+export type VaultRootConfig = z.output<typeof vault>;
+
+const stepCa = z.strictObject({
+  kind: z.literal('step-ca'),
+  address: z.url({ protocol: /^https$/ }).describe('URL of step-ca'),
+  fingerprint: z
+    .string()
+    .regex(/^[0-9a-fA-F]{64}$/, '64 hexadecimal digits, as `step certificate fingerprint root_ca.crt` prints')
+    .describe('SHA-256 of its root certificate'),
+  provisioner: z
+    .strictObject({
+      name: text.describe('name of the JWK or X5C provisioner whose template makes intermediates'),
+      jwkFile: path.optional().describe('private key of a JWK provisioner, not encrypted, which nobody else can read'),
+      certificateFile: path
+        .optional()
+        .describe('PEM of the certificate for an X5C provisioner, then what stands above it'),
+      privateKeyFile: path.optional().describe('PEM of its private key, which nobody else can read'),
+    })
+    .refine(
+      ({ jwkFile, certificateFile, privateKeyFile }) =>
+        (jwkFile !== undefined) !== (certificateFile !== undefined && privateKeyFile !== undefined) &&
+        (jwkFile === undefined || (certificateFile ?? privateKeyFile) === undefined),
+      { error: 'name either jwkFile, or certificateFile and privateKeyFile' },
+    ),
+  sealKey: outsideSealKey,
+});
+export type StepCaRootConfig = z.output<typeof stepCa>;
+
 const root = z.discriminatedUnion('kind', [
   z.strictObject({
     kind: z
       .literal('files')
       .describe(
-        'where the root key is kept; sealed: encrypted, in a store; issuer-files: elsewhere, an authority is given',
+        'where the root key is kept; sealed: encrypted, in a store; issuer-files: elsewhere, an authority is given; vault, step-ca: there, for good',
       ),
     path: path.optional().describe('folder of the root certificate and its key; STATE/ca if absent'),
   }),
@@ -54,6 +106,8 @@ const root = z.discriminatedUnion('kind', [
     key: keyEncryptionKey,
   }),
   issuerFiles,
+  vault,
+  stepCa,
 ]);
 
 const joinStore = z.discriminatedUnion('kind', [
@@ -134,7 +188,8 @@ function hasSharedSeal(trust: {
   readonly joinStore?: z.output<typeof joinStore> | undefined;
 }): boolean {
   const shared = trust.joinStore !== undefined && trust.joinStore.kind !== 'files';
-  return trust.root.kind !== 'issuer-files' || trust.root.sealKey !== undefined || !shared;
+  const { root: kept } = trust;
+  return kept.kind === 'files' || kept.kind === 'sealed' || kept.sealKey !== undefined || !shared;
 }
 
 export type TrustConfig = NonNullable<z.output<typeof trustSchema>>;
@@ -148,6 +203,22 @@ export type TrustStorePlace =
 /** The folder of a root that is kept in files. */
 export function rootFolder(path: string | undefined, state: string): string {
   return path ?? `${state.replace(/\/+$/, '')}/ca`;
+}
+
+/** Files with secrets of whoever keeps the root: nobody else reads them by our name. */
+export function rootSecretFiles({ root: kept }: TrustConfig, state: string): readonly string[] {
+  const sealing = 'sealKey' in kept ? kept.sealKey?.file : kept.kind === 'sealed' ? kept.key.file : undefined;
+  const own =
+    kept.kind === 'files'
+      ? [rootFolder(kept.path, state)]
+      : kept.kind === 'issuer-files'
+        ? [kept.privateKeyFile]
+        : kept.kind === 'vault'
+          ? [kept.token.file]
+          : kept.kind === 'step-ca'
+            ? [kept.provisioner.jwkFile, kept.provisioner.privateKeyFile]
+            : [];
+  return [sealing, ...own].filter((path) => path !== undefined);
 }
 
 /** Where join tokens and revocations lie, with what nobody said filled in. */

@@ -584,6 +584,30 @@ export const errorCodes = {
     title: 'What an authority outside signed cannot be used',
     hint: 'See docs/authorities.md for what it has to allow; nothing that it gave is used, and certificates that were issued stay valid until they end.',
   },
+  CH1873: {
+    title: 'The authority outside cannot be asked now',
+    hint: 'Look whether it runs and can be reached; it is asked again by itself, and certificates that were issued stay valid until they end.',
+  },
+  CH1874: {
+    title: 'The authority outside refused',
+    hint: 'Allow what docs/authorities.md names: its words say what is missing.',
+  },
+  CH1875: {
+    title: 'What the authority outside answered cannot be used',
+    hint: 'Check that the address is that of the authority itself, and that its chain ends at a root.',
+  },
+  CH1876: {
+    title: 'The credential for the authority outside cannot be used',
+    hint: 'Put it where the configuration says, readable by the user that runs Chancery and by nobody else.',
+  },
+  CH1877: {
+    title: 'The authority outside did not prove who it is',
+    hint: 'Check the address, and the authority file or fingerprint in the configuration; no credential was sent.',
+  },
+  CH1878: {
+    title: 'The authority outside signs under a root that proxies do not know yet',
+    hint: 'Wait: proxies are being told of the root, and the intermediate that is there signs until then.',
+  },
   CH1881: {
     title: 'The files of the given authority cannot be used',
     hint: 'Put certificate, key and roots there as PEM, that belong together and that nobody else can read; none is made in their place.',

@@ -33,6 +33,7 @@ describe('threats', () => {
 
 /** Who connects to anything, and who says whereto. None of them reads objects or what a proxy says. */
 const clients: Readonly<Record<string, string>> = {
+  'src/ca/authority-ask.ts': 'the authority outside that chancery.yaml names',
   'src/cli/client.ts': 'the command line, to the server it is told',
   'src/cli/enrolment-client.ts': 'the command line, to the server that a join token pins',
   'src/demo/intruder.ts': "the demo's own sidecars",

@@ -1,0 +1,138 @@
+// The roots of an authority outside, as proxies are told them, over the time that one takes the place of another. Pure.
+// It must not know which authority it is, nor how it is asked. Invariants: a root that the authority never gave is not in it;
+// one that it gives no more stays until what it signed was replaced, or it has ended.
+import { publicKeyId, readCertificate } from './certificate.ts';
+import type { Root } from './contract.ts';
+
+export interface TrustedRoot extends Root {
+  /** Since when proxies are told, wall clock; 0: there was nothing before it. */
+  readonly toldMs: number;
+  /** Since when the authority gives it no more. */
+  readonly goneMs?: number;
+}
+
+export type Bundle = readonly TrustedRoot[];
+
+export interface BundleLimits {
+  /** A root that the authority gives no more is trusted for so long. */
+  readonly leavingMs: number;
+}
+
+/** More are a mistake, and would not fit where they are kept. */
+export const maxRoots = 32;
+
+/**
+ * `given`: roots that the authority has now, checked, DER. `inUse`: key id of the root that this replica signs under; it
+ * stays in any case. The result is `before` itself where nothing changed.
+ */
+export function followRoots(
+  before: Bundle,
+  given: readonly Uint8Array[],
+  at: { readonly nowMs: number; readonly inUse: string | undefined },
+  { leavingMs }: BundleLimits,
+): Bundle {
+  const { nowMs, inUse } = at;
+  const names = new Set(given.map(nameOf));
+  const known = new Set(before.map(({ certificate }) => nameOf(certificate)));
+  const kept = before.map((root) => (names.has(nameOf(root.certificate)) ? back(root) : gone(root, nowMs)));
+  const toldMs = before.length === 0 ? 0 : nowMs;
+  const fresh = given
+    .filter((der, index) => !known.has(nameOf(der)) && given.findIndex((one) => nameOf(one) === nameOf(der)) === index)
+    .map((certificate): TrustedRoot => ({ ...rootOf(certificate), toldMs }));
+  const all = [...kept, ...fresh].filter(
+    ({ keyId, goneMs, notAfterMs }) =>
+      notAfterMs > nowMs && (goneMs === undefined || keyId === inUse || nowMs < goneMs + leavingMs),
+  );
+  return sameBundle(before, all) ? before : all;
+}
+
+function sameBundle(a: Bundle, b: Bundle): boolean {
+  return a.length === b.length && a.every((root, index) => root === b[index]);
+}
+
+/** Those of `first` before the others, of each the one that lives longest: every replica has the same order below the first. */
+export function inOrder(bundle: Bundle, first: string | undefined): readonly Root[] {
+  const rank = ({ keyId }: Root): number => (keyId === first ? 0 : 1);
+  return [...bundle]
+    .sort((a, b) => rank(a) - rank(b) || b.notAfterMs - a.notAfterMs || (a.keyId < b.keyId ? -1 : 1))
+    .map(({ certificate, keyId, notAfterMs }) => ({ certificate, keyId, notAfterMs }));
+}
+
+interface TakeOver {
+  readonly nowMs: number;
+  /** Key ids of the roots that every proxy said it trusts. */
+  readonly confirmed: ReadonlySet<string>;
+  /** When this replica can sign no more with what it has; undefined where it has nothing yet. */
+  readonly endsMs: number | undefined;
+}
+
+export interface TakeOverLimits {
+  /** A root is told for so long at least before leaves of it are shown: other replicas and their proxies hear of it. */
+  readonly holdMs: number;
+  /** For so long at most proxies that have not confirmed are waited for. */
+  readonly patienceMs: number;
+}
+
+/** From when on leaves of this root may be shown; undefined where nobody was told of it. */
+export function usableFrom(
+  bundle: Bundle,
+  keyId: string,
+  { confirmed, endsMs }: Omit<TakeOver, 'nowMs'>,
+  { holdMs, patienceMs }: TakeOverLimits,
+): number | undefined {
+  const told = bundle.filter((root) => root.keyId === keyId).map(({ toldMs }) => toldMs);
+  if (told.length === 0) return undefined;
+  const since = Math.min(...told);
+  if (since === 0) return 0;
+  // Who starts has no proxies that could confirm; who cannot sign any more cannot wait.
+  if (endsMs === undefined) return since + holdMs;
+  return Math.min(since + (confirmed.has(keyId) ? holdMs : patienceMs), Math.max(endsMs - holdMs, since));
+}
+
+/** Undefined unless these bytes are exactly a bundle. */
+export function readBundle(bytes: Uint8Array): Bundle | undefined {
+  try {
+    const value: unknown = JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(bytes));
+    if (!Array.isArray(value) || value.length > maxRoots) return undefined;
+    return value.map(readRoot);
+  } catch {
+    return undefined;
+  }
+}
+
+export function bundleText(bundle: Bundle): Uint8Array {
+  const plain = bundle.map(({ certificate, toldMs, goneMs }) => ({
+    certificate: nameOf(certificate),
+    toldMs,
+    ...(goneMs === undefined ? {} : { goneMs }),
+  }));
+  return new TextEncoder().encode(JSON.stringify(plain));
+}
+
+function readRoot(value: unknown): TrustedRoot {
+  const { certificate, toldMs, goneMs } = value as Readonly<Record<string, unknown>>;
+  if (typeof certificate !== 'string' || !isTime(toldMs) || !(goneMs === undefined || isTime(goneMs)))
+    throw new RangeError('not a root');
+  return { ...rootOf(Buffer.from(certificate, 'base64')), toldMs, ...(goneMs === undefined ? {} : { goneMs }) };
+}
+
+const isTime = (value: unknown): value is number => Number.isFinite(value) && (value as number) >= 0;
+
+function rootOf(certificate: Uint8Array): Root {
+  const read = readCertificate(certificate);
+  return { certificate, keyId: publicKeyId(read.publicKey), notAfterMs: read.notAfterMs };
+}
+
+function back(root: TrustedRoot): TrustedRoot {
+  if (root.goneMs === undefined) return root;
+  const { goneMs: _, ...rest } = root;
+  return rest;
+}
+
+function gone(root: TrustedRoot, nowMs: number): TrustedRoot {
+  return root.goneMs === undefined ? { ...root, goneMs: nowMs } : root;
+}
+
+function nameOf(der: Uint8Array): string {
+  return Buffer.from(der).toString('base64');
+}
