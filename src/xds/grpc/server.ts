@@ -11,8 +11,10 @@ import { type AdmissionOptions, createAdmission } from '../admission.ts';
 import { createCallers } from '../callers.ts';
 import type { ClientConfig, Doors, ViewProvider, XdsEvent } from '../contract.ts';
 import { maxDescribed } from '../description.ts';
+import { createDoor } from '../door.ts';
 import { fenced } from '../fence.ts';
 import { createGate } from '../gate.ts';
+import { accessOf } from '../method-access.ts';
 import { methodPath, type StreamMethod, streamMethods } from '../methods.ts';
 import { createNameLists } from '../name-lists.ts';
 import { limitOpening, limitPerNode } from '../provider-limits.ts';
@@ -138,6 +140,7 @@ export function createXdsServer(deps: XdsServerDeps, options: XdsServerOptions):
       ...{ clock, log, callers, patienceMs: openMs },
       onTurnedAway: (reason) => endedStreams.add({ reason }),
     });
+  const door = createDoor(gate);
   const secrets = callers && secretRule();
   const maxPerNode = options.maxStreamsPerNode ?? defaultMaxStreamsPerNode;
   const provider = limitPerNode(limitOpening(deps.provider, maxOpening), maxPerNode);
@@ -153,7 +156,7 @@ export function createXdsServer(deps: XdsServerDeps, options: XdsServerOptions):
 
   const services = createServices({
     ...{ clock, log, provider, onEvent: deps.onEvent, descriptors: deps.descriptors },
-    ...{ clients: deps.everyClient ?? clients, gate, nextStreamId },
+    ...{ clients: deps.everyClient ?? clients, door, nextStreamId },
     names: () => names,
     loadIntervalMs: options.loadIntervalMs ?? 10_000,
   });
@@ -217,17 +220,21 @@ export function createXdsServer(deps: XdsServerDeps, options: XdsServerOptions):
       if (stopping) session.stop('the server is stopping', 'stopping');
       return session;
     };
-    return streamMethods.map((method) => ({
-      path: methodPath(method),
-      open: (sink) =>
-        admission.admit(sink, () => gate?.admit(sink, (known) => begin(known, method)) ?? begin(sink, method)),
-    }));
+    return streamMethods.map((method) => {
+      const path = methodPath(method);
+      return {
+        path,
+        open: (sink) => admission.admit(sink, () => door.admit(sink, path, (known) => begin(known, method))),
+      };
+    });
   }
 
   async function createTransport(
     served: readonly ServedMethod[],
     transportOptions: TransportOptions,
   ): Promise<Transport> {
+    // A method without a class of access is never served, not even once.
+    for (const { path } of served) accessOf(path);
     const onFault = (): void => endedStreams.add({ reason: 'internal' });
     const methods = served.map((method) => fenced({ log, onFault }, method));
     if ((options.transport ?? defaultTransport) === 'http2')
@@ -242,9 +249,9 @@ export function createXdsServer(deps: XdsServerDeps, options: XdsServerOptions):
       { clock, random: deps.random, transport: () => transport },
       options.maxConnectionAgeMs ?? 0,
     );
-    const methods = [...discoveryMethods(age), ...services.methods, ...(deps.methods ?? [])];
+    const methods = [...discoveryMethods(age), ...services.methods, ...(deps.methods ?? []).map(door.guarded)];
     const health = createHealth(() => names);
-    methods.push(...health.methods);
+    methods.push(...health.methods.map(door.guarded));
     names = serviceNames(methods);
     const transport = await createTransport(methods, {
       maxRequestBytes: options.maxRequestBytes ?? 16 * 1024 * 1024,

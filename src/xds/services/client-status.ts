@@ -1,11 +1,11 @@
 // envoy.service.status.v3.ClientStatusDiscoveryService: what the server knows of each client, resource by resource.
-// It must not know streams. Invariants: a secret's content is never shown; only a client on this machine is answered, as the
-// answer holds the configuration of every proxy; one answer is made at a time and is bounded.
+// It must not know streams, nor who may ask. Invariants: a secret's content is never shown; one answer is made at a time and is
+// bounded.
 import { typeUrls } from '../../resources/type-urls.ts';
 import type { Logger } from '../../util/log.ts';
 import type { ClientConfig, ResourceConfig } from '../contract.ts';
 import { maxDescribed } from '../description.ts';
-import { nobody, type Sink, type StreamListener } from '../sink.ts';
+import type { Sink, StreamListener } from '../sink.ts';
 import { eachField } from '../wire.ts';
 import { field, jsonStruct, number, text } from '../wire-writer.ts';
 import { decodeNodeMatcher, type NodeMatcher } from './node-matcher.ts';
@@ -37,13 +37,8 @@ interface Question {
 
 /** The handler of both methods; `unary` answers one request and ends. */
 export function createClientStatus({ log, clients }: ClientStatusDeps, unary: boolean): (sink: Sink) => StreamListener {
-  return (sink) => {
-    // At once: whoever is not to be answered is not to keep others waiting either.
-    if (!isLoopback(sink.peer.address)) {
-      sink.end('permission-denied', 'client status is answered on this machine only');
-      return nobody;
-    }
-    return takeTurns(sink, {
+  return (sink) =>
+    takeTurns(sink, {
       ...{ name: 'client status', log, unary },
       async answer(request) {
         const { matchers, withoutContents } = decodeQuestion(request);
@@ -51,12 +46,6 @@ export function createClientStatus({ log, clients }: ClientStatusDeps, unary: bo
         return message ?? { denied: 'resource-exhausted', details: tooLarge };
       },
     });
-  };
-}
-
-/** True for an address of this machine's loopback. */
-export function isLoopback(address: string): boolean {
-  return address === '::1' || /^(::ffff:)?127\./.test(address);
 }
 
 /** ClientStatusRequest { 1 node_matchers, 3 exclude_resource_contents }. */

@@ -3,7 +3,7 @@
 import type { Clock, Timer } from '../../util/clock.ts';
 import type { Logger } from '../../util/log.ts';
 import type { ClientConfig, ViewProvider, XdsEvent } from '../contract.ts';
-import type { Gate } from '../gate.ts';
+import type { Door } from '../door.ts';
 import type { ServedMethod, Sink, StreamListener } from '../sink.ts';
 import { lazyMethod } from './lazy-method.ts';
 import type { NodeMatcher } from './node-matcher.ts';
@@ -14,8 +14,8 @@ export interface ServicesDeps {
   readonly provider: ViewProvider;
   readonly onEvent: (event: XdsEvent) => void;
   readonly nextStreamId: () => number;
-  /** Finds out who is calling; undefined where nobody is asked. */
-  readonly gate: Gate | undefined;
+  /** Decides who may ask for what. */
+  readonly door: Pick<Door, 'guarded'>;
   /** The clients that one of the matchers matches, or all. */
   readonly clients: (matchers: readonly NodeMatcher[]) => Promise<readonly ClientConfig[]>;
   /** Full names of all services on the port, these included. */
@@ -68,26 +68,18 @@ export function createServices(deps: ServicesDeps): Services {
     reflection ??= createReflection({ log, services: deps.names(), descriptors: read });
     return reflection;
   };
-  /** Served once it is known who calls. Client status is not: it answers this machine, and nobody else. */
-  const asked = (method: ServedMethod): ServedMethod => {
-    const { gate } = deps;
-    if (gate === undefined) return method;
-    return { path: method.path, open: (sink) => gate.admit(sink, (known) => method.open(known)) };
-  };
   const methods = [
     lazyMethod({ path: `/${status}/StreamClientStatus`, log, load: () => clientStatus(false) }),
     lazyMethod({ path: `/${status}/FetchClientStatus`, log, load: () => clientStatus(true) }),
-    asked(lazyMethod({ path: loadPath, log, load: reportLoad })),
+    lazyMethod({ path: loadPath, log, load: reportLoad }),
     ...(descriptors === undefined
       ? []
       : ['v1', 'v1alpha'].map((version) =>
-          asked(
-            lazyMethod({
-              path: `/grpc.reflection.${version}.ServerReflection/ServerReflectionInfo`,
-              log,
-              load: () => reflect(descriptors),
-            }),
-          ),
+          lazyMethod({
+            path: `/grpc.reflection.${version}.ServerReflection/ServerReflectionInfo`,
+            log,
+            load: () => reflect(descriptors),
+          }),
         )),
   ];
   const open = new Set<Sink>();
@@ -128,7 +120,7 @@ export function createServices(deps: ServicesDeps): Services {
   }
 
   return {
-    methods: methods.map((method) => bounded(method, method.path === loadPath ? reporting : asking)),
+    methods: methods.map((method) => bounded(deps.door.guarded(method), method.path === loadPath ? reporting : asking)),
     stop() {
       stopped = true;
       for (const sink of [...open]) end(sink);

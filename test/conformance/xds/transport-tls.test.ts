@@ -132,7 +132,8 @@ for (const transport of ['http2', 'grpc-js'] as const)
       const views = createStaticViews();
       const seen: (Uint8Array | undefined)[] = [];
       const probe = {
-        path: '/test.Probe/Peer',
+        // A service of a class that anybody may ask.
+        path: '/grpc.health.v1.Health/Peer',
         open: (sink: Sink) => {
           seen.push(sink.peer.certificate());
           sink.end('ok', '');

@@ -4,7 +4,8 @@ import { typeUrls } from '../../../../src/resources/type-urls.ts';
 import { silentLogger } from '../../../../src/util/log.ts';
 import type { ClientConfig } from '../../../../src/xds/contract.ts';
 import { maxDescribed } from '../../../../src/xds/description.ts';
-import { createClientStatus, isLoopback } from '../../../../src/xds/services/client-status.ts';
+import { createDoor, isLoopback } from '../../../../src/xds/door.ts';
+import { createClientStatus } from '../../../../src/xds/services/client-status.ts';
 import { createServices } from '../../../../src/xds/services/services.ts';
 import { createFakeClock } from '../../../support/fake-clock.ts';
 import { field } from '../../../support/hostile/frames.ts';
@@ -16,7 +17,8 @@ function fixture() {
   const clock = createFakeClock();
   const services = createServices({
     ...{ clock, log: silentLogger, provider: createStaticViews(), onEvent: () => {}, nextStreamId: () => 1 },
-    ...{ clients: async () => [], names: () => [], loadIntervalMs: 10_000, descriptors: undefined, gate: undefined },
+    ...{ clients: async () => [], names: () => [], loadIntervalMs: 10_000, descriptors: undefined },
+    door: createDoor(undefined),
   });
   const [method] = services.methods;
   if (method === undefined) throw new Error('there is no service');
@@ -88,7 +90,9 @@ describe('client status', () => {
         ...{ type: typeUrls.cluster, name: 'c', status: 'not-sent' as const, resource: undefined, held: '' },
       })),
     };
-    createClientStatus({ log: silentLogger, clients: async () => [config] }, true)(sink).incoming(Buffer.alloc(0));
+    const open = createClientStatus({ log: silentLogger, clients: async () => [config] }, true);
+    const path = '/envoy.service.status.v3.ClientStatusDiscoveryService/FetchClientStatus';
+    createDoor(undefined).admit(sink, path, open).incoming(Buffer.alloc(0));
     await expect.poll(() => sink.said.at(-1)).toMatch(/^end/);
     return { end: sink.said.at(-1), messages: sink.messages.length };
   };
