@@ -17,7 +17,10 @@ import { jsonReply, type Reply, type Request, type RouteLine, read } from './rou
 export interface TrustParts {
   readonly joinTokens: Pick<JoinTokens, 'create' | 'list' | 'revoke'>;
   readonly revocations: Pick<Revocations, 'revoke' | 'list'>;
+  /** Of nodes and of the xDS port. */
   readonly authority: Pick<Authority, 'roots'>;
+  /** Of the certificates that proxies show: the same, or somebody else. */
+  readonly mesh: Pick<Authority, 'roots'>;
   /** `how`: who rotates the root, where it is not us. */
   readonly rotation: Pick<Rotation, 'begin' | 'force' | 'state'> & { readonly how?: string };
   readonly doors: EnrolmentDoors;
@@ -90,8 +93,8 @@ export function createTrustRoutes(parts: TrustParts | undefined, clock: Clock): 
       path: `${base}/certificates`,
       summary: 'The roots, the first of which signs, and the certificates that proxies have',
       handle: () => {
-        const { authority, certificates } = trust();
-        const { generation, roots } = authority.roots();
+        const { mesh, certificates } = trust();
+        const { generation, roots } = mesh.roots();
         const shown = roots.map(({ keyId, notAfterMs }, index) => ({ keyId, notAfterMs, signs: index === 0 }));
         return jsonReply({ generation, roots: shown, rotation: rotationState(trust()), certificates: certificates() });
       },
@@ -169,9 +172,9 @@ export function createTrustRoutes(parts: TrustParts | undefined, clock: Clock): 
 }
 
 /** As this replica saw it last. `former`: certificates here that chain to another root than the one that signs. */
-function rotationState({ rotation, authority, certificates }: TrustParts): object {
+function rotationState({ rotation, mesh, certificates }: TrustParts): object {
   const state = rotation.state();
-  const signs = authority.roots().roots[0]?.keyId;
+  const signs = mesh.roots().roots[0]?.keyId;
   const former = certificates().filter(({ root }) => root !== signs).length;
   if (rotation.how !== undefined) return { phase: 'elsewhere', how: rotation.how, former };
   if (state === undefined) return { phase: 'unknown' };

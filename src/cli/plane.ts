@@ -102,7 +102,7 @@ export async function createPlane(deps: PlaneDeps, config: Config): Promise<Plan
     },
     {
       holdMs: config.guard.holdSeconds * 1000,
-      ...(config.trust === undefined ? {} : { trustDomain: config.trust.domain }),
+      ...(trust === undefined ? {} : { trustDomain: trust.trustDomain }),
     },
   );
   const xds = createXds(

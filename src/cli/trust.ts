@@ -13,7 +13,7 @@ import type { Authenticator } from '../identity/contract.ts';
 import type { JoinTokens } from '../identity/join-token.ts';
 import type { Revocations } from '../identity/revocations.ts';
 import type { Config } from '../model/config.ts';
-import { joinStorePlace, rootSecretFiles, type TrustConfig } from '../model/config-trust.ts';
+import { type ConnectConfig, joinStorePlace, rootSecretFiles, type TrustConfig } from '../model/config-trust.ts';
 import { spiffeId } from '../model/spiffe.ts';
 import type { Protos } from '../resources/protos.ts';
 import { createSecretEncoder } from '../translate/secrets.ts';
@@ -26,8 +26,15 @@ import { type RootDeps, rootsOf } from './trust-root.ts';
 import { storeAt } from './trust-store.ts';
 import { type VerifierDeps, verifiersOf } from './trust-verifiers.ts';
 
+/** Who issues the certificates of proxies. */
+type MeshAuthority = Pick<Authority, 'issue' | 'roots' | 'onRoots'>;
+
 export interface Trust {
+  /** Our own: of the xDS port and of nodes, and of proxies unless somebody else issues those. */
   readonly authority: Authority;
+  readonly mesh: MeshAuthority;
+  /** What names of proxies begin with. */
+  readonly trustDomain: string;
   readonly authenticator: Authenticator;
   /** How another root takes the place of the one that signs. */
   readonly rotation: Pick<RootRotation, 'begin' | 'force' | 'state' | 'how'>;
@@ -78,8 +85,11 @@ export async function createTrust(
   const store = await storeAt(deps, joinStorePlace(trust, state));
   const lifeOptions = { leafLifeMs: trust.leafMinutes * 60_000, ...deps.lives };
   const { nodes, streamsOf } = deps;
-  const rootsVersion = (): string =>
-    encode.roots(authority.roots().roots.map(({ certificate }) => certificate)).version;
+  const connect =
+    trust.connect === undefined
+      ? undefined
+      : await import('./trust-connect.ts').then(({ openConnect }) => openConnect(deps, trust.connect as ConnectConfig));
+  const rootsVersion = (): string => encode.roots(mesh.roots().roots.map(({ certificate }) => certificate)).version;
   const {
     provider,
     sealKey,
@@ -89,6 +99,7 @@ export async function createTrust(
     told: { ...checkedLives(lifeOptions), store, nodes, streamsOf, rootsVersion },
   });
   const authority = ca.createAuthority({ clock, random, log, metrics, provider }, { trustDomain, ...lifeOptions });
+  const mesh: MeshAuthority = connect ?? authority;
   const { seal, unseal } = await import('../ca/envelope.ts');
   const placeOf = (path: string) => ({ path, trustDomain, generation: 1 });
   const signingKeys = keys.createSigningKeys({
@@ -130,10 +141,10 @@ export async function createTrust(
           ...{ ...rotated, authority, rootsVersion, lives: lifeOptions },
         });
   return {
-    authority,
+    ...{ authority, mesh, trustDomain: connect?.place() ?? trustDomain },
     authenticator,
     rotation,
-    secrets: createSecrets({ clock, random, log, authority, encode }),
+    secrets: createSecrets({ clock, random, log, authority: mesh, encode }),
     edge,
     joinTokens,
     revocations,
@@ -156,6 +167,7 @@ export async function createTrust(
       try {
         await runAll(signal, [
           (inner) => authority.run(inner),
+          ...(connect === undefined ? [] : [(inner: AbortSignal) => connect.run(inner)]),
           (inner) => rotation.run(inner),
           (inner) => signingKeys.run(inner),
           (inner) => revocations.run(inner),

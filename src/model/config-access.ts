@@ -29,6 +29,15 @@ export const consulAgent = { ...consulReach, ...consulRest };
 /** With a token of ours, as a file only. */
 export const consulByFile = { ...consulReach, ...consulTokenFile, ...consulRest };
 
+/** Of the agent that gives certificates of Connect. */
+export const consulConnect = {
+  ...consulReach,
+  ...consulTokenFile,
+  caFile: consulRest.caFile,
+  certFile: consulRest.certFile,
+  keyFile: consulRest.keyFile,
+};
+
 export const consulAccess = {
   ...consulReach,
   token: text.optional().describe('ACL token; better as tokenFile'),

@@ -1,7 +1,7 @@
 // The `trust` section of chancery.yaml: where the root is kept, how long credentials live, who is believed.
 // It must not read files or the environment. Invariant: no secret stands in it, only the file, variable or command that has it.
 import { z } from 'zod';
-import { consulAgent, consulByFile, etcdByFile } from './config-access.ts';
+import { consulAgent, consulByFile, consulConnect, etcdByFile } from './config-access.ts';
 import { defaultDomain } from './defaults.ts';
 
 const text = z.string().min(1);
@@ -163,6 +163,19 @@ export const trustSchema = z
         'trust domain, what all ids begin with; the same as `trustDomain` of the Mesh object, and never changed',
       ),
     root: root.prefault({ kind: 'files' }),
+    connect: z
+      .strictObject({
+        ...consulConnect,
+        datacenter: z
+          .string()
+          .regex(/^[a-z0-9_-]{1,64}$/, 'lower-case letters, digits, dashes and underscores')
+          .default('dc1')
+          .describe('datacenter of the agent, which stands in the names that Connect gives'),
+      })
+      .optional()
+      .describe(
+        "have Consul's Connect issue the certificates of proxies; the root above is then for the xDS port and the credentials of nodes alone",
+      ),
     leafMinutes: z.number().min(5).max(10_080).default(1_440).describe('life of the certificates of proxies'),
     nodeTokenDays: z.number().positive().max(365).default(30).describe('life of the credentials of nodes'),
     joinStore: joinStore
@@ -192,6 +205,7 @@ function hasSharedSeal(trust: {
   return kept.kind === 'files' || kept.kind === 'sealed' || kept.sealKey !== undefined || !shared;
 }
 
+export type ConnectConfig = NonNullable<NonNullable<z.output<typeof trustSchema>>['connect']>;
 export type TrustConfig = NonNullable<z.output<typeof trustSchema>>;
 export type KeyEncryptionKeyConfig = z.output<typeof keyEncryptionKey>;
 export type TrustStoreConfig = z.output<typeof joinStore>;

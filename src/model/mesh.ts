@@ -5,6 +5,7 @@ import type { Retry } from './route.ts';
 export interface Mesh {
   /** `cart.<domain>` names service cart. */
   readonly domain: string;
+  /** What names of proxies begin with; a place in Consul where Connect issues their certificates (spiffe.ts). */
   readonly trustDomain: string;
   /** Between sidecars and gateways, unless a Service says otherwise; `off` where no certificates are issued. */
   readonly mtls: 'strict' | 'permissive' | 'off';

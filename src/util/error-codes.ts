@@ -624,6 +624,18 @@ export const errorCodes = {
     title: 'The root is rotated elsewhere',
     hint: 'Have its keeper make another one; the control plane takes it up by itself.',
   },
+  CH1885: {
+    title: "Consul's Connect does not answer",
+    hint: 'Check that the agent runs, that Connect is enabled, and its address; certificates that were issued stay valid until they end.',
+  },
+  CH1886: {
+    title: "Consul's Connect refused the token",
+    hint: 'Give the token service:write for every service of the mesh, and for chancery-gateway-NAME of every gateway.',
+  },
+  CH1887: {
+    title: "What Consul's Connect gave cannot be used",
+    hint: 'Check trust.connect.datacenter, and that the address is that of the agent itself; what was there before stays in use.',
+  },
 } as const satisfies Record<string, ErrorCode>;
 
 export type ErrorCodeName = keyof typeof errorCodes;

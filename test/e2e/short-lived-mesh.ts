@@ -13,8 +13,8 @@ import { createProtos } from '../../src/resources/protos.ts';
 import { identitySecret, rootsSecret } from '../../src/resources/secret-names.ts';
 import { typeUrls } from '../../src/resources/type-urls.ts';
 import { createMemoryObjects } from '../../src/sources/memory/memory-objects.ts';
-import { createMemoryRegistry } from '../../src/sources/memory/memory-registry.ts';
-import { silentLogger } from '../../src/util/log.ts';
+import { createMemoryRegistry, type MemoryRegistry } from '../../src/sources/memory/memory-registry.ts';
+import { type Logger, silentLogger } from '../../src/util/log.ts';
 import { noMetrics } from '../../src/util/metrics.ts';
 import { createSystemClock } from '../../src/util/system-clock.ts';
 import { startBackend } from '../support/backends.ts';
@@ -43,6 +43,7 @@ export interface ShortLivedMesh extends AsyncDisposable {
   /** The control plane; another one after `restart`. */
   plane(): Plane;
   readonly folder: string;
+  readonly registry: MemoryRegistry;
   /** The outbound listener of web's sidecar. */
   readonly outbound: number;
   /** The command line, in the folder. Rejects with what it said on stderr. */
@@ -53,6 +54,8 @@ export interface ShortLivedMesh extends AsyncDisposable {
   handshake(secrets?: NodeSecrets): Promise<{ readonly failure?: string; readonly serial?: string }>;
   /** Of both sidecars: handshakes that failed, by the end of the statistic's name; those that never did are left out. */
   failedHandshakes(): Promise<Readonly<Record<string, number>>>;
+  /** What the control plane warned of. */
+  warnings(): readonly string[];
   /** Ends the control plane. */
   stop(): Promise<void>;
   /** Starts another one on the same state and port. */
@@ -145,7 +148,10 @@ export async function startShortLivedMesh(
   const [apiPort = 0, apiOutbound = 0] = await freePorts(2);
   stack.use(await startBackend('api-1', apiPort));
   const clock = createSystemClock();
-  const deps = { clock, random: Math.random, log: silentLogger, metrics: noMetrics };
+  const warned: string[] = [];
+  const warn = (message: string, fields: object = {}): void => void warned.push(`${message} ${JSON.stringify(fields)}`);
+  const log: Logger = { ...silentLogger, warn, error: warn, child: () => log };
+  const deps = { clock, random: Math.random, log, metrics: noMetrics };
   const registry = createMemoryRegistry(deps, { name: 'memory' });
   const objects = createMemoryObjects(deps, { name: 'objects', documents: {} });
   const [xdsPort = 0] = await freePorts(1);
@@ -168,8 +174,8 @@ export async function startShortLivedMesh(
 
   return {
     plane: () => plane,
-    folder: dir.path,
-    ...{ outbound, chancery, secretsOf, handshake, failedHandshakes, start },
+    ...{ folder: dir.path, registry },
+    ...{ outbound, chancery, secretsOf, handshake, failedHandshakes, start, warnings: () => warned },
     async stop() {
       stop.abort();
       await running;

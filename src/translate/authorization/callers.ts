@@ -3,7 +3,7 @@
 // no certificate of the mesh meets none of these.
 import type { PrincipalJson } from '../../gen/envoy/config/rbac/v3/rbac_pb.js';
 import type { Caller } from '../../model/authorization.ts';
-import { spiffeId } from '../../model/spiffe.ts';
+import { identityPrefix, spiffeId } from '../../model/spiffe.ts';
 import type { Condition } from './condition.ts';
 
 /** What tells callers apart. */
@@ -29,6 +29,6 @@ export function isCaller(caller: Caller | CallerName, trustDomain: string): Cond
  * Envoy's `authenticated` would take every TLS connection, one without a client certificate too.
  */
 export function hasIdentity(trustDomain: string): Condition {
-  if (spiffeId({ kind: 'control-plane', trustDomain }) === undefined) return false;
-  return { authenticated: { principalName: { prefix: `spiffe://${trustDomain}/` } } };
+  const prefix = identityPrefix(trustDomain);
+  return prefix === undefined ? false : { authenticated: { principalName: { prefix } } };
 }

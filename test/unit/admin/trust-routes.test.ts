@@ -13,6 +13,14 @@ const canary = 'cj1.canary-0123456789';
 const bearer = { authorization: 'Bearer correct-horse' };
 const base = '/api/v1/trust';
 
+const rootsOfTwo = () => ({
+  generation: 2,
+  roots: [
+    { certificate: Buffer.from('one'), keyId: 'k1', notAfterMs: 10 },
+    { certificate: Buffer.from('two'), keyId: 'k2', notAfterMs: 20 },
+  ],
+});
+
 interface Setup {
   readonly configured?: boolean;
   readonly rotating?: boolean;
@@ -48,15 +56,7 @@ function fixture({ configured = true, rotating = false, rotation }: Setup = {}) 
       },
       list: () => [{ kind: 'token', id: 'j1', untilMs: 5 }],
     },
-    authority: {
-      roots: () => ({
-        generation: 2,
-        roots: [
-          { certificate: Buffer.from('one'), keyId: 'k1', notAfterMs: 10 },
-          { certificate: Buffer.from('two'), keyId: 'k2', notAfterMs: 20 },
-        ],
-      }),
-    },
+    ...{ authority: { roots: rootsOfTwo }, mesh: { roots: rootsOfTwo } },
     rotation: rotation ?? {
       begin: async () => {
         calls.push('begin');
