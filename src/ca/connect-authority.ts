@@ -12,6 +12,7 @@ import type { Logger } from '../util/log.ts';
 import type { Metrics } from '../util/metrics.ts';
 import type { Random } from '../util/random.ts';
 import { readConnectLeaf } from './connect-leaf.ts';
+import { createConnectLine } from './connect-line.ts';
 import { type ConnectRoots, readConnectRoots } from './connect-roots.ts';
 import type { Authority, Roots } from './contract.ts';
 
@@ -46,6 +47,8 @@ interface Known extends ConnectRoots {
   readonly toldMs: ReadonlyMap<string, number>;
 }
 
+/** Leaves asked for at a time: one more request follows the roots. */
+const atOnce = 6;
 const waitMs = 300_000;
 const openAttempts = 5;
 
@@ -59,6 +62,7 @@ export function createConnectAuthority(
   const failures = metrics.counter('ca_provider_failures_total', 'Times the provider of the roots failed');
   const issued = metrics.counter('ca_issued_total', 'Certificates signed', ['kind']);
   const never = new AbortController().signal;
+  const inLine = createConnectLine(atOnce);
   let known: Known | undefined;
 
   function knownNow(): Known {
@@ -144,8 +148,6 @@ export function createConnectAuthority(
       throw new AppError('CH1887', `the certificate that Consul gave for ${spiffeId} chains to none of its roots`, {
         retryable: true,
       });
-    await hold(leaf.root);
-    issued.add({ kind: 'leaf' });
     return leaf;
   }
 
@@ -171,7 +173,10 @@ export function createConnectAuthority(
     },
     async issue(request) {
       try {
-        return await issue(request);
+        const leaf = await inLine(request.urgency, () => issue(request));
+        await hold(leaf.root);
+        issued.add({ kind: 'leaf' });
+        return leaf;
       } catch (error) {
         failures.add({});
         throw error;

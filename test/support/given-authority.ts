@@ -21,16 +21,18 @@ export interface MakeOptions {
   readonly kind?: 'P-256' | 'P-384' | 'P-521' | 'rsa' | 'ed25519';
   readonly pathLength?: number;
   readonly days?: number;
-  /** A SPIFFE id it bears. */
+  /** SPIFFE ids it bears, parted by spaces. */
   readonly uri?: string;
-  /** Not one of an authority. */
+  /** Not one of an authority, but of a proxy. */
   readonly leaf?: boolean;
+  /** Its extended key usage, as openssl writes it. */
+  readonly uses?: string;
   /** Signs again for the key of this one. */
   readonly keyOf?: MadeAuthority;
 }
 
 export function makeAuthority(directory: string, name: string, options: MakeOptions = {}): MadeAuthority {
-  const { issuer, kind = 'P-256', pathLength, days = 30, uri, leaf = false, keyOf } = options;
+  const { issuer, kind = 'P-256', pathLength, days = 30, uri, leaf = false, keyOf, uses } = options;
   const at = (file: string): string => join(directory, file);
   const constraints = leaf ? 'CA:false' : `CA:true${pathLength === undefined ? '' : `,pathlen:${pathLength}`}`;
   writeFileSync(
@@ -45,9 +47,20 @@ export function makeAuthority(directory: string, name: string, options: MakeOpti
         `CN=${keyOf?.name ?? name}`,
         '[v3]',
       ],
-      ...[`basicConstraints=critical,${constraints}`, 'keyUsage=critical,keyCertSign,cRLSign'],
+      ...[
+        `basicConstraints=critical,${constraints}`,
+        `keyUsage=critical,${leaf ? 'digitalSignature' : 'keyCertSign,cRLSign'}`,
+      ],
+      ...(uses === undefined ? [] : [`extendedKeyUsage=${uses}`]),
       ...['subjectKeyIdentifier=hash', ...(issuer === undefined ? [] : ['authorityKeyIdentifier=keyid'])],
-      ...(uri === undefined ? [] : [`subjectAltName=URI:${uri}`]),
+      ...(uri === undefined
+        ? []
+        : [
+            `subjectAltName=${uri
+              .split(' ')
+              .map((one) => `URI:${one}`)
+              .join()}`,
+          ]),
       '',
     ].join('\n'),
   );

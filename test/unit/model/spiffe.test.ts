@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { type ServiceId, serviceId } from '../../../src/model/names.ts';
-import { type Identity, readSpiffeId, spiffeId } from '../../../src/model/spiffe.ts';
+import { connectPlace, type Identity, identityPrefix, readSpiffeId, spiffeId } from '../../../src/model/spiffe.ts';
 
 const service = (id: ServiceId): Identity => ({ kind: 'service', trustDomain: 'mesh.local', service: id });
 
@@ -56,5 +56,59 @@ describe('SPIFFE ids', () => {
         if (a !== b && aId !== undefined) expect(aId).not.toBe(bId);
       }),
     );
+  });
+});
+
+describe('names in Connect', () => {
+  const domain = '3a18741e-e845-0a05-772b-9cff53cbaa41.consul';
+  const trustDomain = connectPlace(domain, 'dc1') ?? expect.fail('no place');
+  const named = (id: ServiceId): string | undefined => spiffeId({ kind: 'service', trustDomain, service: id });
+
+  it('are those that Consul writes, of services of its default namespace', () => {
+    expect(named(serviceId('default', 'cart'))).toBe(`spiffe://${domain}/ns/default/dc/dc1/svc/cart`);
+    expect(named(serviceId('prod', 'cart'))).toBeUndefined();
+    expect(spiffeId({ kind: 'control-plane', trustDomain })).toBeUndefined();
+    expect(identityPrefix(trustDomain)).toBe(`spiffe://${domain}/ns/default/dc/dc1/`);
+  });
+
+  it('of gateways are those of a service that no other may be', () => {
+    const edge = spiffeId({ kind: 'gateway', trustDomain, gateway: 'edge' });
+    expect(edge).toBe(`spiffe://${domain}/ns/default/dc/dc1/svc/chancery-gateway-edge`);
+    expect(spiffeId({ kind: 'gateway', trustDomain, gateway: 'prod/edge' })).toBeUndefined();
+    expect(named(serviceId('default', 'chancery-gateway-edge'))).toBeUndefined();
+    expect(named(serviceId('default', 'chancery-gateway-'))).toBeUndefined();
+  });
+
+  it('T5: differ for whatever differs, and lie below the place', () => {
+    const part = fc.oneof(fc.stringMatching(/^[A-Za-z0-9._|/%-]{1,6}$/), fc.constantFrom('chancery-gateway-a', 'a'));
+    const any = fc.oneof(
+      fc.record({
+        kind: fc.constant('service' as const),
+        service: fc.tuple(part, part).map(([a, b]) => serviceId(a, b)),
+      }),
+      fc.record({ kind: fc.constant('gateway' as const), gateway: part }),
+    );
+    fc.assert(
+      fc.property(any, any, (one, other) => {
+        const [a, b] = [spiffeId({ trustDomain, ...one }), spiffeId({ trustDomain, ...other })];
+        if (a !== undefined) expect(a).toMatch(/^spiffe:\/\/[0-9a-f-]{36}\.consul\/ns\/default\/dc\/dc1\/svc\/[^/]+$/);
+        if (a !== undefined && a === b) expect(one).toEqual(other);
+        // Nobody whose certificates are ours is taken for one of Connect.
+        if (a !== undefined) expect(readSpiffeId(a)).toBeUndefined();
+      }),
+    );
+  });
+
+  it.each([
+    [domain, 'DC1'],
+    [domain, ''],
+    [domain, 'dc1/svc/web'],
+    ['mesh.local', 'dc1'],
+    [`${domain}.example`, 'dc1'],
+    [`x${domain}`, 'dc1'],
+    ['', 'dc1'],
+  ])('are not written for %s and %j', (of, datacenter) => {
+    expect(connectPlace(of, datacenter)).toBeUndefined();
+    expect(identityPrefix(`${of}/ns/default/dc/${datacenter}`)).toBeUndefined();
   });
 });
