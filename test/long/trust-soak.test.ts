@@ -27,7 +27,8 @@ describeWith(['envoy'], 'certificates of 20 s and two rotations', () => {
 
     async function until(holds: () => boolean): Promise<void> {
       while (!holds()) {
-        if (performance.now() > end) throw new Error(`it stands still in ${phase()}`);
+        if (performance.now() > end)
+          throw new Error(`it stands still in ${phase()}: ${mesh.warnings().slice(-5).join('\n')}`);
         const secrets = mesh.secretsOf('web-1');
         // After a start nobody has a certificate here until its proxy is back.
         if (secrets.cert !== '') {
