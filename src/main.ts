@@ -115,7 +115,10 @@ function nodeIsOld(): boolean {
 }
 
 async function serve(config: Config, io: Io): Promise<number> {
-  const { createLogger } = await import('./cli/logger.ts');
+  const [{ createLogger }, { trustNotice }] = await Promise.all([
+    import('./cli/logger.ts'),
+    import('./cli/xds-options.ts'),
+  ]);
   const { level, format } = config.log;
   const pretty = format === 'pretty' || (format === 'auto' && process.stderr.isTTY === true);
   const logs = createLogger({ level, pretty, colour: pretty && useColour(process.stderr), write: io.err });
@@ -140,6 +143,8 @@ async function serve(config: Config, io: Io): Promise<number> {
     collectGarbage();
   };
   growHeapWithFleet(plane.control);
+  const notice = trustNotice(config);
+  if (notice !== undefined) log.warn(notice);
   plane.control.subscribe((event) => {
     if (event.kind === 'world') firstWorld(event.revision);
   });

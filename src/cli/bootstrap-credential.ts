@@ -1,5 +1,6 @@
-// Where a bootstrap names the files of a credential. It reads none of them.
+// Where a bootstrap names the files of a credential, and what to type where there is none. It reads none of them.
 // Invariant: no secret is in what is returned; whoever is trusted is asked for one exact name.
+import { defaultNamespace } from '../model/names.ts';
 import type { BootstrapOptions } from '../translate/bootstrap.ts';
 import type { GrpcBootstrapOptions } from '../translate/proxyless/bootstrap.ts';
 import { AppError } from '../util/errors.ts';
@@ -30,4 +31,31 @@ export function grpcCredential({ folder, record }: Credential): Required<Pick<Gr
   const { rootsPem, chain, key } = folder.files;
   const caFile = record.trust.kind === 'mesh' ? rootsPem : record.trust.ca;
   return { xdsTls: { caFile, certificate: { certFile: chain, keyFile: key } } };
+}
+
+interface Wanted {
+  readonly service?: string;
+  readonly gateway?: string;
+  readonly namespace?: string;
+  readonly grpc?: boolean;
+  readonly xds: string;
+}
+
+/** CH1860, with the commands that get this node a credential: what its control plane asks cannot be known here. */
+export function noCredential(node: string, { service, gateway, namespace, grpc = false, xds }: Wanted): AppError {
+  const named = service ?? (grpc ? 'SERVICE' : undefined);
+  const inside = namespace === undefined || namespace === defaultNamespace || named?.includes('/') === true;
+  const owned =
+    named === undefined ? `--gateway ${gateway ?? node}` : `--service ${inside ? named : `${namespace}/${named}`}`;
+  const role = named === undefined ? owned : `--service ${named}${inside ? '' : ` --namespace ${namespace}`}`;
+  // A certificate, which is all that gRPC libraries show, says nothing of a node.
+  const make = grpc ? owned : `${owned} --node ${node}`;
+  const use = grpc ? `--grpc ${role} --certificate` : role;
+  return new AppError('CH1860', `nothing says what ${node} is to show to the control plane at ${xds}`, {
+    hint: `It asks everybody for a credential. Make a token that is good once where it runs, then say this again with it:
+  chancery token create ${make}
+  chancery bootstrap ${node} ${use} --xds ${xds} --join TOKEN > ${grpc ? 'grpc.json' : 'envoy.yaml'}
+A credential that is here already is named by --credentials FOLDER, certificates of your own by --xds-ca. Only for a
+control plane that was started with --insecure, say --insecure here too.`,
+  });
 }

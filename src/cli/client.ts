@@ -32,7 +32,7 @@ function local(io: Io): { readonly url: string; readonly tokenFile: string } {
   const { config } = resolveConfig({
     ...(text === undefined ? {} : { file: { path: 'chancery.yaml', text } }),
     environment: io.environment,
-    flags: { registries: '[]', 'xds-insecure': true, 'http-insecure': true },
+    flags: { registries: '[]', 'http-insecure': true },
     objectsDirectory: false,
   });
   const { address, port, tokenFile } = config?.http ?? { address: '127.0.0.1', port: 18080 };

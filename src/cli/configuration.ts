@@ -11,7 +11,10 @@ import type { Io } from './io.ts';
 export function withConfiguration(target: Command): Command {
   target
     .option('-c, --config <file>', 'configuration file (CHANCERY_CONFIG; default chancery.yaml if there is one)')
-    .option('--insecure', 'allow plaintext on addresses that are not loopback')
+    .option(
+      '--insecure',
+      'no trust: xDS in plaintext, nobody is asked who they are; HTTP in plaintext beyond loopback too',
+    )
     .option('--workers <number>', 'short for --xds-workers');
   for (const key of configKeys()) {
     const argument = key.type === 'boolean' ? '' : key.type === 'list' ? ' <list>' : ` <${key.type}>`;
@@ -30,6 +33,20 @@ function descriptionOf({ description, type, fallback }: ConfigKey): string {
 /** commander's `xdsPort` for `xds-port`. */
 function camel(name: string): string {
   return name.replace(/-(\w)/g, (_match, letter: string) => letter.toUpperCase());
+}
+
+/** Whether this machine says, by chancery.yaml or a variable, that the control plane has no trust. */
+export function saysInsecure(io: Io): boolean {
+  const path = io.environment['CHANCERY_CONFIG'] ?? 'chancery.yaml';
+  const text = io.readText(path);
+  const { config } = resolveConfig({
+    ...(text === undefined ? {} : { file: { path, text } }),
+    environment: io.environment,
+    // Of a registry nothing is asked here, and of HTTP it does not matter.
+    flags: { registries: '[]', 'http-insecure': true },
+    objectsDirectory: false,
+  });
+  return config?.xds.insecure === true;
 }
 
 export function readConfiguration(io: Io, options: Readonly<Record<string, unknown>>): ResolvedConfig {

@@ -20,6 +20,7 @@ const byCode: Readonly<Partial<Record<ErrorCodeName, number>>> = {
   CH1608: exitCodes.usage,
   CH1613: exitCodes.usage,
   CH1615: exitCodes.invalid,
+  CH1860: exitCodes.usage,
 };
 
 const paint = { error: '\x1b[31m', warning: '\x1b[33m', off: '\x1b[0m' } as const;

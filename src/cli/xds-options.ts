@@ -21,6 +21,16 @@ export function xdsOptions(config: Config['xds'], own?: Trust['files']): XdsServ
   };
 }
 
+/** What whoever starts it ought to know, where less is asked of proxies than by default. */
+export function trustNotice({ trust, xds }: Pick<Config, 'trust' | 'xds'>): string | undefined {
+  if (trust !== undefined) return undefined;
+  if (xds.tls === undefined)
+    return 'insecure: xDS speaks plaintext, nobody is asked who they are, and proxies get no certificates. Start without --insecure (xds.insecure) to have trust';
+  const asked =
+    xds.tls.clientCa === undefined ? 'nobody is asked who they are' : 'any client certificate may be any proxy';
+  return `no trust: xds.tls has certificates of yours, ${asked}, and proxies get no certificates. Write "trust: {}" to have trust`;
+}
+
 function tlsOptions(tls: Config['xds']['tls'], own: Trust['files'] | undefined): Pick<XdsServerOptions, 'tls'> {
   const { cert, key } = tls ?? own ?? {};
   if (cert === undefined || key === undefined) return {};

@@ -6,6 +6,7 @@ import { applyEnvironment, type Environment, fillFromSurroundings } from './conf
 import { type ConfigFile, parseConfigFile } from './config-file.ts';
 import { issueProblems, meaningProblems } from './config-problems.ts';
 import { type Layers, recordDefaults, recordOrigins, set, type Tree } from './config-tree.ts';
+import { trustInEffect } from './config-trust.ts';
 import type { Problem } from './problem.ts';
 
 export interface ConfigInput {
@@ -38,11 +39,18 @@ export function resolveConfig(input: ConfigInput): ResolvedConfig {
   applyFlags(layers, keys, input.flags);
   fillFromSurroundings(layers, input.environment, input.objectsDirectory);
   const parsed = configSchema.safeParse(layers.tree);
-  if (!parsed.success) layers.problems.push(...issueProblems(parsed.error.issues, layers, file));
-  else layers.problems.push(...meaningProblems(parsed.data, layers, file));
-  const failed = !parsed.success || layers.problems.some((problem) => problem.severity === 'error');
-  if (parsed.success) recordDefaults(parsed.data, [], layers.origins);
-  return { ...(failed ? {} : { config: parsed.data }), origins: layers.origins, problems: layers.problems };
+  const config = parsed.data && effective(parsed.data);
+  if (config !== undefined) layers.problems.push(...meaningProblems(config, layers, file));
+  else layers.problems.push(...issueProblems(parsed.error?.issues ?? [], layers, file));
+  const failed = config === undefined || layers.problems.some((problem) => problem.severity === 'error');
+  if (config !== undefined) recordDefaults(config, [], layers.origins);
+  return { ...(failed ? {} : { config }), origins: layers.origins, problems: layers.problems };
+}
+
+/** With trust, unless somebody wrote it off. */
+function effective(config: Config): Config {
+  const trust = trustInEffect(config.trust, config.xds);
+  return trust === undefined ? config : { ...config, trust };
 }
 
 function applyFlags(layers: Layers, keys: readonly ConfigKey[], flags: ConfigInput['flags']): void {

@@ -89,23 +89,24 @@ export function meaningProblems(config: Config, layers: Layers, file: ConfigTree
     (config.objects === undefined || layers.origins.get('objects.0.kind') === surroundings)
   )
     problems.push(createProblem('CH1605', nowhere, 'no registry is configured', { hint: missingHint }));
-  for (const section of ['xds', 'http'] as const) {
-    const { address, insecure } = config[section];
-    const secure = section === 'xds' && (config.xds.tls !== undefined || config.trust !== undefined);
-    const instead = section === 'xds' ? 'Set xds.tls.cert and xds.tls.key, or trust, use' : 'Use';
-    if (!insecure && !secure && !isLoopback(address))
-      problems.push(
-        createProblem(
-          'CH1613',
-          at([section, 'address']),
-          `${section}.address "${address}" is not loopback and ${section === 'xds' ? 'TLS is not set' : 'TLS is not available yet'}`,
-          {
-            path: `${section}.address`,
-            hint: `${instead} 127.0.0.1, or accept plaintext knowingly with ${environmentName([section, 'insecure'])}=true, --${flagName([section, 'insecure'])} or --insecure.`,
-          },
-        ),
-      );
-  }
+  // xDS is in plaintext only where that was said, whatever its address.
+  const { address, insecure } = config.http;
+  if (!insecure && !isLoopback(address))
+    problems.push(
+      createProblem('CH1613', at(['http', 'address']), `http.address "${address}" is not loopback and TLS is not set`, {
+        path: 'http.address',
+        hint: `Use 127.0.0.1, or accept plaintext knowingly with ${environmentName(['http', 'insecure'])}=true or --${flagName(['http', 'insecure'])}.`,
+      }),
+    );
+  if (config.xds.insecure && config.trust !== undefined)
+    problems.push(
+      createProblem(
+        'CH1859',
+        at(['xds', 'insecure']),
+        `"trust" is configured, and xds.insecure (${layers.origins.get('xds.insecure')}) asks for a control plane without it`,
+        { path: 'xds.insecure' },
+      ),
+    );
   const names = new Map<string, string>();
   const check = (name: string, path: string): void => {
     const other = names.get(name);

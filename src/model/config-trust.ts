@@ -193,7 +193,21 @@ export const trustSchema = z
     error: 'replicas share joinStore, so they need one sealKey: what one seals the others open',
   })
   .optional()
-  .describe('certificates for proxies, and credentials asked of them; nobody is asked if absent');
+  .describe(
+    'certificates for proxies, and credentials asked of them; on by default, but for `xds.insecure` and for `xds.tls` without it',
+  );
+
+/**
+ * Trust where nobody wrote of it: on. Off is what somebody wrote: plaintext by `insecure`, or certificates of their own and
+ * no `trust` beside them.
+ */
+export function trustInEffect(
+  said: TrustConfig | undefined,
+  xds: { readonly insecure: boolean; readonly tls?: object | undefined },
+): TrustConfig | undefined {
+  if (said !== undefined || xds.insecure || xds.tls !== undefined) return said;
+  return trustSchema.parse({});
+}
 
 /** What lies sealed in a store that replicas share must not be sealed with the key of one machine. */
 function hasSharedSeal(trust: {

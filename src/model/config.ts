@@ -75,7 +75,10 @@ export const configSchema = z.strictObject({
     .strictObject({
       address: text.default('127.0.0.1').describe('where proxies connect'),
       port: port.default(18000),
-      insecure: z.boolean().default(false).describe('allow plaintext on an address that is not loopback'),
+      insecure: z
+        .boolean()
+        .default(false)
+        .describe('plaintext and no trust: nobody is asked who they are, and there are no certificates'),
       loadReportSeconds: z.number().min(1).default(10).describe('how often proxies that report load are to report it'),
       tls: z
         .strictObject({

@@ -566,7 +566,7 @@ export const errorCodes = {
   },
   CH1856: {
     title: 'No authority is configured',
-    hint: 'Write `trust: {}` in chancery.yaml, or set CHANCERY_TRUST_ROOT_KIND=files, and start again.',
+    hint: 'Start the control plane without --insecure (`xds.insecure`); with certificates in `xds.tls`, write `trust: {}` beside them.',
   },
   CH1857: {
     title: 'A secret would travel in plaintext',
@@ -611,6 +611,14 @@ export const errorCodes = {
   CH1881: {
     title: 'The files of the given authority cannot be used',
     hint: 'Put certificate, key and roots there as PEM, that belong together and that nobody else can read; none is made in their place.',
+  },
+  CH1859: {
+    title: 'Trust and insecure exclude each other',
+    hint: 'Leave one of both away: `xds.insecure` (--insecure, --xds-insecure, CHANCERY_XDS_INSECURE) for a mesh with mutual TLS, or the section `trust` for one in plaintext. For the HTTP API alone to speak plaintext beyond loopback say --http-insecure.',
+  },
+  CH1860: {
+    title: 'The bootstrap would have no credential',
+    hint: 'Make a token with `chancery token create` where the control plane runs, and give it to `chancery bootstrap` with --join. Only for a control plane that was started with --insecure say --insecure.',
   },
   CH1882: {
     title: 'The given authority cannot sign for the mesh',

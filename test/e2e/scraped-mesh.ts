@@ -95,7 +95,7 @@ export async function startScrapedMesh(taken: number): Promise<ScrapedMesh> {
     writeFileSync(
       join(dir.path, 'chancery.yaml'),
       yaml({
-        xds: { port: xds },
+        xds: { port: xds, insecure: true },
         http: { port: http },
         registries: [{ kind: 'files', path: 'services' }],
         objects: [{ kind: 'directory', path: 'objects' }],
@@ -113,7 +113,9 @@ export async function startScrapedMesh(taken: number): Promise<ScrapedMesh> {
       { deadlineMs: 20_000 },
     );
     const bootstrap = (...args: string[]): string =>
-      execFileSync(process.execPath, [command, 'bootstrap', ...args, '--xds', `${local}:${xds}`], { encoding: 'utf8' });
+      execFileSync(process.execPath, [command, 'bootstrap', ...args, '--insecure', '--xds', `${local}:${xds}`], {
+        encoding: 'utf8',
+      });
     const at = (admin: number, stats: number) => ['--admin', `${local}:${admin}`, '--stats', `${local}:${stats}`];
     const texts = [
       bootstrap('edge-1', '--gateway', 'edge', ...at(edgeAdmin, edgeStats)),

@@ -69,6 +69,8 @@ for (const [name, variables] of Object.entries(surroundings)) {
         ...variables(registry.config),
         CHANCERY_XDS_PORT: String(xds),
         CHANCERY_HTTP_PORT: String(http),
+        // Read by `bootstrap` too.
+        CHANCERY_XDS_INSECURE: 'true',
       });
       await using server = await chancery(dir.path, env, 'serve');
       await eventually(

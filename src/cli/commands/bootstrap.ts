@@ -1,13 +1,15 @@
 // `chancery bootstrap NODE`: a complete bootstrap of an Envoy, or of a gRPC library, on stdout. It reads options; the
 // document is translate's.
-// Invariant: but for --join it needs no server, and no secret is inside what it prints.
+// Invariant: but for --join it needs no server, no secret is inside what it prints, and it is in plaintext only where that
+// was said.
 import type { Command } from 'commander';
 import { defaultNamespace, serviceId } from '../../model/names.ts';
 import type { BootstrapOptions } from '../../translate/bootstrap.ts';
 import { AppError } from '../../util/errors.ts';
 import { type HostPort, hostPort } from '../../util/host-port.ts';
-import { grpcCredential, xdsCredential } from '../bootstrap-credential.ts';
+import { grpcCredential, noCredential, xdsCredential } from '../bootstrap-credential.ts';
 import { type CommandContext, command, formatOption } from '../command.ts';
+import { saysInsecure } from '../configuration.ts';
 import { exitCodes } from '../exit.ts';
 import type { Credential, JoinOptions } from '../join.ts';
 import { asText } from '../print.ts';
@@ -30,6 +32,7 @@ interface Options extends JoinOptions {
   readonly xdsToken?: string;
   readonly loadReports?: boolean;
   readonly rest?: boolean;
+  readonly insecure?: boolean;
   readonly output: 'yaml' | 'json';
 }
 
@@ -39,7 +42,7 @@ export function bootstrapCommand(context: CommandContext): Command {
   return command(
     'bootstrap <node>',
     'Print the bootstrap of one Envoy, or of one program with a gRPC library',
-    'chancery bootstrap edge-1 --gateway edge > envoy.yaml && envoy -c envoy.yaml\nchancery bootstrap web-1 --service web --upstream api=127.0.0.1:9091 > envoy.yaml\nchancery bootstrap web-1 --service web --join cj1... --xds chancery.internal:18000 > envoy.yaml\nchancery bootstrap shop-1 --grpc --service shop > grpc.json && GRPC_XDS_BOOTSTRAP=grpc.json ./shop',
+    'chancery bootstrap edge-1 --gateway edge --join "$(chancery token create --gateway edge)" > envoy.yaml\nchancery bootstrap web-1 --service web --join cj1... --xds chancery.internal:18000 > envoy.yaml\nchancery bootstrap web-1 --credentials credentials/web-1 --upstream api=127.0.0.1:9091 > envoy.yaml\nchancery bootstrap shop-1 --grpc --service shop --join cj1... --certificate > grpc.json\nchancery bootstrap edge-1 --gateway edge --insecure > envoy.yaml',
   )
     .option('--service <name>', 'sidecar of an instance of this service')
     .option('--gateway <name>', 'edge proxy with the listeners of this Gateway (default: the node)')
@@ -66,6 +69,7 @@ export function bootstrapCommand(context: CommandContext): Command {
     .option('--certificate', 'with --join: a client certificate instead of a token; its key stays on this machine')
     .option('--server <url>', 'with --join: where to ask (default https:// and the address of --xds)')
     .option('--replace', 'with --join: overwrite a credential that is in the folder')
+    .option('--insecure', 'no credential and no TLS: for a control plane that was started with --insecure')
     .option('--load-reports', 'report the load of each cluster to the control plane every 10 s (chancery load)')
     .option('--rest', 'poll over HTTP/1.1 instead of a gRPC stream, where nothing lets a stream through')
     .addOption(formatOption(['yaml', 'json'], 'yaml'))
@@ -78,6 +82,7 @@ export function bootstrapCommand(context: CommandContext): Command {
         // Everything else that was typed is looked at before a token is used.
         const checked = options.grpc === true ? grpcOptions(options) : { ...roleOf(node, options), ...common(options) };
         options.upstream.map(upstream);
+        checkSecurity(context, node, options);
         const credential = await credentialFor(context, node, options);
         if (!('role' in checked)) {
           const { grpcBootstrap } = await import('../../translate/proxyless/bootstrap.ts');
@@ -96,6 +101,19 @@ export function bootstrapCommand(context: CommandContext): Command {
         return exitCodes.fine;
       }),
     );
+}
+
+/** Throws CH1860 with what to type where neither TLS nor plaintext was asked for, CH1601 where both were. */
+function checkSecurity({ io }: CommandContext, node: string, options: Options): void {
+  const { insecure = false, join, credentials, xdsCa, certificate, replace, server } = options;
+  const [secure] = Object.entries({ '--join': join, '--credentials': credentials, '--xds-ca': xdsCa }).flatMap(
+    ([option, value]) => (value === undefined ? [] : [option]),
+  );
+  if (insecure && secure !== undefined) throw new AppError('CH1601', `--insecure and ${secure} exclude each other`);
+  if (insecure || secure !== undefined) return;
+  // These are told by themselves what they lack.
+  if ([certificate, replace, server].some((value) => value !== undefined)) return;
+  if (!saysInsecure(io)) throw noCredential(node, options);
 }
 
 function binding(option: string, text: string): HostPort {

@@ -13,6 +13,11 @@ import { peerOf } from './peer.ts';
 import { createTlsFiles, type TlsFiles, type TlsMaterial } from './tls-files.ts';
 import type { Connection } from './transport.ts';
 
+/** What OpenSSL says of HTTP/2's preface and of a request of HTTP/1.1 where a handshake should be. */
+const spokePlaintext: ReadonlySet<string> = new Set(['wrong version number', 'http request']);
+const plaintextHint =
+  'it spoke plaintext: its bootstrap has no credential. Make one with chancery token create and bootstrap --join; only serve --insecure takes plaintext';
+
 export interface ListenerDeps {
   readonly clock: Clock;
   readonly log: Logger;
@@ -116,7 +121,9 @@ export function createListener(deps: ListenerDeps, options: ListenerOptions): Li
     made.on('tlsClientError', (error: Error & { readonly reason?: string }, socket: TLSSocket) => {
       refused.add({ reason: 'tls' });
       // OpenSSL's reason alone: its message is that, an address in memory and a line of its own source.
-      log.info('a TLS handshake failed', { peer: socket.remoteAddress, reason: error.reason ?? error.message });
+      const reason = error.reason ?? error.message;
+      const hint = spokePlaintext.has(reason) ? { hint: plaintextHint } : {};
+      log.info('a TLS handshake failed', { peer: socket.remoteAddress, reason, ...hint });
       socket.destroy();
     });
     made.on('drop', () => {

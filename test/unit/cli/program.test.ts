@@ -51,7 +51,9 @@ describe('help and usage', () => {
     ['bootstrap web-1 --grpc --rest', 64],
     ['bootstrap web-1 --grpc --gateway edge', 64],
     ['bootstrap web-1 --grpc --upstream api=127.0.0.1:1', 64],
-    ['bootstrap web-1 --grpc --service web', 0],
+    ['bootstrap web-1 --grpc --service web --insecure', 0],
+    ['bootstrap web-1 --insecure --xds-ca ca.pem', 64],
+    ['bootstrap web-1 --insecure --join cj1.x.y', 64],
     ['serve --log-level loud', 64],
   ])('%j exits %d', async (line, code) => {
     const result = await run(line);
@@ -79,11 +81,64 @@ describe('help and usage', () => {
 
 describe('what is printed', () => {
   it('is read by Envoy as it was meant: a node called n is no falsehood', async () => {
-    expect((await run('bootstrap n --gateway on')).out).toContain('node:\n  id: "n"\n  cluster: "on"\n');
+    expect((await run('bootstrap n --gateway on --insecure')).out).toContain('node:\n  id: "n"\n  cluster: "on"\n');
+  });
+});
+
+describe('bootstrap without a credential', () => {
+  it.each([
+    ['edge-1', '--gateway edge-1 --node edge-1', 'edge-1 --gateway edge-1'],
+    ['e --gateway edge --xds cp:1', '--gateway edge --node e', 'e --gateway edge --xds cp:1'],
+    ['w --service web', '--service web --node w', 'w --service web'],
+    ['w --service web --namespace a', '--service a/web --node w', 'w --service web --namespace a'],
+    ['shop-1 --grpc --service shop', '--service shop', 'shop-1 --grpc --service shop --certificate'],
+    ['shop-1 --grpc', '--service SERVICE', 'shop-1 --grpc --service SERVICE --certificate'],
+  ])('prints nothing for %s, and says how to get one', async (line, token, join) => {
+    const { code, out, err } = await run(`bootstrap ${line}`);
+    expect([code, out]).toEqual([64, '']);
+    expect(err).toContain('[CH1860]');
+    expect(err).toContain(`\n  chancery token create ${token}\n  chancery bootstrap ${join} --`);
+    expect(err).toContain('--join TOKEN');
+  });
+
+  it.each([
+    ['the option', 'bootstrap e --insecure', {}],
+    ['a variable', 'bootstrap e', { environment: { CHANCERY_XDS_INSECURE: 'true' } }],
+    ['chancery.yaml', 'bootstrap e', { files: { 'chancery.yaml': 'xds: {insecure: true}\n' } }],
+  ])('prints one in plaintext where %s says so', async (_, line, input) => {
+    const { code, out } = await run(line, input);
+    expect([code, out]).toEqual([0, expect.stringContaining('chancery')]);
+    expect(out).not.toContain('tls');
+  });
+
+  it.each([
+    ['the file says nothing of it', { files: { 'chancery.yaml': 'http: {address: 0.0.0.0}\n' } }],
+    ['the file cannot be meant', { files: { 'chancery.yaml': 'xds: {insecure: true}\ntrust: {}\n' } }],
+    ['the file cannot be read', { files: { 'chancery.yaml': 'xds: {insecure: true\n' } }],
+  ])('prints none where %s', async (_, input) => {
+    const { code, out } = await run('bootstrap e', input);
+    expect([code, out]).toEqual([64, '']);
+  });
+
+  it('prints one for certificates of somebody else', async () => {
+    const { code, out } = await run('bootstrap e --xds-ca /etc/ca.pem');
+    expect([code, out]).toEqual([0, expect.stringContaining('/etc/ca.pem')]);
   });
 });
 
 describe('serve and config', () => {
+  it('has trust, and none with --insecure', async () => {
+    expect((await run('serve', { files: consul })).served[0]?.trust).toMatchObject({ root: { kind: 'files' } });
+    expect((await run('serve --insecure', { files: consul })).served[0]?.trust).toBeUndefined();
+  });
+
+  it('says which of trust and --insecure to leave away', async () => {
+    const files = { 'chancery.yaml': `${consul['chancery.yaml']}trust: {}\n` };
+    const { code, err, served } = await run('serve --insecure', { files });
+    expect([code, served]).toEqual([64, []]);
+    expect(err).toMatch(/\[CH1859\].*--http-insecure/);
+  });
+
   it('serves the file, with flags over it', async () => {
     const { code, served } = await run('serve --xds-port 1234 --insecure', { files: consul });
     expect(code).toBe(0);

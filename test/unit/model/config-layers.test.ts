@@ -131,8 +131,8 @@ describe('mistakes', () => {
     ['- a\n', '[CH1602] the file is not a mapping of keys to values (chancery.yaml:1:1)'],
     ['registries: [{kind: consul}, {kind: consul}]\n', '"registries.1" and "registries.0" are both named "consul"'],
     [
-      `${consul}xds: {address: 0.0.0.0}\n`,
-      '[CH1613] xds.address "0.0.0.0" is not loopback and TLS is not set (chancery.yaml:2:7)',
+      `${consul}http: {address: 0.0.0.0}\n`,
+      '[CH1613] http.address "0.0.0.0" is not loopback and TLS is not set (chancery.yaml:2:8)',
     ],
   ])('%j', (yaml, expected) => {
     const input = { file: file(yaml) };

@@ -1,4 +1,4 @@
-// The `trust` section: absent means no authority, every key can be set from every layer, and what cannot be meant is refused.
+// The `trust` section: on by default, every key can be set from every layer, and what cannot be meant is refused.
 import { describe, expect, it } from 'vitest';
 import { stringify } from 'yaml';
 import { configKeys, configSchema, environmentName, flagName } from '../../../src/model/config.ts';
@@ -31,8 +31,41 @@ const defaults = {
 };
 
 describe('trust', () => {
-  it('is not there unless somebody asks for it', () => {
-    expect(resolve('').config).not.toHaveProperty('trust');
+  it('is on where nobody says otherwise, and every key of it has an origin', () => {
+    expect(trustOf('')).toEqual(defaults);
+    expect(resolve('').origins.get('trust.domain')).toBe('default');
+    expect(trustOf('xds: {address: 0.0.0.0}\n')).toEqual(defaults);
+  });
+
+  it.each<[string, string, Partial<ConfigInput>]>([
+    ['the file', 'xds: {insecure: true}\n', {}],
+    ['a variable', '', { environment: { CHANCERY_XDS_INSECURE: 'true' } }],
+    ['a flag', '', { flags: { 'xds-insecure': true } }],
+    ['certificates of somebody else for the port', 'xds: {tls: {cert: /c, key: /k, clientCa: /a}}\n', {}],
+  ])('is off by %s', (_, text, input) => {
+    const { config, problems } = resolve(text, input);
+    expect(problems).toEqual([]);
+    expect(config).not.toHaveProperty('trust');
+  });
+
+  it('stays on beside plaintext of the HTTP API, and beside certificates where it is written', () => {
+    expect(trustOf('http: {address: 0.0.0.0, insecure: true}\n')).toEqual(defaults);
+    expect(trustOf('xds: {tls: {cert: /c, key: /k}}\ntrust: {}\n')).toEqual(defaults);
+  });
+
+  it.each<[string, Partial<ConfigInput>, string]>([
+    ['trust: {}\nxds: {insecure: true}\n', {}, 'chancery.yaml:3:7'],
+    ['trust: {}\n', { flags: { 'xds-insecure': true } }, '--xds-insecure'],
+    [
+      '',
+      { environment: { CHANCERY_XDS_INSECURE: 'true', CHANCERY_TRUST_DOMAIN: 'a.example' } },
+      'CHANCERY_XDS_INSECURE',
+    ],
+  ])('is not written beside insecure: %j %j', (text, input, origin) => {
+    const { config, problems } = resolve(text, input);
+    expect(config).toBeUndefined();
+    expect(problems.map(({ code }) => code)).toEqual(['CH1859']);
+    expect(problemText(problems[0] ?? expect.fail('no problem'))).toContain(origin);
   });
 
   it('needs no key', () => {
