@@ -7,7 +7,7 @@ export interface LifeOptions {
   readonly leafLifeMs?: number;
   /** 7 days, or twice that of leaves if it is more; at least twice that of leaves. */
   readonly intermediateLifeMs?: number;
-  /** Certificates count as valid from so long ago, for clocks differ. 60 seconds. */
+  /** Certificates count as valid from so long ago, for clocks differ. 15 minutes, a quarter of their life at most. */
   readonly backdateMs?: number;
   /** Lets leaves live shorter than the least: for tests. */
   readonly shortLives?: boolean;
@@ -27,7 +27,7 @@ const mostLeafMs = 7 * day;
 export function checkedLives(options: LifeOptions): Lives {
   const leafMs = options.leafLifeMs ?? day;
   const intermediateMs = options.intermediateLifeMs ?? Math.max(7 * day, 2 * leafMs);
-  const backdateMs = options.backdateMs ?? minute;
+  const backdateMs = options.backdateMs ?? Math.min(15 * minute, leafMs / 4);
   const least = options.shortLives === true ? 1 : leastLeafMs;
   // NaN fails each of these.
   if (!(leafMs >= least && leafMs <= mostLeafMs))

@@ -29,7 +29,7 @@ export interface NodeTokenOptions {
   readonly trustDomain: string;
   /** Default 30 days. */
   readonly lifeMs?: number;
-  /** `nbf` lies so far back, for replicas whose clocks differ. Default 60 s. */
+  /** `nbf` lies so far back, for replicas whose clocks differ. Default 15 minutes. */
   readonly backdateMs?: number;
 }
 
@@ -61,7 +61,7 @@ const dayMs = 86_400_000;
 const lives = { least: 1000, most: 366 * dayMs };
 
 export function createNodeTokens({ keys, clock }: NodeTokenDeps, options: NodeTokenOptions): NodeTokens {
-  const { trustDomain, backdateMs = 60_000 } = options;
+  const { trustDomain, backdateMs = 900_000 } = options;
   const audience = audienceOf(trustDomain);
 
   async function check(token: string): Promise<NodeClaims | Cause> {

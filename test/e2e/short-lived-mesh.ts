@@ -62,10 +62,11 @@ export interface ShortLivedMesh extends AsyncDisposable {
   start(): Promise<void>;
 }
 
-/** `trustIn`: the `trust` section, where it is not empty, and whatever it needs in this folder. */
+/** `trustIn`: the `trust` section, where it is not empty, and whatever it needs in this folder. `aheadMs`: of the control plane's clock. */
 export async function startShortLivedMesh(
   lives: LifeOptions,
   trustIn: (folder: string) => object = () => ({}),
+  aheadMs = 0,
 ): Promise<ShortLivedMesh> {
   const dir = createTempDir('short-lives');
   const stack = new AsyncDisposableStack();
@@ -147,7 +148,8 @@ export async function startShortLivedMesh(
 
   const [apiPort = 0, apiOutbound = 0] = await freePorts(2);
   stack.use(await startBackend('api-1', apiPort));
-  const clock = createSystemClock();
+  const system = createSystemClock();
+  const clock = { ...system, wall: () => system.wall() + aheadMs };
   const warned: string[] = [];
   const warn = (message: string, fields: object = {}): void => void warned.push(`${message} ${JSON.stringify(fields)}`);
   const log: Logger = { ...silentLogger, warn, error: warn, child: () => log };

@@ -92,7 +92,7 @@ describe('a leaf', () => {
     expect(read.serialNumber.toLowerCase()).toBe(leaf.serial);
     expect(read.validFromDate.getTime()).toBe(leaf.notBeforeMs);
     expect(read.validToDate.getTime()).toBe(leaf.notAfterMs);
-    expect(leaf.notBeforeMs).toBe(clock.wall() - 60_000);
+    expect(leaf.notBeforeMs).toBe(clock.wall() - 15 * 60_000);
     expect(leaf.notAfterMs).toBe(clock.wall() + day);
     expect(leaf.root).toBe(authority.roots().roots[0]?.keyId);
     const share = (leaf.renewAtMs - clock.wall()) / day;

@@ -146,11 +146,11 @@ describe('issued', () => {
     expect(await asked(one.text)).toBe('expired');
   });
 
-  it('lives 30 days where nothing else is said, and holds on a replica whose clock is a minute behind', async () => {
+  it('lives 30 days where nothing else is said, and holds on a replica whose clock is 15 minutes behind', async () => {
     const { text, notAfterMs } = await rig.tokens.issue({ id: webId, services: ['web'], gateways: [] });
     expect(notAfterMs).toBe(rig.clock.wall() + 30 * day);
     expect(nodeTokenTimes(text)).toEqual({ issuedAtMs: rig.clock.wall(), notAfterMs });
-    rig.clock.setWall(rig.clock.wall() - 60_000);
+    rig.clock.setWall(rig.clock.wall() - 15 * 60_000);
     expect(await asked(text)).toBe('accepted');
     rig.clock.setWall(rig.clock.wall() - 1000);
     expect(await asked(text)).toBe('not-yet-valid');
