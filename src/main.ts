@@ -91,11 +91,14 @@ async function startPlane(config: Config, context: { logs: LoggerHandle; signal:
       node: config.node,
       log,
       token: token.token,
+      accessTokens: plane.accessTokens,
       ...(trust === undefined ? {} : { trust: { ...trust, certificates: control.certificates } }),
     },
-    config.http,
+    { ...config.http, tls: httpTls(config, trust?.files) },
   );
-  const done = runAll(signal, [(inner) => plane.run(inner), (inner) => admin.run(inner)]);
+  // The authority's own certificate is there once it is open.
+  const shown = config.http.tls?.issuer === 'mesh' ? plane.opened : Promise.resolve();
+  const done = runAll(signal, [(inner) => plane.run(inner), (inner) => shown.then(() => admin.run(inner))]);
   // `done` alone rejects when one of them cannot listen.
   const [xds, http] = await Promise.race([Promise.all([plane.listening, admin.listening]), done.then(() => [])]);
   const say = log.child('main');
@@ -103,6 +106,12 @@ async function startPlane(config: Config, context: { logs: LoggerHandle; signal:
   if (http !== undefined) say.info('HTTP listens', { address: http.address, port: http.port, tokenFile: token.path });
   if (token.created) say.info('made the API token', { file: token.path });
   return { control: plane.control, xdsPort: xds?.port ?? 0, httpPort: http?.port ?? 0, tokenPath: token.path, done };
+}
+
+/** Files of what the API shows: named, or the authority's own, which the xDS port shows too. */
+function httpTls({ http: { tls } }: Config, own: { cert: string; key: string } | undefined) {
+  if (tls?.cert !== undefined && tls.key !== undefined) return { cert: tls.cert, key: tls.key };
+  return tls?.issuer === 'mesh' ? own : undefined;
 }
 
 function nodeIsOld(): boolean {
@@ -134,6 +143,8 @@ async function serve(config: Config, io: Io): Promise<number> {
     log.warn(
       `Node ${process.versions.node} is below ${patchedNode.join('.')}, which fixes CVE-2026-123872 (TLS sessions of expired client certificates are resumed); update Node`,
     );
+  const notice = trustNotice(config);
+  if (notice !== undefined) log.warn(notice);
   const plane = await startPlane(config, { logs, signal: io.signal });
   let ready = false;
   const firstWorld = (revision: number): void => {
@@ -143,8 +154,6 @@ async function serve(config: Config, io: Io): Promise<number> {
     collectGarbage();
   };
   growHeapWithFleet(plane.control);
-  const notice = trustNotice(config);
-  if (notice !== undefined) log.warn(notice);
   plane.control.subscribe((event) => {
     if (event.kind === 'world') firstWorld(event.revision);
   });
@@ -178,6 +187,7 @@ const io: Io = {
   fetch,
   // Loaded by the few commands that need them.
   secureFetch: async (request) => (await import('./cli/secure-request.ts')).secureFetch(request),
+  secureOpen: async (request) => (await import('./cli/secure-request.ts')).secureOpen(request),
   privateFiles: {
     folder: async (path) => (await import('./cli/private-files.ts')).createPrivateFiles().folder(path),
     write: async (folder, name, text) =>

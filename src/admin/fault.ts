@@ -46,10 +46,17 @@ const statusOfCode: Readonly<Record<string, number>> = {
   CH1390: 409,
   CH1391: 409,
   CH1392: 404,
+  CH1722: 409,
+  CH1723: 400,
   CH1833: 400,
   CH1834: 400,
   CH1884: 409,
 };
+
+/** Too much was asked for; the header `Retry-After` says the same. */
+export function tooMany(detail: string, retryAfterSeconds: number): Fault {
+  return new Fault(429, 'CH1721', detail, { retryAfterSeconds });
+}
 
 /** Any thrown value as a Fault; `expected` false: it belongs in the log. */
 export function asFault(error: unknown): { readonly fault: Fault; readonly expected: boolean } {

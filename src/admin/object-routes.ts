@@ -2,18 +2,20 @@
 // Invariant: before the first sync nothing is read or written, for what is there is not known yet.
 import { z } from 'zod';
 import type { ApplyResult, Control } from '../control/contract.ts';
+import type { LogFields } from '../util/log.ts';
 import { Fault } from './fault.ts';
-import { jsonReply, type Reply, type RouteLine, read } from './route.ts';
+import { changed, jsonReply, type Reply, type RouteLine, read } from './route.ts';
 
+const text = z.string().max(1024);
 const flag = z.enum(['true', 'false']).default('false');
 const objectQuery = z.strictObject({
-  kind: z.string().optional(),
-  name: z.string().optional(),
-  namespace: z.string().optional(),
+  kind: text.optional(),
+  name: text.optional(),
+  namespace: text.optional(),
 });
-const applyQuery = z.strictObject({ file: z.string().default('request'), atomic: flag, dryRun: flag });
-const objectParams = z.strictObject({ kind: z.string(), name: z.string() });
-const removeQuery = z.strictObject({ namespace: z.string().default('default') });
+const applyQuery = z.strictObject({ file: text.default('request'), atomic: flag, dryRun: flag });
+const objectParams = z.strictObject({ kind: text, name: text });
+const removeQuery = z.strictObject({ namespace: text.default('default') });
 
 /** An object with an error may still be stored (a route to a service yet to come); one that was not stored was refused. */
 function anyRefused({ objects, problems }: ApplyResult): boolean {
@@ -22,6 +24,16 @@ function anyRefused({ objects, problems }: ApplyResult): boolean {
     objects.some(({ result }) => result === 'refused') ||
     problems.some(({ severity, at }) => severity === 'error' && !stored.has(at.object))
   );
+}
+
+/** For the audit log: which objects, as many as fit in a line. */
+function about({ objects }: ApplyResult, dryRun: boolean): LogFields {
+  const shown = objects.slice(0, 50).map(({ object, result }) => `${object} ${result}`);
+  return {
+    objects: shown,
+    ...(objects.length > 50 ? { more: objects.length - 50 } : {}),
+    ...(dryRun ? { dryRun } : {}),
+  };
 }
 
 export function createObjectRoutes(control: Control): readonly RouteLine[] {
@@ -35,7 +47,7 @@ export function createObjectRoutes(control: Control): readonly RouteLine[] {
     if (request.body.trim() === '') throw new Fault(400, 'CH1704', 'the body is empty');
     const result = await control.apply(request.body, { file, atomic: atomic === 'true', dryRun: dryRun === 'true' });
     if (anyRefused(result)) throw new Fault(422, 'CH1615', 'objects were refused', { ...result });
-    return jsonReply(result);
+    return changed(about(result, dryRun === 'true'), result);
   };
   const objectsBody = {
     contentTypes: ['application/yaml', 'application/json'],
@@ -47,6 +59,7 @@ export function createObjectRoutes(control: Control): readonly RouteLine[] {
       method: 'GET',
       path: '/api/v1/objects',
       summary: 'Objects, by kind, name and namespace',
+      access: 'reading',
       query: objectQuery,
       handle: ({ query }) => {
         synced();
@@ -70,6 +83,7 @@ export function createObjectRoutes(control: Control): readonly RouteLine[] {
       method: 'POST',
       path: '/api/v1/objects',
       summary: 'Apply objects',
+      access: 'editing',
       query: applyQuery,
       body: objectsBody,
       handle: apply,
@@ -78,6 +92,7 @@ export function createObjectRoutes(control: Control): readonly RouteLine[] {
       method: 'PUT',
       path: '/api/v1/objects',
       summary: 'Apply objects',
+      access: 'editing',
       query: applyQuery,
       body: objectsBody,
       handle: apply,
@@ -86,6 +101,7 @@ export function createObjectRoutes(control: Control): readonly RouteLine[] {
       method: 'DELETE',
       path: '/api/v1/objects/:kind/:name',
       summary: 'Delete one object',
+      access: 'editing',
       params: objectParams,
       query: removeQuery,
       handle: async ({ params, query }) => {
@@ -103,7 +119,7 @@ export function createObjectRoutes(control: Control): readonly RouteLine[] {
         if (known === undefined) throw new Fault(404, 'CH1616', `${kind} ${namespace}/${name} is not there`);
         const result = await control.remove(known.kind, namespace, name);
         if (anyRefused(result)) throw new Fault(409, 'CH1615', 'the object was not deleted', { ...result });
-        return jsonReply(result);
+        return changed(about(result, false), result);
       },
     },
   ];

@@ -1,5 +1,6 @@
 // The OpenAPI 3.1 document of the API, made from the very lines the server serves, so it cannot fall behind.
 import { z } from 'zod';
+import { neededRole } from '../model/access.ts';
 import type { RouteLine } from './route.ts';
 
 const problemSchema = {
@@ -35,9 +36,9 @@ function parameters(line: RouteLine): readonly object[] {
 function operation(line: RouteLine): object {
   return {
     summary: line.summary,
-    ...(line.open === undefined
-      ? { security: [{ token: [] }] }
-      : { security: [], description: `No token: ${line.open}.` }),
+    ...(typeof line.access === 'string'
+      ? { security: [{ token: [] }], description: `With the role ${neededRole[line.access]}.` }
+      : { security: [], description: `No token: ${line.access.open}.` }),
     parameters: parameters(line),
     ...(line.body === undefined
       ? {}

@@ -1,7 +1,9 @@
 // One line of the API: method, path, what it takes and what it does. Server and OpenAPI are both made from these.
-// Invariant: a GET changes nothing; a line is open (no token) only with a reason beside it.
+// Invariant: a GET changes nothing; every line says who may ask, and is open to anybody only with a reason beside it.
 import type { ServerResponse } from 'node:http';
 import type { z } from 'zod';
+import type { AccessClass, Asker } from '../model/access.ts';
+import type { LogFields } from '../util/log.ts';
 import { Fault } from './fault.ts';
 
 export interface Request {
@@ -9,6 +11,9 @@ export interface Request {
   readonly host: string;
   /** Of the client, without its port. */
   readonly address: string;
+  /** It came over TLS that we ended. */
+  readonly tls: boolean;
+  readonly asker: Asker;
   /** Every `authorization` header, in order. */
   readonly authorization: readonly string[];
   readonly params: unknown;
@@ -22,14 +27,18 @@ export interface Reply {
   readonly contentType?: string;
   /** Text is sent as it is, anything else as JSON. */
   readonly body: unknown;
+  /** For the audit log: what was changed, by names and ids. Never a secret, nor text that a user wrote. */
+  readonly audit?: LogFields;
 }
 
 export interface RouteLine {
   readonly method: 'GET' | 'POST' | 'PUT' | 'DELETE';
   readonly path: string;
   readonly summary: string;
-  /** Why no token is asked for; absent: it is. */
-  readonly open?: string;
+  /** Who may ask; `open`: anybody, and why no token is asked for. */
+  readonly access: Extract<AccessClass, 'reading' | 'editing' | 'operating'> | { readonly open: string };
+  /** Not counted: probes must not fail because others ask much. */
+  readonly uncounted?: true;
   readonly params?: z.ZodObject;
   readonly query?: z.ZodObject;
   readonly body?: { readonly contentTypes: readonly string[]; readonly description: string };
@@ -40,6 +49,9 @@ export interface RouteLine {
 }
 
 export const jsonReply = (body: unknown, status = 200): Reply => ({ body, status });
+
+/** The same of a change, with what the audit log is to have of it. */
+export const changed = (audit: LogFields, body: unknown, status = 200): Reply => ({ body, status, audit });
 
 /** The parsed input, or a 400 that names every fault. */
 export function read<T extends z.ZodType>(schema: T, value: unknown): z.output<T> {

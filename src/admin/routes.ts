@@ -7,11 +7,12 @@ import { shortNames, type TypeUrl, typeUrls } from '../resources/type-urls.ts';
 import type { Clock } from '../util/clock.ts';
 import type { LogLevel } from '../util/log.ts';
 import type { ClientConfig, ResourceConfig } from '../xds/contract.ts';
+import { type AccessTokenParts, createAccessRoutes } from './access-routes.ts';
 import { streamEvents } from './event-stream.ts';
 import { Fault } from './fault.ts';
 import type { PromMetrics } from './metrics.ts';
 import { createObjectRoutes } from './object-routes.ts';
-import { jsonReply, type RouteLine, read } from './route.ts';
+import { changed, jsonReply, type RouteLine, read } from './route.ts';
 import { prometheusTargets } from './service-discovery.ts';
 import { createTrustRoutes, type TrustParts } from './trust-routes.ts';
 
@@ -33,14 +34,16 @@ export interface RoutesDeps {
   readonly streamsOf: (node: string) => Promise<readonly ClientConfig[]>;
   readonly version: string;
   readonly node: string;
+  /** Tokens of the API beside the first one. */
+  readonly accessTokens?: AccessTokenParts | undefined;
   /** Absent: no authority is configured. */
   readonly trust?: TrustParts;
 }
 
-const nodeParams = z.strictObject({ node: z.string() });
+const nodeParams = z.strictObject({ node: z.string().max(512) });
 const levelBody = z.strictObject({
   level: z.enum(['debug', 'info', 'warn', 'error']),
-  component: z.string().min(1).optional(),
+  component: z.string().min(1).max(64).optional(),
 });
 const onLoopback = 'probes and scrapers carry no secret, and it listens on loopback unless told otherwise';
 
@@ -66,14 +69,16 @@ export function createRoutes(deps: RoutesDeps): readonly RouteLine[] {
       method: 'GET',
       path: '/healthz',
       summary: 'The process is alive',
-      open: onLoopback,
+      access: { open: onLoopback },
+      uncounted: true,
       handle: () => jsonReply({ status: 'ok' }),
     },
     {
       method: 'GET',
       path: '/readyz',
       summary: 'Ready after the first sync of every source; else 503 with what it waits for',
-      open: onLoopback,
+      access: { open: onLoopback },
+      uncounted: true,
       handle: () => {
         const { ready, waitingFor } = control.status();
         return jsonReply({ ready, waitingFor }, ready ? 200 : 503);
@@ -83,14 +88,14 @@ export function createRoutes(deps: RoutesDeps): readonly RouteLine[] {
       method: 'GET',
       path: '/metrics',
       summary: 'Prometheus metrics of the control plane',
-      open: onLoopback,
+      access: { open: onLoopback },
       handle: async () => deps.metrics.expose(),
     },
     {
       method: 'GET',
       path: '/sd/prometheus',
       summary: 'http_sd targets: this control plane and the stats listener of every connected proxy',
-      open: onLoopback,
+      access: { open: onLoopback },
       handle: ({ host }) =>
         jsonReply(prometheusTargets({ self: host, node: deps.node, proxies: control.status().proxies })),
     },
@@ -98,31 +103,35 @@ export function createRoutes(deps: RoutesDeps): readonly RouteLine[] {
       method: 'GET',
       path: '/api/v1/version',
       summary: 'Version of the server',
-      open: 'clients ask before they have a token',
+      access: { open: 'clients ask before they have a token' },
       handle: () => jsonReply({ version: deps.version, node: deps.node }),
     },
     {
       method: 'GET',
       path: '/api/v1/status',
       summary: 'Sources, services, proxies, rejections and problems',
+      access: 'reading',
       handle: () => jsonReply(control.status()),
     },
     {
       method: 'GET',
       path: '/api/v1/problems',
       summary: 'What is wrong in objects and registries',
+      access: 'reading',
       handle: () => jsonReply(control.status().problems),
     },
     {
       method: 'GET',
       path: '/api/v1/proxies',
       summary: 'Every proxy',
+      access: 'reading',
       handle: () => jsonReply(control.status().proxies),
     },
     {
       method: 'GET',
       path: '/api/v1/proxies/:node',
       summary: 'One proxy',
+      access: 'reading',
       params: nodeParams,
       handle: ({ params }) => jsonReply(proxyOf(params)),
     },
@@ -130,6 +139,7 @@ export function createRoutes(deps: RoutesDeps): readonly RouteLine[] {
       method: 'GET',
       path: '/api/v1/proxies/:node/resources',
       summary: 'What a connected proxy is to have, by type, as Envoy JSON',
+      access: 'reading',
       params: nodeParams,
       handle: ({ params }) => {
         const { node } = proxyOf(params);
@@ -160,6 +170,7 @@ export function createRoutes(deps: RoutesDeps): readonly RouteLine[] {
       method: 'GET',
       path: '/api/v1/proxies/:node/state',
       summary: 'How far a connected proxy is with each resource: synced, stale, not sent, or refused and why',
+      access: 'reading',
       params: nodeParams,
       handle: async ({ params }) => {
         const { node } = proxyOf(params);
@@ -171,26 +182,31 @@ export function createRoutes(deps: RoutesDeps): readonly RouteLine[] {
       method: 'GET',
       path: '/api/v1/load',
       summary: 'Requests, failures and drops by cluster and locality, as proxies report them',
+      access: 'reading',
       handle: () => jsonReply(control.load()),
     },
     ...createObjectRoutes(control),
     ...createTrustRoutes(deps.trust, deps.clock),
+    ...createAccessRoutes(deps.accessTokens),
     {
       method: 'GET',
       path: '/api/v1/events',
       summary: 'Server-sent events: worlds, acknowledgements, rejections, sources, problems',
+      access: 'reading',
       handle: { stream: (response, signal) => streamEvents(deps, response, signal) },
     },
     {
       method: 'GET',
       path: '/api/v1/log-level',
       summary: 'Log levels by component',
+      access: 'reading',
       handle: () => jsonReply(deps.logLevels.levels()),
     },
     {
       method: 'PUT',
       path: '/api/v1/log-level',
       summary: 'Change a log level until the next start',
+      access: 'operating',
       body: {
         contentTypes: ['application/json'],
         description: '{"level": "debug", "component": "xds"}; without component, all',
@@ -204,7 +220,7 @@ export function createRoutes(deps: RoutesDeps): readonly RouteLine[] {
         }
         const { level, component } = read(levelBody, parsed);
         deps.logLevels.setLevel(level, component);
-        return jsonReply(deps.logLevels.levels());
+        return changed({ level, component }, deps.logLevels.levels());
       },
     },
   ];

@@ -11,7 +11,7 @@ import { isLoopback } from '../model/config.ts';
 import { defined } from '../model/defined.ts';
 import type { Clock } from '../util/clock.ts';
 import { Fault } from './fault.ts';
-import { jsonReply, type Reply, type Request, type RouteLine, read } from './route.ts';
+import { changed, jsonReply, type Reply, type Request, type RouteLine, read } from './route.ts';
 
 /** What the routes need of a control plane that is an authority. */
 export interface TrustParts {
@@ -30,17 +30,18 @@ export interface TrustParts {
 
 const base = '/api/v1/trust';
 const dayMs = 86_400_000;
-const names = z.array(z.string().min(1)).default([]);
+const name = z.string().min(1).max(512);
+const names = z.array(name).max(64).default([]);
 const createBody = z.strictObject({
   services: names,
   gateways: names,
-  node: z.string().min(1).optional(),
+  node: name.optional(),
   ttlSeconds: z.number().min(1).max(86_400).optional(),
 });
-const idParams = z.strictObject({ id: z.string() });
+const idParams = z.strictObject({ id: name });
 const revokeBody = z.strictObject({
   kind: z.enum(['token', 'certificate', 'consul', 'oidc']),
-  id: z.string().min(1),
+  id: name,
   /** Default: for longer than any credential of ours lives. */
   days: z.number().positive().max(3_660).default(400),
 });
@@ -58,6 +59,7 @@ export function createTrustRoutes(parts: TrustParts | undefined, clock: Clock): 
       method: 'POST',
       path: `${base}/join-tokens`,
       summary: 'Make a one-time token with which a node gets its first credential; it is told this once',
+      access: 'operating',
       body: {
         contentTypes: ['application/json'],
         description: '{"services": ["web"], "gateways": [], "node": "web-1", "ttlSeconds": 600}; node and ttl optional',
@@ -68,30 +70,33 @@ export function createTrustRoutes(parts: TrustParts | undefined, clock: Clock): 
         const pin = authority.roots().roots[0]?.keyId;
         const ttlMs = ttlSeconds === undefined ? undefined : ttlSeconds * 1000;
         const { text, ...made } = await joinTokens.create(defined({ services, gateways, nodeId: node, ttlMs, pin }));
-        return jsonReply({ token: text, ...made }, 201);
+        return changed({ joinToken: made.id, ...defined({ services, gateways, node }) }, { token: text, ...made }, 201);
       },
     },
     {
       method: 'GET',
       path: `${base}/join-tokens`,
       summary: 'Join tokens that nobody has used yet, without their secret',
+      access: 'reading',
       handle: async () => jsonReply(await trust().joinTokens.list()),
     },
     {
       method: 'DELETE',
       path: `${base}/join-tokens/:id`,
       summary: 'Make a join token worth nothing',
+      access: 'operating',
       params: idParams,
       handle: async ({ params }) => {
         const { id } = read(idParams, params);
         if (!(await trust().joinTokens.revoke(id))) throw new Fault(404, 'CH1703', 'there is no join token of this id');
-        return jsonReply({ id, result: 'revoked' });
+        return changed({ joinToken: id }, { id, result: 'revoked' });
       },
     },
     {
       method: 'GET',
       path: `${base}/certificates`,
       summary: 'The roots, the first of which signs, and the certificates that proxies have',
+      access: 'reading',
       handle: () => {
         const { mesh, certificates } = trust();
         const { generation, roots } = mesh.roots();
@@ -103,12 +108,14 @@ export function createTrustRoutes(parts: TrustParts | undefined, clock: Clock): 
       method: 'GET',
       path: `${base}/rotation`,
       summary: 'How far another root is in taking the place of the one that signs, and who is waited for',
+      access: 'reading',
       handle: () => jsonReply(rotationState(trust())),
     },
     {
       method: 'POST',
       path: `${base}/rotation`,
       summary: 'Have another root take the place of the one that signs',
+      access: 'operating',
       body: {
         contentTypes: ['application/json'],
         description: '{}, or {"force": true}: wait for no proxy to confirm, also where a rotation goes on already',
@@ -119,19 +126,22 @@ export function createTrustRoutes(parts: TrustParts | undefined, clock: Clock): 
         const begun = await parts.rotation.begin();
         const forced = force && (await parts.rotation.force());
         if (!begun && !forced) throw new Fault(409, 'CH1814', 'a rotation goes on, and waits for no proxy to be told');
-        return jsonReply({ ...(begun ? { begun } : {}), ...(forced ? { forced } : {}) }, 202);
+        const done = { ...(begun ? { begun } : {}), ...(forced ? { forced } : {}) };
+        return changed(done, done, 202);
       },
     },
     {
       method: 'GET',
       path: `${base}/revocations`,
       summary: 'Credentials that hold no more',
+      access: 'reading',
       handle: () => jsonReply(trust().revocations.list()),
     },
     {
       method: 'POST',
       path: `${base}/revocations`,
       summary: 'Have a credential hold no more, and its streams end within a minute',
+      access: 'operating',
       body: {
         contentTypes: ['application/json'],
         description: '{"kind": "token", "id": "..."}: as the log names it; kinds: token, certificate, consul, oidc',
@@ -139,21 +149,21 @@ export function createTrustRoutes(parts: TrustParts | undefined, clock: Clock): 
       handle: async ({ body }) => {
         const { kind, id, days } = read(revokeBody, parsed(body));
         await trust().revocations.revoke(kind, id, clock.wall() + days * dayMs);
-        return jsonReply({ kind, id, result: 'revoked' }, 201);
+        return changed({ credential: kind, id, days }, { kind, id, result: 'revoked' }, 201);
       },
     },
     {
       method: 'GET',
       path: enrolmentPaths.roots,
       summary: 'The authorities of the mesh, as PEM',
-      open: 'they are public, and whoever joins needs them before it has anything else',
+      access: { open: 'they are public, and whoever joins needs them before it has anything else' },
       handle: () => asReply(trust().doors.roots()),
     },
     {
       method: 'POST',
       path: enrolmentPaths.join,
       summary: 'Turn a join token into the credential of a node',
-      open: 'the join token in the body is the credential',
+      access: { open: 'the join token in the body is the credential' },
       body: {
         ...forNodes,
         description: '{"token": "cj1...", "publicKey": base64 of a P-256 key as SPKI DER, optional}',
@@ -164,7 +174,7 @@ export function createTrustRoutes(parts: TrustParts | undefined, clock: Clock): 
       method: 'POST',
       path: enrolmentPaths.renew,
       summary: 'Turn the current credential of a node into the next one',
-      open: 'the node token in `authorization` is the credential',
+      access: { open: 'the node token in `authorization` is the credential' },
       body: { ...forNodes, description: '{}, or {"publicKey": base64 of a P-256 key as SPKI DER}' },
       handle: async (request) => asReply(await trust().doors.renew(request.body, credentialsOf(request))),
     },
@@ -187,8 +197,8 @@ function rotationState({ rotation, mesh, certificates }: TrustParts): object {
 }
 
 /** What does not leave the machine needs no TLS. */
-function credentialsOf({ authorization, address }: Request) {
-  return { tls: isLoopback(address.replace(/^::ffff:/, '')), authorization, consulToken: [], address };
+function credentialsOf({ tls, authorization, address }: Request) {
+  return { tls: tls || isLoopback(address.replace(/^::ffff:/, '')), authorization, consulToken: [], address };
 }
 
 function asReply({ status, contentType, body }: DoorAnswer): Reply {

@@ -1,5 +1,6 @@
 // Talks to a running control plane's HTTP API: address, token, problem documents back into errors with codes.
-// It knows no command. Invariant: an unreachable server is CH1606, a refused token CH1607; the token is in no message.
+// It knows no command. Invariant: an unreachable server is CH1606, a refused token CH1607; the token is in no message, and over
+// TLS it is sent to nobody who has not proved to be the server that is meant.
 import { isLoopback } from '../model/config.ts';
 import { resolveConfig } from '../model/config-layers.ts';
 import type { Problem } from '../model/problem.ts';
@@ -10,6 +11,8 @@ import type { Io } from './io.ts';
 export interface ServerOptions {
   readonly server?: string | undefined;
   readonly tokenFile?: string | undefined;
+  /** PEM file of the authority of its certificate. */
+  readonly ca?: string | undefined;
 }
 
 export interface Answer {
@@ -21,13 +24,13 @@ export interface ApiClient {
   readonly server: string;
   get(path: string): Promise<unknown>;
   /** Returns 4xx answers that carry `problems` instead of throwing. */
-  send(method: 'POST' | 'PUT' | 'DELETE', path: string, body?: string): Promise<Answer>;
+  send(method: Exclude<Method, 'GET'>, path: string, body?: string): Promise<Answer>;
   /** Lines of `data:` of the event stream until it ends or the signal aborts. */
   events(path: string): AsyncIterable<unknown>;
 }
 
 /** What `serve` would use on this machine: variables and chancery.yaml, without complaint about what is missing. */
-function local(io: Io): { readonly url: string; readonly tokenFile: string } {
+function local(io: Io): { readonly url: string; readonly tokenFile: string; readonly ca?: string } {
   const text = io.readText(io.environment['CHANCERY_CONFIG'] ?? 'chancery.yaml');
   const { config } = resolveConfig({
     ...(text === undefined ? {} : { file: { path: 'chancery.yaml', text } }),
@@ -35,11 +38,13 @@ function local(io: Io): { readonly url: string; readonly tokenFile: string } {
     flags: { registries: '[]', 'http-insecure': true },
     objectsDirectory: false,
   });
-  const { address, port, tokenFile } = config?.http ?? { address: '127.0.0.1', port: 18080 };
+  const { address, port, tokenFile, tls } = config?.http ?? { address: '127.0.0.1', port: 18080 };
+  const state = config?.state ?? './.chancery';
   const host = isLoopback(address) ? address : '127.0.0.1';
   return {
-    url: `http://${host.includes(':') ? `[${host}]` : host}:${port}`,
-    tokenFile: tokenFile ?? `${config?.state ?? './.chancery'}/token`,
+    url: `${tls === undefined ? 'http' : 'https'}://${host.includes(':') ? `[${host}]` : host}:${port}`,
+    tokenFile: tokenFile ?? `${state}/token`,
+    ...(tls?.issuer === 'mesh' ? { ca: `${state}/xds/roots.pem` } : {}),
   };
 }
 
@@ -56,31 +61,66 @@ function tokenOf(io: Io, options: ServerOptions): string | undefined {
   return text.trim();
 }
 
+/** PEM; undefined: what this machine trusts. */
+function authorityOf(io: Io, options: ServerOptions): string | undefined {
+  const path = options.ca ?? io.environment['CHANCERY_CA'];
+  if (path === undefined) {
+    const own = local(io).ca;
+    return own === undefined ? undefined : io.readText(own);
+  }
+  const text = io.readText(path);
+  if (text === undefined) throw new AppError('CH1608', `authority file "${path}" cannot be read`);
+  return text;
+}
+
+/** An answer, however it came. */
+interface Came {
+  readonly status: number;
+  readonly body: AsyncIterable<Uint8Array>;
+}
+
 function isCode(code: unknown): code is ErrorCodeName {
   return typeof code === 'string' && Object.hasOwn(errorCodes, code);
 }
+
+type Method = 'GET' | 'POST' | 'PUT' | 'DELETE';
+
+const isFine = ({ status }: Came): boolean => status >= 200 && status < 300;
 
 export function createClient(io: Io, options: ServerOptions): ApiClient {
   const server = serverUrl(io, options);
   const token = tokenOf(io, options);
 
-  async function ask(method: string, path: string, body?: string): Promise<Response> {
+  const ca = server.startsWith('https://') ? authorityOf(io, options) : undefined;
+
+  async function ask(method: Method, path: string, body?: string): Promise<Came> {
     const headers: Record<string, string> = { ...(token === undefined ? {} : { authorization: `Bearer ${token}` }) };
     if (body !== undefined) headers['content-type'] = 'application/yaml';
+    const url = `${server}${path}`;
+    const { signal } = io;
+    const text = body === undefined ? {} : { body };
+    if (ca !== undefined)
+      return io.secureOpen({ url, method, headers, signal, expected: { who: 'server', ca }, ...text });
     try {
-      return await io.fetch(`${server}${path}`, {
-        method,
-        headers,
-        signal: io.signal,
-        ...(body === undefined ? {} : { body }),
-      });
+      const response = await io.fetch(url, { method, headers, signal, ...text });
+      return { status: response.status, body: response.body ?? new ReadableStream() };
     } catch (cause) {
-      throw new AppError('CH1606', `no answer from ${server}`, { cause, retryable: true });
+      throw unreached(cause);
     }
   }
 
-  async function readBody(response: Response): Promise<unknown> {
-    const text = await response.text();
+  function unreached(cause: unknown): AppError {
+    const code = (cause as { cause?: { code?: unknown } }).cause?.code;
+    const untrusted = typeof code === 'string' && /CERT|ALTNAME|SELF_SIGNED|UNABLE_TO_(GET|VERIFY)/.test(code);
+    if (!untrusted) return new AppError('CH1606', `no answer from ${server}`, { cause, retryable: true });
+    const hint = 'Name the authority of its certificate with --ca or CHANCERY_CA; nothing was sent to it.';
+    return new AppError('CH1852', `${server} did not prove that it is the control plane`, { cause, hint });
+  }
+
+  async function readBody({ body }: Came): Promise<unknown> {
+    const parts: Uint8Array[] = [];
+    for await (const part of body) parts.push(part);
+    const text = Buffer.concat(parts).toString('utf8');
     try {
       return JSON.parse(text);
     } catch {
@@ -100,23 +140,24 @@ export function createClient(io: Io, options: ServerOptions): ApiClient {
     async get(path) {
       const response = await ask('GET', path);
       const body = await readBody(response);
-      if (!response.ok) throw failure(response.status, body);
+      if (!isFine(response)) throw failure(response.status, body);
       return body;
     },
     async send(method, path, text) {
       const response = await ask(method, path, text);
       const body = await readBody(response);
-      if (!response.ok && !Array.isArray((body as { problems?: readonly Problem[] }).problems))
+      if (!isFine(response) && !Array.isArray((body as { problems?: readonly Problem[] }).problems))
         throw failure(response.status, body);
       return { status: response.status, body };
     },
     async *events(path) {
       const response = await ask('GET', path);
-      if (!response.ok) throw failure(response.status, await readBody(response));
+      if (!isFine(response)) throw failure(response.status, await readBody(response));
+      const decoder = new TextDecoder();
       let rest = '';
       try {
-        for await (const chunk of (response.body ?? new ReadableStream()).pipeThrough(new TextDecoderStream())) {
-          const lines = (rest + chunk).split('\n');
+        for await (const chunk of response.body) {
+          const lines = (rest + decoder.decode(chunk, { stream: true })).split('\n');
           rest = lines.pop() ?? '';
           for (const line of lines) if (line.startsWith('data: ')) yield JSON.parse(line.slice('data: '.length));
         }

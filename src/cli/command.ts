@@ -22,9 +22,10 @@ export function formatOption(choices: readonly string[], fallback: string): Opti
   return new Option('-o, --output <format>', 'how to print').choices([...choices]).default(fallback);
 }
 
-/** `--server` and `--token-file`. */
+/** `--server`, `--token-file` and `--ca`. */
 export function withServer(target: Command): Command {
   return target
     .option('--server <url>', 'HTTP address of the server (CHANCERY_SERVER; default http://127.0.0.1:18080)')
-    .option('--token-file <file>', 'its bearer token (CHANCERY_TOKEN_FILE, CHANCERY_TOKEN; default ./.chancery/token)');
+    .option('--token-file <file>', 'its bearer token (CHANCERY_TOKEN_FILE, CHANCERY_TOKEN; default ./.chancery/token)')
+    .option('--ca <file>', 'where it speaks TLS: PEM of the authority to trust (CHANCERY_CA)');
 }

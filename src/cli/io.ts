@@ -4,7 +4,7 @@ import type { Config } from '../model/config.ts';
 import type { ResolvedConfig } from '../model/config-layers.ts';
 import type { Clock } from '../util/clock.ts';
 import type { PrivateFiles } from './private-files.ts';
-import type { SecureFetch } from './secure-request.ts';
+import type { SecureFetch, SecureOpen } from './secure-request.ts';
 
 export interface Io {
   out(text: string): void;
@@ -16,6 +16,7 @@ export interface Io {
   readonly fetch: typeof fetch;
   /** HTTPS to a server that is told by its authority. */
   readonly secureFetch: SecureFetch;
+  readonly secureOpen: SecureOpen;
   /** Where credentials lie. */
   readonly privateFiles: PrivateFiles;
   /** Aborted by SIGINT or SIGTERM. */

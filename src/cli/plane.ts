@@ -3,6 +3,7 @@
 
 import type { LifeOptions } from '../ca/authority-lives.ts';
 import type { Control } from '../control/contract.ts';
+import type { AccessTokens } from '../identity/access-token.ts';
 import type { Config } from '../model/config.ts';
 import type { TrustConfig } from '../model/config-trust.ts';
 import type { ObjectSource, ObjectStore, RegistrySource } from '../model/source.ts';
@@ -29,12 +30,16 @@ export interface PlaneDeps extends SourceDeps {
 
 export interface Plane {
   readonly control: Control;
+  /** Tokens of the API beside the first. */
+  readonly accessTokens: AccessTokens;
   /** Where certificates are issued and credentials asked for. */
   readonly trust?: Trust;
   /** A resource as proto3 JSON; of a secret nothing. */
   decode(resource: Resource): unknown;
   /** What the streams of a node say of themselves; empty for a node not connected. */
   streamsOf(node: string): Promise<readonly ClientConfig[]>;
+  /** Resolves once the authority is open and the files of its own certificate are there; rejects where it cannot be opened. */
+  readonly opened: Promise<void>;
   /** Resolves once proxies can connect. */
   readonly listening: Promise<{ readonly address: string; readonly port: number }>;
   /** Runs until aborted, then drains streams and stops sources. */
@@ -120,14 +125,25 @@ export async function createPlane(deps: PlaneDeps, config: Config): Promise<Plan
     },
     xdsOptions(config.xds, trust?.files),
   );
+  const opened = Promise.withResolvers<void>();
+  // Whoever does not wait for it learns of the failure from `run`.
+  opened.promise.catch(() => {});
   return {
     control,
+    opened: opened.promise,
     ...(trust === undefined ? {} : { trust }),
+    accessTokens: trust?.accessTokens ?? (await accessTokensIn(deps, config.state)),
     decode: (resource) => protos.decode(resource.type, shown(resource).bytes, { protoNames: true }),
     streamsOf,
     listening: xds.listening,
     async run(signal) {
-      await trust?.open();
+      try {
+        await trust?.open();
+        opened.resolve();
+      } catch (error) {
+        opened.reject(error);
+        throw error;
+      }
       await runAll(signal, [
         (inner) => control.run(inner),
         (inner) => xds.run(inner),
@@ -135,4 +151,14 @@ export async function createPlane(deps: PlaneDeps, config: Config): Promise<Plan
       ]);
     },
   };
+}
+
+/** Without an authority there is no store that replicas share: beside the first token then. Nothing is read before the first use. */
+async function accessTokensIn(deps: PlaneDeps, state: string): Promise<AccessTokens> {
+  const [{ createAccessTokens }, { storeAt }] = await Promise.all([
+    import('../identity/access-token.ts'),
+    import('./trust-store.ts'),
+  ]);
+  const store = await storeAt(deps, { kind: 'files', path: `${state.replace(/\/+$/, '')}/trust` });
+  return createAccessTokens({ store, clock: deps.clock });
 }

@@ -4,6 +4,7 @@ import { Command, CommanderError } from 'commander';
 import { AppError } from '../util/errors.ts';
 import { didYouMean } from '../util/near-miss.ts';
 import type { CommandContext } from './command.ts';
+import { accessCommand } from './commands/access.ts';
 import { bootstrapCommand } from './commands/bootstrap.ts';
 import { certsCommand } from './commands/certs.ts';
 import { completionCommand } from './commands/completion.ts';
@@ -50,6 +51,7 @@ export function createProgram(deps: CliDeps, result: (code: number) => void): Co
     demoCommand,
     serveCommand,
     tokenCommand,
+    accessCommand,
     bootstrapCommand,
     renewCommand,
     revokeCommand,

@@ -14,11 +14,13 @@ export type Expected =
   /** A control plane of one of these authorities, whatever it is called. */
   | { readonly who: 'control-plane'; readonly ca: string }
   /** A server of one of these authorities with exactly this name: host, IP address or `spiffe://` URI. */
-  | { readonly who: 'named'; readonly ca: string; readonly name: string };
+  | { readonly who: 'named'; readonly ca: string; readonly name: string }
+  /** A control plane of one of these authorities; or, where they name no workloads, a server with the host of the URL as its name. */
+  | { readonly who: 'server'; readonly ca: string };
 
 export interface SecureRequest {
   readonly url: string;
-  readonly method: 'GET' | 'POST';
+  readonly method: 'GET' | 'POST' | 'PUT' | 'DELETE';
   readonly expected: Expected;
   readonly headers?: Readonly<Record<string, string>>;
   readonly body?: string;
@@ -34,14 +36,23 @@ export interface SecureAnswer {
 
 export type SecureFetch = (request: SecureRequest) => Promise<SecureAnswer>;
 
+export interface OpenAnswer {
+  readonly status: number;
+  /** As it comes. Rejects with CH1606 where it is cut off. */
+  readonly body: AsyncIterable<Uint8Array>;
+}
+
+/** The same, for answers that are long or never end. */
+export type SecureOpen = (request: SecureRequest) => Promise<OpenAnswer>;
+
 /** For an answer to come. */
 const timeoutMs = 30_000;
 const maxBody = 1 << 20;
 
 /** Rejects with CH1852 where the server is not who is expected, with CH1606 where there is none. */
-export const secureFetch: SecureFetch = (request) => {
+export const secureOpen: SecureOpen = (request) => {
   const { url, method, expected, headers = {}, body, certificate, signal } = request;
-  return new Promise<SecureAnswer>((resolve, reject) => {
+  return new Promise<OpenAnswer>((resolve, reject) => {
     const asked = https.request(
       url,
       {
@@ -56,22 +67,33 @@ export const secureFetch: SecureFetch = (request) => {
           ? { rejectUnauthorized: false }
           : { ca: expected.ca, checkServerIdentity: (host, shown) => nameFault(expected, host, shown) }),
       },
-      (response) => {
-        const chunks: Buffer[] = [];
-        let size = 0;
-        response.on('data', (chunk: Buffer) => {
-          size += chunk.length;
-          if (size > maxBody) asked.destroy(new Error('the answer is too large'));
-          else chunks.push(chunk);
-        });
-        response.on('end', () => resolve({ status: response.statusCode ?? 0, body: Buffer.concat(chunks).toString() }));
-        response.on('error', (cause) => reject(failure(url, cause)));
-      },
+      (response) => resolve({ status: response.statusCode ?? 0, body: bodyOf(url, response) }),
     );
     asked.on('timeout', () => asked.destroy(new Error(`no answer within ${timeoutMs / 1000} s`)));
     asked.on('error', (cause) => reject(failure(url, cause)));
     asked.end(body);
   });
+};
+
+async function* bodyOf(url: string, response: AsyncIterable<Uint8Array>): AsyncIterable<Uint8Array> {
+  try {
+    yield* response;
+  } catch (cause) {
+    throw failure(url, cause);
+  }
+}
+
+/** Rejects as `secureOpen` does, and where the answer is larger than any that is meant. */
+export const secureFetch: SecureFetch = async (request) => {
+  const { status, body } = await secureOpen(request);
+  const chunks: Uint8Array[] = [];
+  let size = 0;
+  for await (const chunk of body) {
+    size += chunk.length;
+    if (size > maxBody) throw failure(request.url, new Error('the answer is too large'));
+    chunks.push(chunk);
+  }
+  return { status, body: Buffer.concat(chunks).toString() };
 };
 
 function nameFault(
@@ -85,6 +107,9 @@ function nameFault(
   // What is quoted could hide a name in a name.
   const uris = names.includes('"') ? [] : names.split(', ').filter((name) => name.startsWith('URI:'));
   const [uri = '', ...more] = uris.map((name) => name.slice('URI:'.length));
+  // A certificate with a name of the mesh says who it is by that alone, whatever hosts stand beside it.
+  if (expected.who === 'server' && !names.includes('"') && uris.every((one) => !one.startsWith('URI:spiffe:')))
+    return checkServerIdentity(host, shown);
   const fits = expected.who === 'named' ? uri === expected.name : readSpiffeId(uri)?.kind === 'control-plane';
   if (more.length === 0 && fits) return undefined;
   return new NameFault(

@@ -23,11 +23,11 @@ export function ago(ms: number): string {
   return `${Math.floor(seconds / 86_400)}d`;
 }
 
-/** `10s`, `2m`, `500ms`, or bare seconds, in milliseconds; undefined for anything else. */
+/** `10s`, `2m`, `90d`, `500ms`, or bare seconds, in milliseconds; undefined for anything else. */
 export function durationMs(text: string): number | undefined {
-  const [, amount, unit = 's'] = /^(\d+(?:\.\d+)?)(ms|s|m|h)?$/.exec(text) ?? [];
+  const [, amount, unit = 's'] = /^(\d+(?:\.\d+)?)(ms|s|m|h|d)?$/.exec(text) ?? [];
   if (amount === undefined) return undefined;
-  return Number(amount) * ({ ms: 1, s: 1000, m: 60_000, h: 3_600_000 }[unit] ?? 0);
+  return Number(amount) * ({ ms: 1, s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000 }[unit] ?? 0);
 }
 
 /** `1 error`, `2 errors`. */

@@ -9,6 +9,7 @@ import { createEdgeCertificates, type EdgeCertificates } from '../control/edge-c
 import { createEnrolment } from '../control/enrolment.ts';
 import { createEnrolmentDoors, type EnrolmentDoors, enrolmentPaths } from '../control/enrolment-doors.ts';
 import { createSecrets, type Secrets } from '../control/secrets.ts';
+import type { AccessTokens } from '../identity/access-token.ts';
 import type { Authenticator } from '../identity/contract.ts';
 import type { JoinTokens } from '../identity/join-token.ts';
 import type { Revocations } from '../identity/revocations.ts';
@@ -42,6 +43,8 @@ export interface Trust {
   /** What edges show to their clients. */
   readonly edge: EdgeCertificates;
   readonly joinTokens: JoinTokens;
+  /** Of the API. */
+  readonly accessTokens: AccessTokens;
   readonly revocations: Revocations;
   /** How nodes come by credentials. */
   readonly doors: EnrolmentDoors;
@@ -69,18 +72,19 @@ export interface TrustDeps extends RootDeps, VerifierDeps {
 
 export async function createTrust(
   deps: TrustDeps,
-  { state, xds }: Pick<Config, 'state' | 'xds'>,
+  { state, xds, http }: Pick<Config, 'state' | 'xds' | 'http'>,
   trust: TrustConfig,
 ): Promise<Trust> {
   const { clock, random, log, metrics, protos } = deps;
   const trustDomain = trust.domain;
-  const [ca, tokens, joins, keys, lists, asked] = await Promise.all([
+  const [ca, tokens, joins, keys, lists, asked, access] = await Promise.all([
     import('../ca/authority.ts'),
     import('../identity/node-token.ts'),
     import('../identity/join-token.ts'),
     import('../identity/signing-keys.ts'),
     import('../identity/revocations.ts'),
     import('../identity/authenticator.ts'),
+    import('../identity/access-token.ts'),
   ]);
   const store = await storeAt(deps, joinStorePlace(trust, state));
   const lifeOptions = { leafLifeMs: trust.leafMinutes * 60_000, ...deps.lives };
@@ -118,7 +122,10 @@ export async function createTrust(
   });
   const listenerFiles = createListenerFiles(
     { clock, random, log, authority },
-    { folder: join(state, 'xds'), ...listenerNames(trust, xds.address) },
+    {
+      folder: join(state, 'xds'),
+      ...listenerNames(trust, [xds.address, ...(http.tls?.issuer === 'mesh' ? [http.address] : [])]),
+    },
   );
   const authenticator = asked.createAuthenticator({ verifiers, revocations, clock, log, metrics });
   const joinTokens = joins.createJoinTokens({ store, clock, log }, { trustDomain });
@@ -147,6 +154,7 @@ export async function createTrust(
     secrets: createSecrets({ clock, random, log, authority: mesh, encode }),
     edge,
     joinTokens,
+    accessTokens: access.createAccessTokens({ store, clock }),
     revocations,
     doors,
     async serveDoors({ method, path, body, credentials }) {
@@ -183,9 +191,9 @@ export async function createTrust(
   };
 }
 
-/** What the certificate of the xDS port is for. */
-function listenerNames({ domain, names }: TrustConfig, address: string) {
+/** What the certificate of the xDS port, and of the API where it shows the same, is for. */
+function listenerNames({ domain, names }: TrustConfig, addresses: readonly string[]) {
   const uri = spiffeId({ kind: 'control-plane', trustDomain: domain }) ?? '';
-  const all = [...new Set(address === '0.0.0.0' || address === '::' ? names : [...names, address])];
+  const all = [...new Set([...names, ...addresses.filter((one) => one !== '0.0.0.0' && one !== '::')])];
   return { uri, dns: all.filter((name) => isIP(name) === 0), ips: all.filter((name) => isIP(name) !== 0) };
 }

@@ -1,6 +1,7 @@
 // How often one address may fail before it is not listened to for a while: a bucket an address, filled again with time.
 // It must not know credentials. Invariant: the number of addresses kept is bounded, and success costs nothing.
 import type { Clock } from '../util/clock.ts';
+import { createTokenBuckets } from '../util/token-buckets.ts';
 import { addressGroup } from './address-group.ts';
 
 export interface FailureLimitOptions {
@@ -21,32 +22,10 @@ export interface FailureLimit {
 
 export function createFailureLimit(clock: Clock, options: FailureLimitOptions = {}): FailureLimit {
   const { burst = 60, perSecond = 5, addresses = 10_000 } = options;
-  /** What is left, and when that was; the address that failed last stands last. */
-  const buckets = new Map<string, { readonly left: number; readonly atMs: number }>();
-
-  function left(group: string): number {
-    const bucket = buckets.get(group);
-    if (bucket === undefined) return burst;
-    return Math.min(burst, bucket.left + ((clock.now() - bucket.atMs) / 1000) * perSecond);
-  }
-
-  /** The oldest go first: those that are full again by now, and where that is not enough, the rest. */
-  function makeRoom(): void {
-    for (const group of buckets.keys()) {
-      if (buckets.size < addresses && left(group) < burst) return;
-      buckets.delete(group);
-    }
-  }
-
+  const buckets = createTokenBuckets(clock, { burst, perSecond, keys: addresses });
   return {
-    blocked: (address) => left(addressGroup(address)) < 1,
-    failed(address) {
-      const group = addressGroup(address);
-      const now = Math.max(0, left(group) - 1);
-      buckets.delete(group);
-      makeRoom();
-      buckets.set(group, { left: now, atMs: clock.now() });
-    },
-    size: () => buckets.size,
+    blocked: (address) => buckets.left(addressGroup(address)) < 1,
+    failed: (address) => buckets.spend(addressGroup(address)),
+    size: buckets.size,
   };
 }

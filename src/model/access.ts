@@ -41,7 +41,8 @@ export interface Asked {
   readonly local: boolean;
 }
 
-const neededRole = { reading: 'reader', editing: 'editor', operating: 'operator' } as const;
+/** The least role that may ask for what has this class. */
+export const neededRole = { reading: 'reader', editing: 'editor', operating: 'operator' } as const;
 const allowed: Decision = { allowed: true };
 
 /** The decision. Reasons are for whoever asks, and say nothing of anybody else. */

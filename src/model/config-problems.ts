@@ -90,12 +90,12 @@ export function meaningProblems(config: Config, layers: Layers, file: ConfigTree
   )
     problems.push(createProblem('CH1605', nowhere, 'no registry is configured', { hint: missingHint }));
   // xDS is in plaintext only where that was said, whatever its address.
-  const { address, insecure } = config.http;
-  if (!insecure && !isLoopback(address))
+  const { address, insecure, tls } = config.http;
+  if (!insecure && tls === undefined && !isLoopback(address))
     problems.push(
       createProblem('CH1613', at(['http', 'address']), `http.address "${address}" is not loopback and TLS is not set`, {
         path: 'http.address',
-        hint: `Use 127.0.0.1, or accept plaintext knowingly with ${environmentName(['http', 'insecure'])}=true or --${flagName(['http', 'insecure'])}.`,
+        hint: `Set http.tls, use 127.0.0.1, or accept plaintext knowingly with ${environmentName(['http', 'insecure'])}=true or --${flagName(['http', 'insecure'])}.`,
       }),
     );
   if (config.xds.insecure && config.trust !== undefined)
@@ -105,6 +105,18 @@ export function meaningProblems(config: Config, layers: Layers, file: ConfigTree
         at(['xds', 'insecure']),
         `"trust" is configured, and xds.insecure (${layers.origins.get('xds.insecure')}) asks for a control plane without it`,
         { path: 'xds.insecure' },
+      ),
+    );
+  if (config.http.tls?.issuer !== undefined && config.trust === undefined)
+    problems.push(
+      createProblem(
+        'CH1604',
+        at(['http', 'tls', 'issuer']),
+        '"http.tls.issuer" needs trust: no authority is configured',
+        {
+          path: 'http.tls.issuer',
+          hint: 'Write `trust: {}`, or name http.tls.cert and http.tls.key.',
+        },
       ),
     );
   const names = new Map<string, string>();

@@ -113,6 +113,20 @@ export const configSchema = z.strictObject({
       insecure: z.boolean().default(false).describe('allow plaintext on an address that is not loopback'),
       hosts: z.array(text).default([]).describe('host names requests may use beside the loopback ones'),
       tokenFile: path.optional().describe('bearer token of the API, made at the first start; STATE/token if absent'),
+      tls: z
+        .strictObject({
+          issuer: z.enum(['mesh']).optional().describe('mesh: a certificate of our own authority; needs trust'),
+          cert: path.optional().describe('PEM of the certificate, read again when it changes'),
+          key: path.optional().describe('PEM of its private key'),
+        })
+        .refine(
+          ({ issuer, cert, key }) =>
+            (issuer === undefined) !== (cert === undefined && key === undefined) &&
+            (cert === undefined) === (key === undefined),
+          { error: 'name either issuer, or cert and key' },
+        )
+        .optional()
+        .describe('TLS of the API'),
     })
     .prefault({}),
   registries: z.array(registrySchema).optional().describe('where services are registered; earlier ones win conflicts'),

@@ -440,6 +440,26 @@ export const errorCodes = {
   CH1804: {
     title: 'The root certificate is not valid now',
     hint: 'Check the clock; if the root has ended, move it away and give every proxy a new bootstrap.',
+  CH1720: {
+    title: 'The role does not allow this',
+    hint: 'Ask with a token of the role that the message names; `chancery access create --role ROLE` makes one.',
+  },
+  CH1721: {
+    title: 'Too many requests',
+    hint: 'Wait for as many seconds as the `Retry-After` header says, and ask less often.',
+  },
+  CH1722: {
+    title: 'The name of the token is taken',
+    hint: 'Choose another name, or revoke the token that has it with `chancery access revoke NAME`.',
+  },
+  CH1723: {
+    title: 'The token of the API cannot be made',
+    hint: 'Give a name, a role and a time of the form that the message names.',
+  },
+  CH1724: {
+    title: 'The TLS files of the HTTP API cannot be used',
+    hint: 'Name PEM files that this user can read and that belong together in http.tls.cert and http.tls.key.',
+  },
   },
   CH1805: {
     title: 'The key-encryption key is missing or malformed',

@@ -1,4 +1,4 @@
-// The certificate, key and client authority of the xDS port: read from files, and read again when those change.
+// The certificate, key and client authority of a port: read from files, and read again when those change.
 // It must not know connections. Invariant: what is in use was whole and fitted together; files that do not leave it in use.
 import { createPrivateKey, X509Certificate } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
@@ -25,6 +25,8 @@ export interface TlsFileDeps {
   readonly clock: Clock;
   readonly log: Logger;
   readonly metrics: Metrics;
+  /** Whose they are; default xDS. */
+  readonly port?: 'xDS' | 'HTTP';
 }
 
 export interface WatchedTlsFiles {
@@ -35,13 +37,13 @@ export interface WatchedTlsFiles {
 }
 
 export function createTlsFiles(
-  { clock, log, metrics }: TlsFileDeps,
+  { clock, log, metrics, port = 'xDS' }: TlsFileDeps,
   files: TlsFiles,
   everyMs: number,
 ): WatchedTlsFiles {
   const expiry = metrics.gauge(
-    'xds_certificate_expiry_seconds',
-    'When the certificate of the xDS port ends, in seconds since the Unix epoch',
+    `${port.toLowerCase()}_certificate_expiry_seconds`,
+    `When the certificate of the ${port} port ends, in seconds since the Unix epoch`,
   );
   const paths = [files.cert, files.key, ...(files.clientCa === undefined ? [] : [files.clientCa])];
   let seen = '';
@@ -52,7 +54,7 @@ export function createTlsFiles(
     check(files, { cert, key, ca });
     const { validTo, subject } = new X509Certificate(cert);
     expiry.set({}, Date.parse(validTo) / 1000);
-    log.info('certificate of the xDS port read', { file: files.cert, subject, validTo });
+    log.info(`certificate of the ${port} port read`, { file: files.cert, subject, validTo });
     return { cert, key, ...(ca === undefined ? {} : { ca }) };
   }
 
@@ -73,7 +75,7 @@ export function createTlsFiles(
           const text = errorText(error);
           // Certificate and key are replaced one after the other: what does not fit at a second look is a mistake.
           if (text === before && text !== told) {
-            log.error('the TLS files of the xDS port cannot be used, the former stay in use', { error: text });
+            log.error(`the TLS files of the ${port} port cannot be used, the former stay in use`, { error: text });
             told = text;
           }
           before = text;

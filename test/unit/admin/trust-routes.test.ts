@@ -179,15 +179,17 @@ describe('trust over the API', () => {
     await ask('DELETE', `/join-tokens/${canary}`);
     await ask('POST', '/revocations', { headers: {}, payload: { kind: 'token', id: 'j1' } });
     await ask('GET', '/join-tokens');
-    const line = (method: string, path: string, status: number) => [
+    const operator = { who: '(token file)', role: 'operator' };
+    const line = (method: string, path: string, more: object) => [
       'a change was asked for',
-      { method, path: `${base}${path}`, status, address: '127.0.0.1' },
+      { method, path: `${base}${path}`, address: '127.0.0.1', ...more },
     ];
     expect(audited).toEqual([
-      line('POST', '/join-tokens', 201),
-      line('DELETE', '/join-tokens/:id', 404),
-      line('POST', '/revocations', 401),
+      line('POST', '/join-tokens', { ...operator, status: 201, joinToken: 'a1', services: ['web'], gateways: [] }),
+      line('DELETE', '/join-tokens/:id', { ...operator, status: 404 }),
+      line('POST', '/revocations', { who: 'nobody', status: 401 }),
     ]);
+    expect(JSON.stringify(audited)).not.toContain('canary');
   });
 
   it('revokes join tokens and credentials', async () => {

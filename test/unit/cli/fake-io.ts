@@ -56,6 +56,10 @@ export function createFakeCli(options: FakeIoOptions = {}): FakeCli {
       if (options.secureServer === undefined) throw new AppError('CH1606', 'no answer');
       return options.secureServer(request);
     },
+    secureOpen: async (request) => {
+      const { status, body } = await io.secureFetch(request);
+      return { status, body: new Blob([body]).stream() };
+    },
     privateFiles: {
       folder: async () => {},
       write: async (folder, name, text) => void written.set(`${folder}/${name}`, text),
