@@ -2,7 +2,7 @@
 // It must not know how the authority is asked. Invariants: proxies are told of a root before leaves of it are shown, but for
 // the very first; what was told is kept, sealed, for replicas and restarts; an answer that is doubtful changes nothing, and
 // nothing is ever made here in the place of what the authority does not give.
-import type { Store } from '../model/store.ts';
+import type { Store, StoreEntry } from '../model/store.ts';
 import type { Clock } from '../util/clock.ts';
 import { AppError, errorText } from '../util/errors.ts';
 import type { Logger } from '../util/log.ts';
@@ -99,13 +99,19 @@ export function createForeignRoots(deps: ForeignRootsDeps, options: ForeignRoots
     return { generation, roots: inOrder(bundle, first()) };
   }
 
+  /** What replicas told so far; `entry` is undefined where nobody told anything. */
+  async function recall(): Promise<{ readonly entry: StoreEntry | undefined; readonly before: Bundle }> {
+    const entry = await store.get(bundlePath);
+    const before = entry === undefined ? [] : readBundle(await deps.unseal(entry.value, bundlePath));
+    if (before === undefined)
+      throw new AppError('CH1875', `the ${store.kind} store holds no roots under "${bundlePath}"`);
+    return { entry, before };
+  }
+
   /** The shared bundle, with what is given now; written before anybody is told. */
   async function remember(given: readonly Uint8Array[]): Promise<Bundle> {
     for (let attempt = 1; attempt <= attempts; attempt++) {
-      const entry = await store.get(bundlePath);
-      const before = entry === undefined ? [] : readBundle(await deps.unseal(entry.value, bundlePath));
-      if (before === undefined)
-        throw new AppError('CH1875', `the ${store.kind} store holds no roots under "${bundlePath}"`);
+      const { entry, before } = await recall();
       const at = { nowMs: clock.wall(), inUse: current?.root };
       const next = followRoots(before, given, at, options);
       if (next.length > maxRoots) throw unreadable(`gives ${next.length} roots; at most ${maxRoots} are taken`);
@@ -145,7 +151,9 @@ export function createForeignRoots(deps: ForeignRootsDeps, options: ForeignRoots
   }
 
   async function follow(): Promise<void> {
-    const { roots, signs } = await authority.read(known());
+    // What another replica was told of since may be what the authority now proves itself with.
+    const { before } = await recall();
+    const { roots, signs } = await authority.read(before.map(({ certificate }) => certificate));
     const next = await remember(usable(roots));
     const changed = next.map(({ certificate }) => Buffer.from(certificate).toString('base64')).join();
     if (
