@@ -10,18 +10,17 @@ import type { ServiceId } from './names.ts';
 import { createProblem, type Problem } from './problem.ts';
 import type { Provenance } from './provenance.ts';
 import type { Service } from './service.ts';
+import type { World } from './world.ts';
 
 export interface AuthorizationScene {
   readonly authorizations: ReadonlyMap<ServiceId, readonly Authorization[]>;
   readonly services: ReadonlyMap<ServiceId, Service>;
+  readonly endpoints: World['endpoints'];
   readonly gateways: ReadonlyMap<string, Gateway>;
   readonly mesh: Mesh;
 }
 
-/**
- * How callers of a service show who they are. Where they cannot, every allow rule that names somebody would stop all
- * traffic, so nothing is enforced, and a Problem says so.
- */
+/** How callers of a service show who they are. Where they cannot, no rule that names callers is met. */
 export function identitiesOf(mesh: Mesh, service: Service | undefined): Mtls {
   return effectiveMtls(service ?? { tls: 'mesh' }, mesh);
 }
@@ -63,7 +62,7 @@ interface Checking extends AuthorizationScene {
 }
 
 function checkOne(checking: Checking): void {
-  const { id, authorization, services, mesh, report } = checking;
+  const { id, authorization, services, endpoints, mesh, report } = checking;
   const service = services.get(id);
   const at = authorization.provenance;
   if (service === undefined)
@@ -73,13 +72,26 @@ function checkOne(checking: Checking): void {
       name: id,
       among: services.keys(),
     });
-  else if (identitiesOf(mesh, service) === 'off')
-    report('CH1243', at, {
-      message: `callers of service "${id}" show no certificate: mtls is off for it`,
-      path: '',
-    });
+  else {
+    if (identitiesOf(mesh, service) === 'off' && namesCallers(authorization))
+      report('CH1243', at, {
+        message: `callers of service "${id}" show no certificate: mtls is off for it`,
+        path: '',
+      });
+    const instances = endpoints.get(id) ?? [];
+    const bare = instances.filter(({ proxy }) => proxy === undefined);
+    if (bare.length > 0)
+      report('CH1250', at, {
+        message: `${bare.length} of ${instances.length} instances of service "${id}" have no sidecar`,
+        path: 'spec.service',
+      });
+  }
   for (const list of ['deny', 'allow'] as const)
     for (const rule of authorization[list]) checkRule(rule, { ...checking, list, service });
+}
+
+function namesCallers({ allow, deny }: Authorization): boolean {
+  return [...allow, ...deny].some(({ from }) => from !== undefined);
 }
 
 function checkRule(

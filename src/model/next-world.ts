@@ -4,6 +4,7 @@
 import { checkAuthorizations } from './check-authorizations.ts';
 import { checkCertificates } from './check-certificates.ts';
 import { type EndpointSet, nextEndpointSet } from './endpoint-set.ts';
+import { type AuthorizationSet, nextAuthorizations } from './next-authorizations.ts';
 import { nextObjectSet, type ObjectSet } from './object-set.ts';
 import type { Problem } from './problem.ts';
 import { checkReferences } from './references.ts';
@@ -30,6 +31,7 @@ interface Making {
   readonly objectSet: ObjectSet;
   readonly serviceSet: ServiceSet;
   readonly endpointSet: EndpointSet;
+  readonly authorizationSet: AuthorizationSet;
   readonly references: readonly Problem[];
   /** What is said of Authorizations. */
   readonly access: readonly Problem[];
@@ -52,10 +54,16 @@ export function nextWorld(previous: World | undefined, input: WorldInput): World
   const { definitions, defaults, mesh } = objectSet;
   const serviceSet = nextServiceSet(before?.serviceSet, { definitions, defaults, mesh, names });
   const endpointSet = nextEndpointSet(before?.endpointSet, { registries, serviceSet, definitions });
+  const { authorizations, gateways } = objectSet;
+  const authorizationSet = nextAuthorizations(before?.authorizationSet, {
+    ...{ authorizations, gateways, mesh, registries },
+    services: serviceSet.services,
+  });
   const references = nextReferences(before, { registries, objectSet, serviceSet, endpointSet });
-  const access = nextAccess(before, { objectSet, serviceSet });
+  const access = nextAccess(before, { objectSet, serviceSet, endpointSet });
   const shown = nextShown(before, objectSet);
-  const making: Making = { registries, names, objectSet, serviceSet, endpointSet, references, access, shown };
+  const stages = { registries, names, objectSet, serviceSet, endpointSet, authorizationSet };
+  const making: Making = { ...stages, references, access, shown };
   const parts = {
     mesh,
     services: serviceSet.services,
@@ -63,7 +71,7 @@ export function nextWorld(previous: World | undefined, input: WorldInput): World
     upstreams: endpointSet.upstreams,
     routes: objectSet.routes,
     gateways: objectSet.gateways,
-    authorizations: objectSet.authorizations,
+    authorizations: authorizationSet.authorizations,
     certificates: objectSet.edgeCertificates,
     problems: allProblems(previous, before, making),
     sources: nextSources(previous, input),
@@ -121,7 +129,7 @@ function sameNames(before: readonly RegistrySnapshot[], after: readonly Registry
   );
 }
 
-type Stages = Omit<Making, 'names' | 'references' | 'access' | 'shown'>;
+type Stages = Omit<Making, 'names' | 'authorizationSet' | 'references' | 'access' | 'shown'>;
 
 /** Checked again only when what is named, or whether it has instances, changed. */
 function nextReferences(before: Making | undefined, stages: Stages): readonly Problem[] {
@@ -143,19 +151,21 @@ function nextReferences(before: Making | undefined, stages: Stages): readonly Pr
 
 function nextAccess(
   before: Making | undefined,
-  { objectSet, serviceSet }: Pick<Making, 'objectSet' | 'serviceSet'>,
+  { objectSet, serviceSet, endpointSet }: Pick<Making, 'objectSet' | 'serviceSet' | 'endpointSet'>,
 ): readonly Problem[] {
   const { authorizations, gateways, mesh } = objectSet;
   const { services } = serviceSet;
+  const { endpoints } = endpointSet;
   if (
     before !== undefined &&
     before.objectSet.authorizations === authorizations &&
     before.objectSet.gateways === gateways &&
     before.objectSet.mesh === mesh &&
-    before.serviceSet.services === services
+    before.serviceSet.services === services &&
+    (authorizations.size === 0 || before.endpointSet.endpoints === endpoints)
   )
     return before.access;
-  return shared(before?.access, checkAuthorizations({ authorizations, services, gateways, mesh }));
+  return shared(before?.access, checkAuthorizations({ authorizations, services, endpoints, gateways, mesh }));
 }
 
 function nextShown(
@@ -184,13 +194,14 @@ function sameKeys(before: ReadonlyMap<string, unknown>, after: ReadonlyMap<strin
 }
 
 function problemLists(making: Making): readonly (readonly Problem[])[] {
-  const { objectSet, serviceSet, endpointSet, references, access, shown, registries } = making;
+  const { objectSet, serviceSet, endpointSet, authorizationSet, references, access, shown, registries } = making;
   return [
     objectSet.problems,
     serviceSet.problems,
     endpointSet.problems,
     references,
     access,
+    authorizationSet.problems,
     shown,
     ...registries.map(({ problems }) => problems),
   ];

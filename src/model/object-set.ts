@@ -6,13 +6,14 @@ import type { Certificate } from './certificate.ts';
 import { compileAuthorization } from './compile-authorization.ts';
 import { compileCertificate } from './compile-certificate.ts';
 import { compileGateway, compileMesh, gatewayName, type Issued, withoutCertificates } from './compile-gateway.ts';
-import { compileRoute } from './compile-route.ts';
+import { compileRoute, referredService } from './compile-route.ts';
 import type { MeshDefaults } from './defaults.ts';
 import type { Gateway } from './gateway.ts';
 import type { Mesh } from './mesh.ts';
 import { type ServiceId, serviceId } from './names.ts';
-import { type MeshObject, type ParsedDocument, parseDocument } from './parse.ts';
+import { type MeshObject, type ParsedDocument, parseDocument, type Refused } from './parse.ts';
 import { createProblem, type Problem } from './problem.ts';
+import { closed } from './refused-authorization.ts';
 import type { Route } from './route.ts';
 import { defineService, type ServiceDefinition, type ServiceObject } from './service-definition.ts';
 import { compareText, frozen, sameMembers, shared, sharedList, sharedMap } from './sharing.ts';
@@ -150,6 +151,10 @@ export function nextObjectSet(
       else siblings.push(object);
     }
   }
+  for (const { refused, service } of closedServices(parsed, objects, problems)) {
+    const authorization = closed(refused, service, refused.provenance);
+    authorizations.push(shared(oldAuthorizations().get(authorizationKey(authorization)), frozen(authorization)));
+  }
   const definitions = new Map<ServiceId, ServiceDefinition>();
   for (const [id, of] of [...services].sort(([a], [b]) => compareText(a, b)))
     definitions.set(
@@ -181,6 +186,39 @@ export function nextObjectSet(
 
 function authorizationKey({ namespace, name }: Pick<Authorization, 'namespace' | 'name'>): string {
   return `${namespace}/${name}`;
+}
+
+/**
+ * Services whose Authorization is refused and has no last good text: nobody knows whom it was to let in, so it lets nobody
+ * in. What a document kept of the service stands for a refused text without a name.
+ */
+function closedServices(
+  parsed: ObjectSet['parsed'],
+  objects: readonly MeshObject[],
+  problems: Problem[],
+): readonly { readonly refused: Refused; readonly service: ServiceId }[] {
+  const standing = once(() => new Set(objects.map(({ key }) => key)));
+  return [...parsed.values()]
+    .flatMap((documents) => [...documents.values()])
+    .flatMap(({ refusedAuthorizations, kept }) =>
+      refusedAuthorizations.flatMap((refused) => {
+        if (refused.key !== undefined && standing().has(refused.key)) return [];
+        const held = refused.key === undefined ? kept.filter((object) => object.kind === 'Authorization') : [];
+        const guarded = new Set(held.map(({ spec, namespace }) => referredService(spec.service, namespace)));
+        if (refused.services.length === 0) {
+          if (held.length === 0)
+            problems.push(createProblem('CH1248', refused.provenance, 'does not say which service it protects'));
+          return [];
+        }
+        return refused.services.flatMap((service) => {
+          if (guarded.has(service)) return [];
+          problems.push(
+            createProblem('CH1247', refused.provenance, `is refused, so nobody may call service "${service}"`),
+          );
+          return [{ refused, service }];
+        });
+      }),
+    );
 }
 
 function authorizationsByService(

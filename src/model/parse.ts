@@ -7,6 +7,7 @@ import { findKind, type Kind, type KindSpec, kinds, type Metadata } from './kind
 import { defaultNamespace } from './names.ts';
 import { createProblem, type Problem } from './problem.ts';
 import type { Provenance } from './provenance.ts';
+import { type RefusedAuthorization, refusedAuthorization } from './refused-authorization.ts';
 import { type Places, schemaProblems } from './schema-problems.ts';
 import type { ObjectDocument } from './snapshot.ts';
 import { textPositions } from './text-positions.ts';
@@ -41,6 +42,12 @@ export interface ParsedDocument {
   readonly problems: readonly Problem[];
   /** Pieces of the text that gave no object. */
   readonly refused: number;
+  /** Those among them that were to protect a service, or may have been. */
+  readonly refusedAuthorizations: readonly Refused[];
+}
+
+export interface Refused extends RefusedAuthorization {
+  readonly provenance: Provenance;
 }
 
 /** Most objects of one document. */
@@ -51,6 +58,7 @@ export function parseDocument(document: ObjectDocument, source: string): ParsedD
   const positions = textPositions(document.text);
   const objects: MeshObject[] = [];
   const problems: Problem[] = [];
+  const refusedAuthorizations: Refused[] = [];
   const place = (offset: number, object = ''): Provenance => ({
     source,
     file: document.shown ?? document.path,
@@ -58,11 +66,21 @@ export function parseDocument(document: ObjectDocument, source: string): ParsedD
     object,
   });
   const pieces = yamlPieces(document.text);
-  for (const piece of pieces.slice(0, maxObjects)) parsePiece({ document, piece, place, objects, problems });
+  for (const piece of pieces.slice(0, maxObjects)) {
+    const before = objects.length;
+    const { value, at } = parsePiece({ document, piece, place, objects, problems });
+    if (objects.length > before) continue;
+    const refused = refusedAuthorization(value, document.text.slice(piece.start, piece.end));
+    if (refused !== undefined)
+      refusedAuthorizations.push({
+        ...refused,
+        provenance: place(at, `Authorization ${refused.namespace}/${refused.name}`),
+      });
+  }
   const [beyond] = pieces.slice(maxObjects, maxObjects + 1);
   if (beyond !== undefined)
     problems.push(createProblem('CH1009', place(beyond.start), `the file has more than ${maxObjects} objects`));
-  return { document, objects, problems, refused: pieces.length - objects.length };
+  return { document, objects, problems, refused: pieces.length - objects.length, refusedAuthorizations };
 }
 
 interface Work {
@@ -75,26 +93,29 @@ interface Work {
 
 const faultCodes = { syntax: 'CH1001', duplicate: 'CH1007', forbidden: 'CH1004', size: 'CH1009' } as const;
 
-function parsePiece(work: Work): void {
+/** What the piece is as data, and the offset of its first character. */
+function parsePiece(work: Work): { readonly value: unknown; readonly at: number } {
   const { document, piece, place, problems } = work;
   const tree = yamlTree(document.text.slice(piece.start, piece.end), piece.start);
   const { value } = tree;
+  const found = { value, at: tree.locate([]) };
   if (tree.faults.length > 0) {
     problems.push(
       ...tree.faults.map(({ kind, message, offset }: YamlFault) =>
         createProblem(faultCodes[kind], place(offset), message),
       ),
     );
-    return;
+    return found;
   }
   if (typeof value !== 'object' || value === null || Array.isArray(value)) {
     problems.push(createProblem('CH1002', place(tree.locate([])), 'the document is not a mapping'));
-    return;
+    return found;
   }
   const raw = value as Readonly<Record<string, unknown>>;
   const kind = findKind(raw['apiVersion'], raw['kind']);
   if (kind === undefined) problems.push(unknownKind(raw, tree, work));
   else parseObject(kind, { raw, tree, work });
+  return found;
 }
 
 function unknownKind(raw: Readonly<Record<string, unknown>>, tree: YamlTree, work: Work): Problem {

@@ -64,12 +64,11 @@ type Way = 'mtls' | 'tls' | 'plaintext';
 function filters(binding: InboundBinding, way: Way, options: InboundOptions): FilterJson[] {
   const { protocol, accessLog, mtls, access } = options;
   const name = inboundName(binding);
-  const authorization = mtls !== 'off';
   const stat = mtls === 'off' || way === 'mtls' ? name : `${name}/${way}`;
   if (protocol === 'tcp' || way === 'tls')
     return [
-      ...(access !== undefined && (way === 'mtls' || access.counting) ? [access.filter] : []),
-      tcpProxy({ name, stat, accessLog, callers: authorization }, { cluster: name }),
+      ...(access !== undefined && (way === 'mtls' || mtls === 'off' || access.counting) ? [access.filter] : []),
+      tcpProxy({ name, stat, accessLog, callers: mtls !== 'off' || access !== undefined }, { cluster: name }),
     ];
   return [
     httpConnectionManager({
@@ -79,7 +78,7 @@ function filters(binding: InboundBinding, way: Way, options: InboundOptions): Fi
       edge: false,
       inbound: true,
       peerNames: way === 'mtls',
-      authorization,
+      authorization: true,
       accessLog,
     }),
   ];

@@ -195,8 +195,8 @@ export const errorCodes = {
     hint: 'Correct its name; until somebody bears it, it matches nobody.',
   },
   CH1243: {
-    title: 'An Authorization needs mTLS',
-    hint: 'Switch mutual TLS on for the service: until then nothing of it is enforced and everybody is let in, since no rule that names its callers could be met.',
+    title: 'An Authorization names callers, and nobody shows who they are',
+    hint: 'Switch mutual TLS on for the service: until then no rule that names callers is met, so that an allow rule lets none of them in and a deny rule keeps none out.',
   },
   CH1244: {
     title: 'The rule asks what a TCP service does not have',
@@ -209,6 +209,34 @@ export const errorCodes = {
   CH1246: {
     title: 'The files of a certificate cannot be used',
     hint: 'Mend the file that the message names; what was read before is shown meanwhile, and a listener that had none waits.',
+  },
+  CH1247: {
+    title: 'A service is closed, as its Authorization is refused',
+    hint: 'Mend the text; until then nobody is let in, because whom it was to let in is not known.',
+  },
+  CH1248: {
+    title: 'A refused Authorization does not say what it protects',
+    hint: 'Mend the text at once: the service that it was meant for cannot be read from it, and is not protected by it.',
+  },
+  CH1250: {
+    title: 'Nobody enforces an Authorization',
+    hint: 'Register a sidecar for each instance: only the sidecar before an instance asks who calls it.',
+  },
+  CH1261: {
+    title: 'An intention of Consul cannot be read, and closes its service',
+    hint: 'Write the service-intentions entry anew; nobody may call its destination until then.',
+  },
+  CH1262: {
+    title: 'An intention of Consul is about callers that are not known here',
+    hint: 'Name callers of this datacenter, namespace and partition; whom it allows is not let in, and whom it denies is refused.',
+  },
+  CH1263: {
+    title: 'An intention of Consul is stricter here than it was written',
+    hint: 'Use PathExact, PathPrefix that ends with "/", Methods and headers with Exact, and deny before you allow; nothing more is let in meanwhile.',
+  },
+  CH1265: {
+    title: 'Intentions of Consul are read and not enforced',
+    hint: 'Switch mutual TLS on for these services: until then nobody knows who calls them.',
   },
   // CH13xx: registries and object stores
   CH1301: {
@@ -274,6 +302,10 @@ export const errorCodes = {
   CH1324: {
     title: 'Two instances of a service have one id',
     hint: 'Give each instance an id of its own; the first one is served.',
+  },
+  CH1325: {
+    title: 'The intentions of Consul cannot be read',
+    hint: 'Give the token `intentions = "read"` for every service (docs/registries.md); what was read last is enforced meanwhile.',
   },
   CH1330: {
     title: 'The value of the key is no instance',
@@ -424,22 +456,6 @@ export const errorCodes = {
     hint: 'Nothing changes by GET; see /api/v1/openapi.json for the methods of each path.',
   },
   CH1708: { title: 'The server failed', hint: 'Look at the log of the server at the time of the request.' },
-  // CH18xx: authority, identity and store
-  CH1801: {
-    title: 'The key of the root certificate is missing',
-    hint: 'Put it back from a backup, beside the certificate that is there; a new root is never made in its place.',
-  },
-  CH1802: {
-    title: 'Others can read or change the files of the root',
-    hint: 'Give them to the user that runs Chancery: mode 700 for folders, 600 for files.',
-  },
-  CH1803: {
-    title: 'The root that is kept cannot be used',
-    hint: 'Put back certificate and key from one backup; a new root is never made in their place.',
-  },
-  CH1804: {
-    title: 'The root certificate is not valid now',
-    hint: 'Check the clock; if the root has ended, move it away and give every proxy a new bootstrap.',
   CH1720: {
     title: 'The role does not allow this',
     hint: 'Ask with a token of the role that the message names; `chancery access create --role ROLE` makes one.',
@@ -460,6 +476,22 @@ export const errorCodes = {
     title: 'The TLS files of the HTTP API cannot be used',
     hint: 'Name PEM files that this user can read and that belong together in http.tls.cert and http.tls.key.',
   },
+  // CH18xx: authority, identity and store
+  CH1801: {
+    title: 'The key of the root certificate is missing',
+    hint: 'Put it back from a backup, beside the certificate that is there; a new root is never made in its place.',
+  },
+  CH1802: {
+    title: 'Others can read or change the files of the root',
+    hint: 'Give them to the user that runs Chancery: mode 700 for folders, 600 for files.',
+  },
+  CH1803: {
+    title: 'The root that is kept cannot be used',
+    hint: 'Put back certificate and key from one backup; a new root is never made in their place.',
+  },
+  CH1804: {
+    title: 'The root certificate is not valid now',
+    hint: 'Check the clock; if the root has ended, move it away and give every proxy a new bootstrap.',
   },
   CH1805: {
     title: 'The key-encryption key is missing or malformed',
@@ -596,6 +628,14 @@ export const errorCodes = {
     title: 'Too many failed attempts to join or renew',
     hint: 'Wait a minute and try again.',
   },
+  CH1859: {
+    title: 'Trust and insecure exclude each other',
+    hint: 'Leave one of both away: `xds.insecure` (--insecure, --xds-insecure, CHANCERY_XDS_INSECURE) for a mesh with mutual TLS, or the section `trust` for one in plaintext. For the HTTP API alone to speak plaintext beyond loopback say --http-insecure.',
+  },
+  CH1860: {
+    title: 'The bootstrap would have no credential',
+    hint: 'Make a token with `chancery token create` where the control plane runs, and give it to `chancery bootstrap` with --join. Only for a control plane that was started with --insecure say --insecure.',
+  },
   CH1869: {
     title: 'The key that seals cannot be used',
     hint: 'Give it back to its owner with mode 600, or restore it from a backup: what it sealed opens with no other.',
@@ -631,14 +671,6 @@ export const errorCodes = {
   CH1881: {
     title: 'The files of the given authority cannot be used',
     hint: 'Put certificate, key and roots there as PEM, that belong together and that nobody else can read; none is made in their place.',
-  },
-  CH1859: {
-    title: 'Trust and insecure exclude each other',
-    hint: 'Leave one of both away: `xds.insecure` (--insecure, --xds-insecure, CHANCERY_XDS_INSECURE) for a mesh with mutual TLS, or the section `trust` for one in plaintext. For the HTTP API alone to speak plaintext beyond loopback say --http-insecure.',
-  },
-  CH1860: {
-    title: 'The bootstrap would have no credential',
-    hint: 'Make a token with `chancery token create` where the control plane runs, and give it to `chancery bootstrap` with --join. Only for a control plane that was started with --insecure say --insecure.',
   },
   CH1882: {
     title: 'The given authority cannot sign for the mesh',

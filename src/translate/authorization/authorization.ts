@@ -7,7 +7,6 @@ import type { VirtualHostJson } from '../../gen/envoy/config/route/v3/route_comp
 import type { RBACPerRouteJson } from '../../gen/envoy/extensions/filters/http/rbac/v3/rbac_pb.js';
 import type { RBACJson as NetworkRbacJson } from '../../gen/envoy/extensions/filters/network/rbac/v3/rbac_pb.js';
 import type { StringMatcherJson } from '../../gen/envoy/type/matcher/v3/string_pb.js';
-import { identitiesOf } from '../../model/check-authorizations.ts';
 import type { ServiceId } from '../../model/names.ts';
 import type { Service } from '../../model/service.ts';
 import type { World } from '../../model/world.ts';
@@ -35,7 +34,7 @@ export function authorizationInputs(world: AccessWorld, id: ServiceId): readonly
 
 function rulesOf(world: AccessWorld, id: ServiceId, protocol: Service['protocol']): Rules | undefined {
   const list = world.authorizations.get(id);
-  if (list === undefined || identitiesOf(world.mesh, world.services.get(id)) === 'off') return undefined;
+  if (list === undefined) return undefined;
   const ground = { trustDomain: world.mesh.trustDomain, protocol };
   const rules = enforcedRules(list, ground);
   const shadow = shadowRules(list, { services: world.services.keys(), gateways: world.gateways.keys() }, ground);

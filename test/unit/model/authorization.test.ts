@@ -11,7 +11,8 @@ function worldOf(text: string): World {
   return nextWorld(undefined, { registries: [registrySnapshot(services)], objects, certificates: true });
 }
 
-const services = { cart: [testInstance('c')], web: [testInstance('w')] };
+const proxy = { address: '10.0.0.9', port: 21_000, localAddress: '127.0.0.1', localPort: 80 };
+const services = { cart: [testInstance('c', { proxy })], web: [testInstance('w')] };
 const strict = 'apiVersion: chancery/v1\nkind: Mesh\nmetadata: {name: mesh}\nspec: {mtls: strict}\n---\n';
 
 function authorization(spec: string, metadata = 'name: cart'): string {
@@ -23,6 +24,9 @@ function told(text: string, codes = /^CH124/): (readonly [string, string, string
     .problems.filter(({ code }) => codes.test(code))
     .map(({ code, severity, message }) => [code, severity, message] as const);
 }
+
+/** What stands in for a text that is refused. */
+const shut = { mode: 'enforce', allow: [], deny: [expect.objectContaining({ index: 0, to: [] })] };
 
 describe('an Authorization', () => {
   it('is compiled with every rule, caller and operation', () => {
@@ -108,9 +112,9 @@ describe('an Authorization', () => {
     ['{service: cart, deny: [{jwt: {issuer: a}}]}', 'CH1004', 'the key "jwt" is not known here'],
   ])('%s is refused', (spec, code, message) => {
     const { problems, authorizations } = worldOf(authorization(spec));
-    expect(problems.map((problem) => problem.code)).toEqual([code]);
-    expect(problems[0]?.message).toContain(message);
-    expect(authorizations.size).toBe(0);
+    expect(problems.map((problem) => problem.code).sort()).toEqual([code, 'CH1247']);
+    expect(problems.find((problem) => problem.code === code)?.message).toContain(message);
+    expect([...authorizations]).toEqual([['cart', [expect.objectContaining(shut)]]]);
   });
 
   it.each([
@@ -126,8 +130,8 @@ describe('an Authorization', () => {
     ['a long value', `allow: [{to: [{headers: [{name: a, exact: ${'b'.repeat(254)}}]}]}]`],
   ])('T9: too many or too long: %s', (_, rest) => {
     const { problems, authorizations } = worldOf(authorization(`{service: cart, ${rest}}`));
-    expect(problems.map(({ code }) => code)).toEqual([expect.stringMatching(/^CH100[59]$/)]);
-    expect(authorizations.size).toBe(0);
+    expect(problems.map(({ code }) => code).sort()).toEqual([expect.stringMatching(/^CH100[59]$/), 'CH1247']);
+    expect([...authorizations]).toEqual([['cart', [expect.objectContaining(shut)]]]);
   });
 });
 
@@ -165,7 +169,16 @@ describe('an Authorization that does not do what it seems to', () => {
     const off = 'callers of service "cart" show no certificate: mtls is off for it';
     expect(told(`${mesh('off')}${allow}`)).toEqual([['CH1243', 'warning', off]]);
     expect(told(`${mesh('strict')}${allow}`)).toEqual([]);
+    expect(told(`${mesh('off')}${authorization('{service: cart, allow: [{to: [{methods: [GET]}]}]}')}`)).toEqual([]);
     expect(told(`${mesh('strict')}${plain}${allow}`)).toEqual([['CH1243', 'warning', off]]);
+  });
+
+  it('is told where instances have no sidecar, so that nobody enforces it', () => {
+    const text = authorization('{service: web, deny: [{}]}');
+    expect(told(`${strict}${text}`, /^CH1250/)).toEqual([
+      ['CH1250', 'warning', '1 of 1 instances of service "web" have no sidecar'],
+    ]);
+    expect(told(`${strict}${allow}`, /^CH1250/)).toEqual([]);
   });
 
   it('is told where a service has no requests to ask of', () => {

@@ -85,10 +85,11 @@ describe('access to a service', () => {
     expect(accessOf({})).toEqual(nothing);
   });
 
-  it('is open where callers show no certificate', () => {
-    expect(accessOf({ spec: allowWeb, certificates: false })).toEqual(nothing);
-    expect(accessOf({ spec: allowWeb, mesh: '{mtls: off}' })).toEqual(nothing);
-    expect(accessOf({ spec: allowWeb, service: '{tls: none}' })).toEqual(nothing);
+  it('T24: is the same where callers show no certificate: no rule that names them is met', () => {
+    const { requests } = accessOf({ spec: allowWeb });
+    expect(requests).toBeDefined();
+    for (const off of [{ certificates: false }, { mesh: '{mtls: off}' }, { service: '{tls: none}' }])
+      expect(accessOf({ spec: allowWeb, ...off }).requests).toEqual(requests);
   });
 
   it('of a service that says otherwise than the Mesh is not open', () => {
