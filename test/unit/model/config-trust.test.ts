@@ -133,6 +133,15 @@ describe('trust', () => {
     expect(shared.root).toEqual({ ...given, sealKey: { env: 'SEAL' } });
   });
 
+  it('has Connect issue certificates beside any root, with a token by file only', () => {
+    expect(trustOf('trust: {connect: {}}\n')).toMatchObject({
+      root: { kind: 'files' },
+      connect: { address: 'http://127.0.0.1:8500', datacenter: 'dc1' },
+    });
+    const environment = { CHANCERY_TRUST_CONNECT_TOKEN_FILE: '/t', CHANCERY_TRUST_CONNECT_DATACENTER: 'eu-1' };
+    expect(trustOf('', { environment }).connect).toMatchObject({ tokenFile: '/t', datacenter: 'eu-1' });
+  });
+
   it('comes back as it was written', () => {
     const full = {
       ...defaults,
@@ -182,6 +191,8 @@ describe('trust', () => {
   });
 
   it.each([
+    ['trust: {connect: {datacenter: DC1}}\n', '"trust.connect.datacenter" does not fit: lower-case letters'],
+    ['trust: {connect: {token: canary}}\n', 'key "trust.connect.token" is not known'],
     ['trust: {leafMinutes: 4}\n', '"trust.leafMinutes" must be at least 5, not 4'],
     ['trust: {nodeTokenDays: 0}\n', '"trust.nodeTokenDays"'],
     ['trust: {domain: Mesh}\n', '"trust.domain" does not fit: lower-case letters'],
