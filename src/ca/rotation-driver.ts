@@ -72,6 +72,7 @@ export interface Rotation {
 export function createRotation(deps: RotationDeps, options: RotationOptions): Rotation {
   const { clock, journal, roots, fleet } = deps;
   const log = deps.log.child('ca');
+  const audit = deps.log.child('audit');
   let state: ReturnType<Rotation['state']>;
 
   async function load(): Promise<{ readonly record: RotationRecord; readonly revision: string }> {
@@ -103,7 +104,7 @@ export function createRotation(deps: RotationDeps, options: RotationOptions): Ro
     state = { record, advance };
     if (advance.kind === 'wait') return false;
     if (await journal.save(advance.persist, { revision }))
-      log.info('the rotation of the root goes on', { from: record.phase, to: advance.persist.phase });
+      audit.info('the rotation of the root goes on', { from: record.phase, to: advance.persist.phase });
     return true;
   }
 

@@ -1,6 +1,6 @@
 // Joining and renewing as bodies in and answers out, for whichever port they are mounted on. It must not know sockets.
-// Invariants: what a caller is refused for is told in one of few texts, with nothing of what it sent in them; who fails too
-// often is not listened to for a while.
+// Invariants: what a caller is refused for is told in one of few texts, with nothing of what it sent in them; strangers who
+// guess are slowed down, and never keep out a node with a token that holds, whatever address they share.
 import { createFailureLimit, type FailureLimitOptions } from '../identity/failure-limit.ts';
 import { isPrincipal } from '../identity/refusals.ts';
 import type { Caller, Credentials, Unknown } from '../model/principal.ts';
@@ -8,6 +8,7 @@ import type { Clock } from '../util/clock.ts';
 import { type ErrorCodeName, errorCodes } from '../util/error-codes.ts';
 import { errorText } from '../util/errors.ts';
 import type { Logger } from '../util/log.ts';
+import { limitLog } from '../util/log-budget.ts';
 import { type Enrolled, type Enrolment, readPublicKey } from './enrolment.ts';
 
 /** Where nodes find them, on the xDS port and on the API's. */
@@ -49,6 +50,7 @@ export type EnrolledJson = Enrolled;
 export function createEnrolmentDoors(deps: EnrolmentDoorsDeps, limits: FailureLimitOptions = {}): EnrolmentDoors {
   const { enrolment, authenticate } = deps;
   const log = deps.log.child('enrolment');
+  const audit = limitLog(deps.log.child('audit'), deps.clock, { burst: 100, perSecond: 5 });
   const failures = createFailureLimit(deps.clock, { burst: 20, perSecond: 0.5, ...limits });
 
   async function guarded(
@@ -56,9 +58,6 @@ export function createEnrolmentDoors(deps: EnrolmentDoorsDeps, limits: FailureLi
     code: 'CH1851' | 'CH1855',
     enrol: () => Promise<Enrolled | Unknown | DoorAnswer>,
   ): Promise<DoorAnswer> {
-    // Whoever renews is not kept from it by others at its address: who it is has a limit of its own.
-    if (code === 'CH1851' && failures.blocked(address))
-      return problem(429, 'CH1858', 'too many failed attempts from this address');
     let outcome: Enrolled | Unknown | DoorAnswer;
     try {
       outcome = await enrol();
@@ -73,16 +72,21 @@ export function createEnrolmentDoors(deps: EnrolmentDoorsDeps, limits: FailureLi
     if (!('refused' in outcome)) return answer(200, outcome);
     if (outcome.refused === 'unavailable') return problem(503, 'CH1706', 'no credential can be issued now');
     failures.failed(address);
-    log.warn('a node was refused a credential', { address, cause: outcome.cause });
+    audit.warn('a node was refused a credential', { address, cause: outcome.cause });
     return problem(outcome.refused === 'permission-denied' ? 403 : 401, code, errorCodes[code].title.toLowerCase());
   }
+
+  const slowed = (address: string): DoorAnswer | undefined =>
+    failures.blocked(address) ? problem(429, 'CH1858', 'too many failed attempts from this address') : undefined;
 
   return {
     join: (body, address) =>
       guarded(address, 'CH1851', async () => {
         const request = readRequest(body);
-        if (request === undefined || request.token === undefined) return unreadable();
+        if (request === undefined || request.token === undefined) return slowed(address) ?? unreadable();
         const { token, publicKey } = request;
+        // From an address that guesses, the store is asked about nothing that the list does not have.
+        if (failures.blocked(address) && !(await enrolment.mayJoin(token))) return slowed(address) ?? unreadable();
         return enrolment.join({ token, address, ...(publicKey === undefined ? {} : { publicKey }) });
       }),
     renew: (body, credentials) =>

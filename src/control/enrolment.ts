@@ -16,7 +16,7 @@ import type { Logger } from '../util/log.ts';
 import { pemText } from '../util/pem.ts';
 
 export interface EnrolmentDeps {
-  readonly joinTokens: Pick<JoinTokens, 'redeem'>;
+  readonly joinTokens: Pick<JoinTokens, 'redeem' | 'isListed'>;
   readonly nodeTokens: Pick<NodeTokens, 'issue'>;
   readonly authority: Pick<Authority, 'roots' | 'certify'>;
   readonly clock: Clock;
@@ -55,6 +55,8 @@ export interface Enrolled {
 export interface Enrolment {
   /** Redeems the token. Rejects where the authority cannot be asked; the token may be used up then. */
   join(request: EnrolmentRequest & { readonly token: string }): Promise<Enrolled | Unknown>;
+  /** Whether the token may be good, without asking the store each time. Rejects as the store does. */
+  mayJoin(token: string): Promise<boolean>;
   /** Another credential of the same rights, for whom `caller` was found to be. */
   renew(caller: Principal, request: EnrolmentRequest): Promise<Enrolled | Unknown>;
   /** PEM of the authorities. Throws before the authority is open. */
@@ -67,6 +69,7 @@ export function createEnrolment(deps: EnrolmentDeps, options: EnrolmentOptions):
   const { joinTokens, nodeTokens, authority, clock } = deps;
   const { trustDomain, lifeMs } = options;
   const log = deps.log.child('enrolment');
+  const audit = deps.log.child('audit');
   const controlPlane = spiffeId({ kind: 'control-plane', trustDomain }) ?? '';
   const roots = (): string =>
     pemText(
@@ -96,7 +99,7 @@ export function createEnrolment(deps: EnrolmentDeps, options: EnrolmentOptions):
     const trusted = roots();
     const issuedAtMs = clock.wall();
     const { credential, id, notAfterMs } = await credentialOf(rights, request.publicKey);
-    log.info('a node got a credential', {
+    audit.info('a node got a credential', {
       ...{ principal: rights.id, credential: credential.kind, credentialId: id, notAfterMs },
       ...{ address: request.address, ...because },
     });
@@ -105,6 +108,7 @@ export function createEnrolment(deps: EnrolmentDeps, options: EnrolmentOptions):
 
   return {
     roots,
+    mayJoin: joinTokens.isListed,
     async join({ token, ...request }) {
       // Whether the authority is there is known before the token is used up.
       try {

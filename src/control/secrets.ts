@@ -47,6 +47,7 @@ const retryMs = { first: 1_000, most: 60_000 };
 const rotationSpreadMs = 30_000;
 
 export function createSecrets({ clock, random, log, authority, encode }: SecretsDeps): Secrets {
+  const audit = log.child('audit');
   /** Encoded once for all, until the roots change. */
   let roots: Resource | undefined;
   const all = new Set<() => void>();
@@ -102,6 +103,8 @@ export function createSecrets({ clock, random, log, authority, encode }: Secrets
           const issued = await authority.issue({ spiffeId, seed, urgency: urgency() });
           if (closed) return;
           leaf = issued;
+          const { serial, notAfterMs, root } = issued;
+          audit.info('a certificate was issued', { spiffeId, serial, notAfterMs, root, view: seed });
           own = encode.identity(issued.chain, issued.key);
           backoff.reset();
           publish();

@@ -40,6 +40,11 @@ export interface JoinTokens {
   create(request: JoinTokenRequest): Promise<CreatedJoinToken>;
   /** One answer for unknown, used, expired and malformed; `unavailable` where the store cannot be asked. */
   redeem(text: string): Promise<JoinGrant | Unknown>;
+  /**
+   * Whether it can be redeemed, as the list was read at most 5 s ago: for when the store must not be asked as often as strangers
+   * wish. Nothing is granted by it. Rejects as the store does.
+   */
+  isListed(text: string): Promise<boolean>;
   /** Those that can be redeemed now; forgets those that ended. */
   list(): Promise<readonly JoinGrant[]>;
   /** False: there is none of this id. */
@@ -49,10 +54,13 @@ export interface JoinTokens {
 const open = 'tokens/join/';
 const used = 'tokens/joined/';
 const dayMs = 86_400_000;
+const listedForMs = 5_000;
 const idForm = /^[0-9a-f]{32}$/;
 
 export function createJoinTokens(deps: JoinTokenDeps, options: { readonly trustDomain: string }): JoinTokens {
-  const { store, clock, log } = deps;
+  const { store, clock } = deps;
+  const log = deps.log.child('audit');
+  let listed: { readonly atMs: number; readonly grants: Promise<readonly StoredGrant[]> } | undefined;
 
   /** Remembers that the token was used, so that a second use can be told from a guess. */
   async function remember(grant: StoredGrant): Promise<void> {
@@ -102,6 +110,18 @@ export function createJoinTokens(deps: JoinTokenDeps, options: { readonly trustD
     return alive;
   }
 
+  function recent(): Promise<readonly StoredGrant[]> {
+    if (listed === undefined || clock.now() - listed.atMs > listedForMs) {
+      const grants = sweep(open);
+      listed = { atMs: clock.now(), grants };
+      // A list that could not be read is no list.
+      grants.catch(() => {
+        listed = undefined;
+      });
+    }
+    return listed.grants;
+  }
+
   return {
     async create({ services, gateways, nodeId, ttlMs = 600_000, pin }) {
       const holdings = holdingsOf(options.trustDomain, { services, gateways });
@@ -119,6 +139,7 @@ export function createJoinTokens(deps: JoinTokenDeps, options: { readonly trustD
       const grant: StoredGrant = { id, ...holdings, ...bound, expiresAtMs, secretHash: hashOf(secret) };
       const put = await store.put(open + id, encodeGrant(grant), 'absent');
       if (put === undefined) throw new Error('a random id of 128 bits is taken');
+      listed = undefined;
       log.info('a join token was made', { token: id, ...holdings, ...bound, expiresAtMs });
       return { text: joinTokenText({ id, secret, ...(pin === undefined ? {} : { pin }) }), id, expiresAtMs };
     },
@@ -131,6 +152,12 @@ export function createJoinTokens(deps: JoinTokenDeps, options: { readonly trustD
         log.error('the store cannot be asked about a join token', { token: token.id, error: errorText(error) });
         return refuse('unavailable');
       }
+    },
+    async isListed(text) {
+      const token = readJoinToken(text);
+      if (token === undefined) return false;
+      const grant = (await recent()).find(({ id }) => id === token.id);
+      return grant !== undefined && knows(grant, token.secret);
     },
     async list() {
       const grants = await sweep(open);

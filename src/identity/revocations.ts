@@ -46,6 +46,7 @@ const forever = 8.64e15;
 
 export function createRevocations(deps: RevocationDeps, options: RevocationOptions = {}): Revocations {
   const { store, clock, log, metrics } = deps;
+  const audit = log.child('audit');
   const { everyMs = 10_000 } = options;
   const listeners = new Set<RevokedListener>();
   const size = metrics.gauge('identity_revocations', 'Credentials on the list of revocations');
@@ -94,7 +95,7 @@ export function createRevocations(deps: RevocationDeps, options: RevocationOptio
       if (!idForm.test(id)) throw new AppError('CH1834', `${JSON.stringify(id)} is not the id of a credential`);
       const key = `${prefix}${kind}/${id}`;
       const until = await write(key, Math.min(Math.ceil(untilMs), forever));
-      log.info('a credential was revoked', { credential: kind, id, untilMs: until });
+      audit.info('a credential was revoked', { credential: kind, id, untilMs: until });
       adopt(new Map([[key, { kind, id, untilMs: until }]]));
     },
     list: () => [...known.values()],

@@ -60,6 +60,7 @@ interface Known {
 
 export function createSigningKeys(deps: SigningKeyDeps, options: SigningKeyOptions = {}): SigningKeys {
   const { store, clock, log } = deps;
+  const audit = log.child('audit');
   const { everyMs = 10_000 } = options;
   /** Oldest first. Replaced as a whole. */
   let known: readonly Known[] = [];
@@ -95,7 +96,7 @@ export function createSigningKeys(deps: SigningKeyDeps, options: SigningKeyOptio
       if (known.length > 0) return;
       const made = await make();
       await refresh();
-      if (made !== undefined) log.info('a key that signs node tokens was made', { kid: made });
+      if (made !== undefined) audit.info('a key that signs node tokens was made', { kid: made });
     },
     signer() {
       const settled = known.filter(({ key }) => key.createdAtMs + 2 * everyMs <= clock.wall());
@@ -110,7 +111,7 @@ export function createSigningKeys(deps: SigningKeyDeps, options: SigningKeyOptio
         const made = await make();
         if (made === undefined) continue;
         await refresh();
-        log.info('a new key for node tokens was made', { kid: made });
+        audit.info('a new key for node tokens was made', { kid: made });
         return made;
       }
     },
@@ -120,7 +121,7 @@ export function createSigningKeys(deps: SigningKeyDeps, options: SigningKeyOptio
       if (found === undefined || known.length === 1) return false;
       const removed = await store.delete(found.path, { revision: found.revision });
       await refresh();
-      if (removed) log.warn('a key that signs node tokens was retired', { kid });
+      if (removed) audit.warn('a key that signs node tokens was retired', { kid });
       return removed;
     },
     async run(signal) {

@@ -6,6 +6,7 @@ import type { Principal, Unknown } from '../model/principal.ts';
 import type { Clock, Timer } from '../util/clock.ts';
 import { errorText } from '../util/errors.ts';
 import type { Logger } from '../util/log.ts';
+import { limitLog } from '../util/log-budget.ts';
 import type { Admitted, Callers } from './callers.ts';
 import { credentialsOf } from './credentials.ts';
 import { createEarlyMessages, tooEarly } from './early-messages.ts';
@@ -32,6 +33,7 @@ export interface Gate {
 }
 
 export function createGate({ clock, log, callers, patienceMs, onTurnedAway }: GateDeps): Gate {
+  const audit = limitLog(log.child('audit'), clock, { burst: 2_000, perSecond: 200 });
   /** What ends the streams that wait. */
   const waiting = new Set<() => void>();
   let stopped = false;
@@ -78,6 +80,10 @@ export function createGate({ clock, log, callers, patienceMs, onTurnedAway }: Ga
         return;
       }
       admitted = answer;
+      const { id, credential } = answer.principal;
+      audit.info('a caller was let in', {
+        ...{ who: id, credential: credential.kind, credentialId: credential.id, peer: sink.peer.name },
+      });
       inner = open({ ...sink, principal: answer.principal });
     }
 

@@ -1,5 +1,8 @@
-// Limits in front of a ViewProvider: streams of one node, and views that are being opened at the same time.
+// Limits in front of a ViewProvider: streams of one node, how often one identity opens them, and views that are being opened at
+// the same time.
 // It must not know views. Invariant: every stream that was counted is counted off once, however it ends.
+import type { Clock } from '../util/clock.ts';
+import { createTokenBuckets } from '../util/token-buckets.ts';
 import type { ClientInfo, Opened, ViewProvider } from './contract.ts';
 
 /**
@@ -57,6 +60,32 @@ export function limitPerNode(provider: ViewProvider, max: number): ViewProvider 
 
 function countedAs({ nodeId, principal }: ClientInfo): string {
   return principal === undefined ? nodeId : `${principal.id} (${principal.credential.id})`;
+}
+
+/**
+ * Refuses streams of one identity that come faster than `perSecond` after a burst, with RESOURCE_EXHAUSTED, so that one node that
+ * connects in a loop leaves the rate at which all are let in to the others. Who claims to be a node is not counted: anybody
+ * could claim its name.
+ */
+export function limitOpeningRate(clock: Clock, provider: ViewProvider, rate: OpeningRate): ViewProvider {
+  const buckets = createTokenBuckets(clock, { ...rate, keys: 50_000 });
+  return {
+    ...provider,
+    open(client, onChange) {
+      if (client.principal === undefined) return provider.open(client, onChange);
+      const key = countedAs(client);
+      const waitMs = buckets.take(key);
+      if (waitMs === undefined) return provider.open(client, onChange);
+      const message = `"${key}" opens more than ${rate.perSecond} streams a second; try again in ${waitMs} ms`;
+      return { refused: 'resource-exhausted', message };
+    },
+  };
+}
+
+export interface OpeningRate {
+  /** Streams at once. */
+  readonly burst: number;
+  readonly perSecond: number;
 }
 
 /** Where views come later: so many are being opened at a time, further ones wait in order. */

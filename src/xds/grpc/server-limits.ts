@@ -13,3 +13,5 @@ export const defaultAdmission: AdmissionOptions = {
   maxWaiting: 10_000,
   maxPerAddress: 0,
 };
+/** Streams of one identity, which a whole service may share: all its instances may come back at once. */
+export const defaultOpeningRate = { burst: 1_000, perSecond: 100 };

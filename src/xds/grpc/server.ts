@@ -17,7 +17,7 @@ import { createGate } from '../gate.ts';
 import { accessOf } from '../method-access.ts';
 import { methodPath, type StreamMethod, streamMethods } from '../methods.ts';
 import { createNameLists } from '../name-lists.ts';
-import { limitOpening, limitPerNode } from '../provider-limits.ts';
+import { limitOpening, limitOpeningRate, limitPerNode, type OpeningRate } from '../provider-limits.ts';
 import { createPump } from '../pump.ts';
 import { createMessages } from '../responses.ts';
 import { createLazyRest } from '../rest/lazy-rest.ts';
@@ -33,7 +33,12 @@ import { type ConnectionAge, createConnectionAge } from './connection-age.ts';
 import { createHealth } from './health.ts';
 import { createHttp2Transport } from './http2.ts';
 import { type Bound, createListener, type TlsOptions } from './listener.ts';
-import { defaultAdmission, defaultMaxConnections, defaultMaxStreamsPerNode } from './server-limits.ts';
+import {
+  defaultAdmission,
+  defaultMaxConnections,
+  defaultMaxStreamsPerNode,
+  defaultOpeningRate,
+} from './server-limits.ts';
 import type { Connection, Transport, TransportOptions } from './transport.ts';
 
 export interface XdsServerDeps {
@@ -77,6 +82,8 @@ export interface XdsServerOptions {
   readonly maxStreamsPerConnection?: number;
   /** Streams of one node; 0: any number. */
   readonly maxStreamsPerNode?: number;
+  /** How often one identity may open streams. */
+  readonly openingRate?: OpeningRate;
   readonly admission?: Partial<AdmissionOptions>;
   /** Mean age at which a connection is ended; 0: never. */
   readonly maxConnectionAgeMs?: number;
@@ -143,7 +150,8 @@ export function createXdsServer(deps: XdsServerDeps, options: XdsServerOptions):
   const door = createDoor(gate);
   const secrets = callers && secretRule();
   const maxPerNode = options.maxStreamsPerNode ?? defaultMaxStreamsPerNode;
-  const provider = limitPerNode(limitOpening(deps.provider, maxOpening), maxPerNode);
+  const limited = limitPerNode(limitOpening(deps.provider, maxOpening), maxPerNode);
+  const provider = limitOpeningRate(clock, limited, options.openingRate ?? defaultOpeningRate);
   let stopping = false;
   const { first, step } = options.streams ?? { first: 1, step: 1 };
   let nextStream = first - step;

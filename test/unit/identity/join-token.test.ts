@@ -178,3 +178,27 @@ it('leaves nothing in the store that ended, though nobody asks for the list', as
   }
   expect(store.entries.size).toBe(2);
 });
+
+describe('T9: the list of join tokens, for when strangers guess', () => {
+  it('knows those that can be redeemed, by their secret, and is read at most once in 5 s', async () => {
+    let lists = 0;
+    const counting = {
+      ...store,
+      list: async (prefix: string) => {
+        lists++;
+        return store.list(prefix);
+      },
+    };
+    const replica = createJoinTokens({ store: counting, clock, log }, { trustDomain });
+    const { text, id } = await tokens.create(web);
+    expect(await replica.isListed(text)).toBe(true);
+    const guesses = [joinTokenText({ id, secret: 'A'.repeat(43) }), 'cj1.x', ''];
+    for (const guess of guesses) for (let n = 0; n < 50; n++) expect(await replica.isListed(guess)).toBe(false);
+    expect(lists).toBe(1);
+    await tokens.redeem(text);
+    clock.advance(5_001);
+    expect(await replica.isListed(text)).toBe(false);
+    // One that was made here is known at once.
+    expect(await replica.isListed((await replica.create(web)).text)).toBe(true);
+  });
+});

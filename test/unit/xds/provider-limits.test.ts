@@ -2,7 +2,8 @@
 import { describe, expect, it } from 'vitest';
 import type { Principal } from '../../../src/model/principal.ts';
 import type { ClientInfo, Opened, ViewProvider } from '../../../src/xds/contract.ts';
-import { limitOpening, limitPerNode } from '../../../src/xds/provider-limits.ts';
+import { limitOpening, limitOpeningRate, limitPerNode } from '../../../src/xds/provider-limits.ts';
+import { createFakeClock } from '../../support/fake-clock.ts';
 import { principal } from '../../support/known-callers.ts';
 import { viewOf } from '../../support/static-views.ts';
 
@@ -103,4 +104,24 @@ describe('views that come later', () => {
     const provider = limitOpening(providing(subscription), 1);
     for (let count = 0; count < 3; count++) expect(provider.open(client('a'), () => {})).not.toBeInstanceOf(Promise);
   });
+});
+
+it('T9: one identity that opens streams in a loop is refused, and nobody else', () => {
+  const clock = createFakeClock();
+  const rate = { burst: 3, perSecond: 1 };
+  const provider = limitOpeningRate(clock, providing(subscription), rate);
+  const open = (name: string | undefined) => {
+    const opened = provider.open(
+      { ...client('a'), ...(name === undefined ? {} : { principal: principal(name) }) },
+      () => {},
+    );
+    if (opened instanceof Promise) throw new Error('not at once');
+    return 'refused' in opened ? opened.refused : 'open';
+  };
+  expect([1, 2, 3, 4].map(() => open('a'))).toEqual(['open', 'open', 'open', 'resource-exhausted']);
+  expect(open('b')).toBe('open');
+  // Anybody could claim to be a node, and so keep it out.
+  for (let n = 0; n < 10; n++) expect(open(undefined)).toBe('open');
+  clock.advance(1_000);
+  expect([open('a'), open('a')]).toEqual(['open', 'resource-exhausted']);
 });
