@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { stringify } from 'yaml';
 import { configKeys, configSchema, environmentName, flagName } from '../../../src/model/config.ts';
 import { type ConfigInput, resolveConfig } from '../../../src/model/config-layers.ts';
-import { joinStorePlace, rootFolder } from '../../../src/model/config-trust.ts';
+import { joinStorePlace, rootFolder, rootSecretFiles } from '../../../src/model/config-trust.ts';
 import { problemText } from '../../../src/model/problem.ts';
 
 const registries = 'registries: [{kind: files}]\n';
@@ -30,6 +30,7 @@ const defaults = {
   names: ['localhost', '127.0.0.1', '::1'],
 };
 
+const pinned = `fingerprint: ${'ab'.repeat(32)}`;
 describe('trust', () => {
   it('is on where nobody says otherwise, and every key of it has an origin', () => {
     expect(trustOf('')).toEqual(defaults);
@@ -163,6 +164,22 @@ describe('trust', () => {
     expect(configSchema.parse(config)).toEqual(config);
   });
 
+  it('keeps the root with Vault or step-ca, and names the files that hold a secret', () => {
+    const sealKey = { file: '/seal' };
+    const vault = { kind: 'vault', address: 'https://v', mount: 'pki', token: { file: '/token' }, sealKey };
+    const provisioner = { name: 'mesh', certificateFile: '/c', privateKeyFile: '/p' };
+    const stepCa = { kind: 'step-ca', address: 'https://c', fingerprint: 'ab'.repeat(32), provisioner };
+    for (const [root, secrets] of [
+      [vault, ['/seal', '/token']],
+      [stepCa, ['/p']],
+      [{ ...stepCa, provisioner: { name: 'mesh', jwkFile: '/k' } }, ['/k']],
+    ] as const) {
+      const trust = trustOf(stringify({ trust: { root } }));
+      expect(trust.root).toEqual(root);
+      expect(rootSecretFiles(trust, '/state')).toEqual(secrets);
+    }
+  });
+
   it('has a flag and a variable for each key, once, with the choices of each kind', () => {
     const keys = configKeys().filter(({ path }) => path[0] === 'trust');
     const names = keys.map(({ path }) => flagName(path));
@@ -202,6 +219,24 @@ describe('trust', () => {
     [
       'trust: {root: {kind: issuer-files, certificateFile: /c, rootsFile: /r}}\n',
       '"trust.root.privateKeyFile" is missing',
+    ],
+    ['trust: {root: {kind: vault, token: {env: T}}}\n', '"trust.root.address" is missing'],
+    ['trust: {root: {kind: vault, address: "ftp://v", token: {env: T}}}\n', '"trust.root.address"'],
+    ['trust: {root: {kind: vault, address: "https://v"}}\n', '"trust.root.token" is missing'],
+    ['trust: {root: {kind: vault, address: "https://v", token: {file: /t, env: T}}}\n', 'name one of file, env'],
+    ['trust: {root: {kind: vault, address: "https://v", token: {env: T}}, joinStore: {kind: consul}}\n', 'one sealKey'],
+    [`trust: {root: {kind: step-ca, address: "http://c", ${pinned}}}\n`, '"trust.root.address"'],
+    [
+      'trust: {root: {kind: step-ca, address: "https://c", provisioner: {name: a, jwkFile: /k}}}\n',
+      '"trust.root.fingerprint"',
+    ],
+    [
+      `trust: {root: {kind: step-ca, address: "https://c", ${pinned}, provisioner: {name: a}}}\n`,
+      'name either jwkFile',
+    ],
+    [
+      `trust: {root: {kind: step-ca, address: "https://c", ${pinned}, provisioner: {name: a, jwkFile: /k, privateKeyFile: /p}}}\n`,
+      'name either jwkFile',
     ],
     ['trust: {root: {kind: files, store: {kind: etcd}}}\n', 'key "trust.root.store" is not known'],
     ['trust: {root: {kind: sealed, key: {file: /k}}}\n', '"trust.root.store" is missing'],
