@@ -5,10 +5,12 @@ import type { Authority } from '../ca/contract.ts';
 import type { Rotation } from '../ca/rotation-driver.ts';
 import { type DoorAnswer, type EnrolmentDoors, enrolmentPaths } from '../control/enrolment-doors.ts';
 import type { ProxyCertificate } from '../control/proxy-certificate.ts';
+import type { Families } from '../identity/families.ts';
 import type { JoinTokens } from '../identity/join-token.ts';
 import type { Revocations } from '../identity/revocations.ts';
 import { isLoopback } from '../model/config.ts';
 import { defined } from '../model/defined.ts';
+import { revocableKinds } from '../model/revocable.ts';
 import type { Clock } from '../util/clock.ts';
 import { Fault } from './fault.ts';
 import { changed, jsonReply, type Reply, type Request, type RouteLine, read } from './route.ts';
@@ -17,6 +19,7 @@ import { changed, jsonReply, type Reply, type Request, type RouteLine, read } fr
 export interface TrustParts {
   readonly joinTokens: Pick<JoinTokens, 'create' | 'list' | 'revoke'>;
   readonly revocations: Pick<Revocations, 'revoke' | 'list'>;
+  readonly families: Pick<Families, 'of'>;
   /** Of nodes and of the xDS port. */
   readonly authority: Pick<Authority, 'roots'>;
   /** Of the certificates that proxies show: the same, or somebody else. */
@@ -40,7 +43,7 @@ const createBody = z.strictObject({
 });
 const idParams = z.strictObject({ id: name });
 const revokeBody = z.strictObject({
-  kind: z.enum(['token', 'certificate', 'consul', 'oidc']),
+  kind: z.enum(revocableKinds),
   id: name,
   /** Default: for longer than any credential of ours lives. */
   days: z.number().positive().max(3_660).default(400),
@@ -144,12 +147,17 @@ export function createTrustRoutes(parts: TrustParts | undefined, clock: Clock): 
       access: 'operating',
       body: {
         contentTypes: ['application/json'],
-        description: '{"kind": "token", "id": "..."}: as the log names it; kinds: token, certificate, consul, oidc',
+        description: `{"kind": "token", "id": "..."}: as the log names it; kinds: ${revocableKinds.join(', ')}`,
       },
       handle: async ({ body }) => {
         const { kind, id, days } = read(revokeBody, parsed(body));
-        await trust().revocations.revoke(kind, id, clock.wall() + days * dayMs);
-        return changed({ credential: kind, id, days }, { kind, id, result: 'revoked' }, 201);
+        const { revocations, families } = trust();
+        const untilMs = clock.wall() + days * dayMs;
+        await revocations.revoke(kind, id, untilMs);
+        // Whoever stole one had it renewed.
+        const family = kind === 'token' || kind === 'certificate' ? { family: await families.of(kind, id) } : {};
+        if (family.family !== undefined) await revocations.revoke('family', family.family, untilMs);
+        return changed({ credential: kind, id, days }, { kind, id, ...family, result: 'revoked' }, 201);
       },
     },
     {

@@ -8,6 +8,7 @@ import { AppError } from '../util/errors.ts';
 import type { Logger } from '../util/log.ts';
 import { type Metrics, noMetrics } from '../util/metrics.ts';
 import type { Random } from '../util/random.ts';
+import { edgeNames } from './alt-names.ts';
 import { checkedLives, type LifeOptions } from './authority-lives.ts';
 import type { Authority, Leaf, RootProvider, Urgency } from './contract.ts';
 import { createIntermediates, type Intermediate } from './intermediates.ts';
@@ -31,6 +32,8 @@ export interface AuthorityDeps {
 export interface AuthorityOptions extends LifeOptions {
   /** Every name is of it. */
   readonly trustDomain: string;
+  /** Host names that no edge is given, in lower case. */
+  readonly reservedHosts?: readonly string[];
   /** That sign. Half of the cores, at most 4. */
   readonly threads?: number;
   /** More are refused. 100,000. */
@@ -149,11 +152,22 @@ export function createAuthority(deps: AuthorityDeps, options: AuthorityOptions):
       const chain = [signed.certificate, ...via.chain];
       return { chain, key: signed.key, notAfterMs: validity.notAfterMs, renewAtMs };
     },
-    async certify({ spiffeId, publicKey, lifeMs }) {
+    async issueEdge(hosts) {
+      edgeNames(hosts, options.reservedHosts);
+      const wanted = { urgency: 'routine', lifeMs: lives.leafMs, seed: hosts.join(' ') } as const;
+      const { signed, via, validity, renewAtMs } = await ask(wanted, (times) => ({
+        ...{ kind: 'edge', hosts, validity: times },
+      }));
+      return { chain: [signed.certificate, ...via.chain], key: signed.key, ...validity, renewAtMs, root: via.root };
+    },
+    async certify({ spiffeId, publicKey, lifeMs, mark }) {
       ownName(spiffeId);
       // Somebody waits for the answer.
       const wanted = { urgency: 'none-yet', lifeMs, seed: publicKeyId(publicKey) } as const;
-      const done = await ask(wanted, (validity) => ({ kind: 'certify', spiffeId, publicKey, validity }));
+      const done = await ask(wanted, (validity) => ({
+        ...{ kind: 'certify', spiffeId, publicKey, validity },
+        ...(mark === undefined ? {} : { mark }),
+      }));
       return leafOf(spiffeId, done);
     },
     async run(signal) {

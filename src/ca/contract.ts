@@ -72,7 +72,7 @@ export interface Leaf {
   readonly root: string;
 }
 
-/** A certificate of the control plane's own listener. */
+/** What serves and calls nobody: the control plane's own listener, or an edge. */
 export interface ServerCertificate {
   readonly chain: readonly Uint8Array[];
   readonly key: Uint8Array;
@@ -99,6 +99,13 @@ export interface Authority {
     readonly uri: string;
   }): Promise<ServerCertificate>;
   /**
+   * For what an edge shows to clients: host names, `*.x` allowed, and no name of the mesh. Rejects with CH1266 for a name of
+   * the control plane, CH1809 for what is no host.
+   */
+  issueEdge(
+    hosts: readonly string[],
+  ): Promise<ServerCertificate & { readonly notBeforeMs: number; readonly root: string }>;
+  /**
    * Signs for a public key that the caller keeps the private half of (a node's client certificate). SPKI DER. Ends with the
    * intermediate at the latest, whatever was asked for: `notAfterMs` says when, `renewAtMs` when to come back.
    */
@@ -106,6 +113,8 @@ export interface Authority {
     readonly spiffeId: string;
     readonly publicKey: Uint8Array;
     readonly lifeMs: number;
+    /** Stands in the subject: ASCII, at most 64 characters. */
+    readonly mark?: string;
   }): Promise<Omit<Leaf, 'key'>>;
   /**
    * Asks the provider for its roots now, and has an intermediate of the first of them when it resolves; rejects (CH1816)

@@ -8,6 +8,7 @@ import {
   type Issuer,
   pkcs8,
   randomSerial,
+  signEdge,
   signLeaf,
   signNode,
   signServer,
@@ -17,8 +18,9 @@ import {
 export type SigningOrder = { readonly validity: Validity } & (
   | { readonly kind: 'leaf'; readonly spiffeId: string }
   /** For a key that somebody else keeps; SPKI DER. */
-  | { readonly kind: 'certify'; readonly spiffeId: string; readonly publicKey: Uint8Array }
+  | { readonly kind: 'certify'; readonly spiffeId: string; readonly publicKey: Uint8Array; readonly mark?: string }
   | { readonly kind: 'server'; readonly dns: readonly string[]; readonly ips: readonly string[]; readonly uri: string }
+  | { readonly kind: 'edge'; readonly hosts: readonly string[] }
 );
 
 export interface Signed {
@@ -47,18 +49,26 @@ export function carryOut(issuer: Issuer, order: SigningOrder): Signed {
   const serial = Buffer.from(number).toString('hex');
   const of = { validity: order.validity, serial: number };
   if (order.kind === 'certify') {
-    const certificate = signNode(issuer, { ...of, spiffeId: order.spiffeId, publicKey: order.publicKey });
+    const { spiffeId, publicKey, mark } = order;
+    const certificate = signNode(issuer, { ...of, spiffeId, publicKey, ...(mark === undefined ? {} : { mark }) });
     return { certificate: ownBytes(certificate), key: new Uint8Array(0), serial };
   }
   const { publicKey, privateKey } = generateKeyPair();
-  const certificate =
-    order.kind === 'leaf'
-      ? signLeaf(issuer, { ...of, publicKey, spiffeId: order.spiffeId })
-      : signServer(issuer, { ...of, publicKey, dns: order.dns, ips: order.ips, uri: order.uri });
+  const certificate = signed(issuer, order, { ...of, publicKey });
   const exported = pkcs8(privateKey);
   const key = ownBytes(exported);
   exported.fill(0);
   return { certificate: ownBytes(certificate), key, serial };
+}
+
+function signed(
+  issuer: Issuer,
+  order: Exclude<SigningOrder, { kind: 'certify' }>,
+  of: Omit<Parameters<typeof signEdge>[1], 'hosts'>,
+): Uint8Array {
+  if (order.kind === 'leaf') return signLeaf(issuer, { ...of, spiffeId: order.spiffeId });
+  if (order.kind === 'edge') return signEdge(issuer, { ...of, hosts: order.hosts });
+  return signServer(issuer, { ...of, dns: order.dns, ips: order.ips, uri: order.uri });
 }
 
 /** The answers to a task, and the memory that moves with them. `issuer`: of the task, or of one before. */

@@ -5,7 +5,7 @@
 // rest is `profile.ts`, and no certificate outlives its issuer.
 import { createPublicKey, generateKeyPairSync, type KeyObject, randomBytes, sign } from 'node:crypto';
 import { AppError } from '../util/errors.ts';
-import { checkedIdentity, serverNames, trustDomainUri } from './alt-names.ts';
+import { checkedIdentity, edgeNames, serverNames, trustDomainUri } from './alt-names.ts';
 import { type Certificate, publicKeyId, readCertificate } from './certificate.ts';
 import { bitString, sequence, time, unsignedInteger } from './der.ts';
 import {
@@ -113,16 +113,21 @@ export function signLeaf(issuer: Issuer, of: Named): Uint8Array {
   return signNamed(issuer, of, leafExtensions);
 }
 
-/** What a node shows to the control plane. `spiffeId` is its only name. */
-export function signNode(issuer: Issuer, of: Named): Uint8Array {
-  return signNamed(issuer, of, nodeExtensions);
+/** What a node shows to the control plane. `spiffeId` is its only name; `mark` stands in the subject, for us to read again. */
+export function signNode(issuer: Issuer, of: Named & { readonly mark?: string }): Uint8Array {
+  return signNamed(issuer, of, nodeExtensions, of.mark === undefined ? emptyName() : commonName(of.mark));
 }
 
-function signNamed(issuer: Issuer, of: Named, extensionsOf: typeof leafExtensions): Uint8Array {
+function signNamed(
+  issuer: Issuer,
+  of: Named,
+  extensionsOf: typeof leafExtensions,
+  subject: Uint8Array = emptyName(),
+): Uint8Array {
   const signer = signerOf(issuer);
   sameTrustDomain(signer, checkedIdentity(of.spiffeId).trustDomain);
   const extensions = extensionsOf(idsOf(signer, of.publicKey), of.spiffeId);
-  return certificate(signer, emptyName(), clamped(signer, of), extensions);
+  return certificate(signer, subject, clamped(signer, of), extensions);
 }
 
 /** What the control plane's own listener shows; `uri` is the control plane's SPIFFE id. */
@@ -134,6 +139,13 @@ export function signServer(
   const names = serverNames(of);
   sameTrustDomain(signer, checkedIdentity(of.uri).trustDomain);
   const extensions = serverExtensions(idsOf(signer, of.publicKey), names);
+  return certificate(signer, emptyName(), clamped(signer, of), extensions);
+}
+
+/** What an edge shows to clients: hosts, and no name of the mesh. */
+export function signEdge(issuer: Issuer, of: Issued & { readonly hosts: readonly string[] }): Uint8Array {
+  const signer = signerOf(issuer);
+  const extensions = serverExtensions(idsOf(signer, of.publicKey), edgeNames(of.hosts));
   return certificate(signer, emptyName(), clamped(signer, of), extensions);
 }
 

@@ -11,6 +11,7 @@ import { createEnrolmentDoors, type EnrolmentDoors, enrolmentPaths } from '../co
 import { createSecrets, type Secrets } from '../control/secrets.ts';
 import type { AccessTokens } from '../identity/access-token.ts';
 import type { Authenticator } from '../identity/contract.ts';
+import type { Families } from '../identity/families.ts';
 import type { JoinTokens } from '../identity/join-token.ts';
 import type { Revocations } from '../identity/revocations.ts';
 import type { Config } from '../model/config.ts';
@@ -46,6 +47,7 @@ export interface Trust {
   /** Of the API. */
   readonly accessTokens: AccessTokens;
   readonly revocations: Revocations;
+  readonly families: Pick<Families, 'of'>;
   /** How nodes come by credentials. */
   readonly doors: EnrolmentDoors;
   /** The same on the xDS port. */
@@ -77,7 +79,7 @@ export async function createTrust(
 ): Promise<Trust> {
   const { clock, random, log, metrics, protos } = deps;
   const trustDomain = trust.domain;
-  const [ca, tokens, joins, keys, lists, asked, access] = await Promise.all([
+  const [ca, tokens, joins, keys, lists, asked, access, kin] = await Promise.all([
     import('../ca/authority.ts'),
     import('../identity/node-token.ts'),
     import('../identity/join-token.ts'),
@@ -85,6 +87,7 @@ export async function createTrust(
     import('../identity/revocations.ts'),
     import('../identity/authenticator.ts'),
     import('../identity/access-token.ts'),
+    import('../identity/families.ts'),
   ]);
   const store = await storeAt(deps, joinStorePlace(trust, state));
   const lifeOptions = { leafLifeMs: trust.leafMinutes * 60_000, ...deps.lives };
@@ -102,7 +105,11 @@ export async function createTrust(
     ...{ trust, state },
     told: { ...checkedLives(lifeOptions), store, nodes, streamsOf, rootsVersion },
   });
-  const authority = ca.createAuthority({ clock, random, log, metrics, provider }, { trustDomain, ...lifeOptions });
+  const names = listenerNames(trust, [xds.address, ...(http.tls?.issuer === 'mesh' ? [http.address] : [])]);
+  const authority = ca.createAuthority(
+    { clock, random, log, metrics, provider },
+    { trustDomain, reservedHosts: [trustDomain, 'localhost', ...names.dns].map(lower), ...lifeOptions },
+  );
   const mesh: MeshAuthority = connect ?? authority;
   const { seal, unseal } = await import('../ca/envelope.ts');
   const placeOf = (path: string) => ({ path, trustDomain, generation: 1 });
@@ -124,20 +131,21 @@ export async function createTrust(
     { clock, random, log, authority },
     {
       folder: join(state, 'xds'),
-      ...listenerNames(trust, [xds.address, ...(http.tls?.issuer === 'mesh' ? [http.address] : [])]),
+      ...names,
     },
   );
   const authenticator = asked.createAuthenticator({ verifiers, revocations, clock, log, metrics });
   const joinTokens = joins.createJoinTokens({ store, clock, log }, { trustDomain });
+  const families = kin.createFamilies({ store, clock, log });
   const enrolment = createEnrolment(
-    { joinTokens, nodeTokens, authority, clock, log },
+    { joinTokens, nodeTokens, families, authority, clock, log },
     { trustDomain, lifeMs: trust.nodeTokenDays * dayMs },
   );
   const doors = createEnrolmentDoors({ enrolment, authenticate: authenticator.authenticate, clock, log });
   const encode = createSecretEncoder({ protos });
   const closed = [state, ...rootSecretFiles(trust, state), ...(xds.tls === undefined ? [] : [xds.tls.key])];
   const edge = createEdgeCertificates(
-    { clock, log, metrics, encode, files: createEdgeFiles(closed) },
+    { clock, log, metrics, encode, authority, files: createEdgeFiles(closed) },
     edgeFilesEveryMs,
   );
   const { createForeignRotation, createRootRotation } = await import('./root-rotation.ts');
@@ -156,6 +164,7 @@ export async function createTrust(
     joinTokens,
     accessTokens: access.createAccessTokens({ store, clock }),
     revocations,
+    families,
     doors,
     async serveDoors({ method, path, body, credentials }) {
       if (method === 'GET') return path === enrolmentPaths.roots ? doors.roots() : undefined;
@@ -190,6 +199,8 @@ export async function createTrust(
     },
   };
 }
+
+const lower = (text: string): string => text.toLowerCase();
 
 /** What the certificate of the xDS port, and of the API where it shows the same, is for. */
 function listenerNames({ domain, names }: TrustConfig, addresses: readonly string[]) {

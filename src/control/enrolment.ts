@@ -4,6 +4,8 @@
 // is in a log line.
 import { createPublicKey } from 'node:crypto';
 import type { Authority } from '../ca/contract.ts';
+import { certificateMark } from '../identity/certificate-mark.ts';
+import type { Families } from '../identity/families.ts';
 import { firstIdentity } from '../identity/holdings.ts';
 import type { JoinTokens } from '../identity/join-token.ts';
 import type { NodeTokens } from '../identity/node-token.ts';
@@ -18,6 +20,7 @@ import { pemText } from '../util/pem.ts';
 export interface EnrolmentDeps {
   readonly joinTokens: Pick<JoinTokens, 'redeem' | 'isListed'>;
   readonly nodeTokens: Pick<NodeTokens, 'issue'>;
+  readonly families: Pick<Families, 'remember'>;
   readonly authority: Pick<Authority, 'roots' | 'certify'>;
   readonly clock: Clock;
   /** Told who got what, from where. */
@@ -66,7 +69,7 @@ export interface Enrolment {
 type Rights = Enrolled['principal'];
 
 export function createEnrolment(deps: EnrolmentDeps, options: EnrolmentOptions): Enrolment {
-  const { joinTokens, nodeTokens, authority, clock } = deps;
+  const { joinTokens, nodeTokens, families, authority, clock } = deps;
   const { trustDomain, lifeMs } = options;
   const log = deps.log.child('enrolment');
   const audit = deps.log.child('audit');
@@ -77,28 +80,36 @@ export function createEnrolment(deps: EnrolmentDeps, options: EnrolmentOptions):
       authority.roots().roots.map(({ certificate }) => certificate),
     );
 
-  async function credentialOf(rights: Rights, publicKey: Uint8Array | undefined) {
+  async function credentialOf(rights: Rights, publicKey: Uint8Array | undefined, family: string) {
     // A certificate says one name and no node: for anything else it would grant more, or less.
     if (
       publicKey !== undefined &&
       rights.nodeId === undefined &&
       rights.services.length + rights.gateways.length === 1
     ) {
-      const leaf = await authority.certify({ spiffeId: rights.id, publicKey, lifeMs });
+      const mark = certificateMark({ family, issuedAtMs: clock.wall() });
+      const leaf = await authority.certify({ spiffeId: rights.id, publicKey, lifeMs, mark });
       const credential = { kind: 'certificate', chain: pemText('CERTIFICATE', leaf.chain) } as const;
       return { credential, id: leaf.serial, notAfterMs: leaf.notAfterMs };
     }
     const { id, services, gateways, nodeId } = rights;
     const bound = nodeId === undefined ? {} : { nodeId };
-    const token = await nodeTokens.issue({ id, services, gateways, ...bound, lifeMs });
+    const token = await nodeTokens.issue({ id, services, gateways, ...bound, lifeMs, family });
     const credential = { kind: 'token', token: token.text } as const;
     return { credential, id: token.credentialId, notAfterMs: token.notAfterMs };
   }
 
-  async function enrol(rights: Rights, request: EnrolmentRequest, because: Readonly<Record<string, string>>) {
+  async function enrol(
+    rights: Rights,
+    request: EnrolmentRequest,
+    because: Readonly<Record<string, string>> & { readonly family: string },
+  ) {
     const trusted = roots();
     const issuedAtMs = clock.wall();
-    const { credential, id, notAfterMs } = await credentialOf(rights, request.publicKey);
+    const { family } = because;
+    const { credential, id, notAfterMs } = await credentialOf(rights, request.publicKey, family);
+    // Before it leaves: who is told its id can have all of the family revoked.
+    await families.remember(credential.kind, { id, family, notAfterMs });
     audit.info('a node got a credential', {
       ...{ principal: rights.id, credential: credential.kind, credentialId: id, notAfterMs },
       ...{ address: request.address, ...because },
@@ -123,14 +134,17 @@ export function createEnrolment(deps: EnrolmentDeps, options: EnrolmentOptions):
       const id = firstIdentity(trustDomain, grant);
       if (id === undefined) return refuse('not-entitled');
       const bound = nodeId === undefined ? {} : { nodeId };
-      return enrol({ id, services, gateways, ...bound }, request, { joinToken: grant.id });
+      return enrol({ id, services, gateways, ...bound }, request, { joinToken: grant.id, family: grant.id });
     },
     async renew(caller, request) {
       const { id, services, gateways, nodeId, credential } = caller;
       // Those of others are renewed by others: ours would outlive what they say.
       if (credential.kind !== 'token' && credential.kind !== 'certificate') return refuse('not-entitled');
       const bound = nodeId === undefined ? {} : { nodeId };
-      return enrol({ id, services, gateways, ...bound }, request, { renewed: credential.id });
+      return enrol({ id, services, gateways, ...bound }, request, {
+        renewed: credential.id,
+        family: credential.family ?? credential.id,
+      });
     },
   };
 }

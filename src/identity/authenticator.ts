@@ -3,6 +3,7 @@
 // in the clear is ever looked at; a credential that is there and does not hold is never passed over for another; no secret is
 // in a log line.
 import type { Caller, Credentials, Principal } from '../model/principal.ts';
+import { revocableNames } from '../model/revocable.ts';
 import type { Clock } from '../util/clock.ts';
 import { AppError } from '../util/errors.ts';
 import type { Logger } from '../util/log.ts';
@@ -70,13 +71,19 @@ export function createAuthenticator(deps: AuthenticatorDeps, limits: FailureLimi
   function both(caller: Principal, shown: Principal): Caller {
     const revoked = isRevoked(caller) ?? isRevoked(shown);
     if (revoked !== undefined) return refuse(revoked);
-    return caller.id === shown.id ? caller : refuse('ambiguous');
+    if (caller.id !== shown.id) return refuse('ambiguous');
+    const { id, family } = shown.credential;
+    const beside = { id, ...(family === undefined ? {} : { family }) };
+    return { ...caller, credential: { ...caller.credential, beside } };
   }
 
-  function isRevoked({ credential }: Principal): Cause | undefined {
-    const revoked = revocations.isRevoked(credential.kind, credential.id);
-    if (revoked === undefined) return 'unavailable';
-    return revoked ? 'revoked' : undefined;
+  function isRevoked(principal: Principal): Cause | undefined {
+    for (const { kind, id } of revocableNames(principal)) {
+      const revoked = revocations.isRevoked(kind, id, principal.issuedAtMs);
+      if (revoked === undefined) return 'unavailable';
+      if (revoked) return 'revoked';
+    }
+    return undefined;
   }
 
   async function judge(credentials: Credentials, asked: readonly Verifier[]): Promise<Caller> {

@@ -6,6 +6,7 @@ import { X509Certificate } from 'node:crypto';
 import type { Caller } from '../model/principal.ts';
 import { readSpiffeId } from '../model/spiffe.ts';
 import type { Clock } from '../util/clock.ts';
+import { certificateRef, readCertificateMark } from './certificate-mark.ts';
 import type { Verifier } from './contract.ts';
 import { refuse } from './refusals.ts';
 
@@ -60,9 +61,10 @@ function readCertificate(
     id: uri,
     services: identity.kind === 'service' ? [identity.service] : [],
     gateways: identity.kind === 'gateway' ? [identity.gateway] : [],
-    issuedAtMs: leaf.validFromDate.getTime(),
+    // Ours begin before they were made.
+    issuedAtMs: readCertificateMark(leaf)?.issuedAtMs ?? leaf.validFromDate.getTime(),
     notAfterMs,
-    credential: { kind: 'certificate', id: leaf.serialNumber.toLowerCase() },
+    credential: { kind: 'certificate', ...certificateRef(leaf) },
   };
 }
 

@@ -18,6 +18,8 @@ export interface NodeClaims extends Holdings {
   /** `jti`: 128 bits, hex. */
   readonly tokenId: string;
   readonly nodeId?: string;
+  /** `fam`: of the first credential that it was renewed from. Tokens from before there were families have none. */
+  readonly family?: string;
   /** Hex SHA-256 of the SubjectPublicKeyInfo of the certificate that the connection must show. */
   readonly clientKey?: string;
   readonly issuedAtMs: number;
@@ -26,13 +28,15 @@ export interface NodeClaims extends Holdings {
 
 export const audienceOf = (trustDomain: string): string => `chancery:${trustDomain}`;
 const tokenId = /^[0-9a-f]{32}$/;
+/** The id of a join token, or of the first credential where that is older than families. */
+export const familyForm = /^[0-9a-f]{1,40}$/;
 const keyHash = /^[0-9a-f]{64}$/;
 /** 9999-12-31, in seconds. */
 const lastSecond = 253_402_300_799;
 
 /** `payload` was signed by one of our keys; times and audience are checked elsewhere. */
 export function readClaims(payload: Readonly<Record<string, unknown>>, trustDomain: string): NodeClaims | Cause {
-  const { sub, aud, jti, iat, nbf, exp, node, cnf } = payload;
+  const { sub, aud, jti, iat, nbf, exp, node, cnf, fam } = payload;
   const services = textList(payload['services'], maxNames);
   const gateways = textList(payload['gateways'], maxNames);
   if (typeof sub !== 'string' || typeof aud !== 'string' || typeof jti !== 'string' || !tokenId.test(jti))
@@ -41,6 +45,7 @@ export function readClaims(payload: Readonly<Record<string, unknown>>, trustDoma
     return 'malformed';
   if (node !== undefined && (typeof node !== 'string' || node === '' || node.length > maxNodeIdLength))
     return 'malformed';
+  if (fam !== undefined && (typeof fam !== 'string' || !familyForm.test(fam))) return 'malformed';
   const clientKey = cnf === undefined ? undefined : boundKey(cnf);
   if (cnf !== undefined && clientKey === undefined) return 'malformed';
   const identity = readSpiffeId(sub);
@@ -54,6 +59,7 @@ export function readClaims(payload: Readonly<Record<string, unknown>>, trustDoma
     id: sub,
     tokenId: jti,
     ...(node === undefined ? {} : { nodeId: node }),
+    ...(fam === undefined ? {} : { family: fam }),
     ...(clientKey === undefined ? {} : { clientKey }),
     issuedAtMs: iat * 1000,
     notAfterMs: exp * 1000,

@@ -3,10 +3,11 @@
 // are pinned; a token bound to a key is worth nothing on a connection that does not show the certificate of that key.
 import { createHash, randomBytes, X509Certificate } from 'node:crypto';
 import { decodeJwt, jwtVerify, SignJWT } from 'jose';
-import type { Caller, Credentials } from '../model/principal.ts';
+import type { Caller, CredentialRef, Credentials } from '../model/principal.ts';
 import type { Clock } from '../util/clock.ts';
 import { AppError } from '../util/errors.ts';
 import { bearerToken, maxTokenLength, unverified } from './bearer.ts';
+import { certificateRef } from './certificate-mark.ts';
 import type { Verifier } from './contract.ts';
 import { jwtFailure, UnknownKey } from './jwt-failure.ts';
 import {
@@ -41,6 +42,8 @@ export interface NodeTokenRequest {
   readonly nodeId?: string;
   /** Hex SHA-256 of the SubjectPublicKeyInfo of the client certificate it is bound to. */
   readonly clientKey?: string;
+  /** What is revoked together with it: at most 40 hex digits. */
+  readonly family?: string;
   readonly lifeMs?: number;
 }
 
@@ -103,6 +106,7 @@ export function createNodeTokens({ keys, clock }: NodeTokenDeps, options: NodeTo
         services: [...request.services],
         gateways: [...request.gateways],
         ...(request.nodeId === undefined ? {} : { node: request.nodeId }),
+        ...(request.family === undefined ? {} : { fam: request.family }),
         ...(request.clientKey === undefined ? {} : { cnf: writeBoundKey(request.clientKey) }),
       };
       const claims = readClaims(payload, trustDomain);
@@ -130,6 +134,7 @@ export function createNodeTokens({ keys, clock }: NodeTokenDeps, options: NodeTo
 function principalOf(claims: NodeClaims, credentials: Credentials, nowMs: number): Caller {
   const { clientKey } = claims;
   let notAfterMs = claims.notAfterMs;
+  let beside: CredentialRef | undefined;
   if (clientKey !== undefined) {
     const shown = shownKey(credentials);
     if (shown === undefined) return refuse('missing');
@@ -137,6 +142,7 @@ function principalOf(claims: NodeClaims, credentials: Credentials, nowMs: number
     // A resumed connection may show a certificate that ended meanwhile.
     if (shown.notAfterMs <= nowMs) return refuse('expired');
     notAfterMs = Math.min(notAfterMs, shown.notAfterMs);
+    beside = shown.ref;
   }
   return {
     id: claims.id,
@@ -145,16 +151,24 @@ function principalOf(claims: NodeClaims, credentials: Credentials, nowMs: number
     ...(claims.nodeId === undefined ? {} : { nodeId: claims.nodeId }),
     issuedAtMs: claims.issuedAtMs,
     notAfterMs,
-    credential: { kind: 'token', id: claims.tokenId },
+    credential: {
+      ...{ kind: 'token', id: claims.tokenId },
+      ...(claims.family === undefined ? {} : { family: claims.family }),
+      ...(beside === undefined ? {} : { beside }),
+    },
   };
 }
 
-function shownKey({ tls, certificate }: Credentials): { hash: string; notAfterMs: number } | undefined {
+function shownKey({
+  tls,
+  certificate,
+}: Credentials): { hash: string; notAfterMs: number; ref: CredentialRef } | undefined {
   if (!tls || certificate === undefined) return undefined;
   try {
     const shown = new X509Certificate(certificate);
     const spki = shown.publicKey.export({ type: 'spki', format: 'der' });
-    return { hash: createHash('sha256').update(spki).digest('hex'), notAfterMs: shown.validToDate.getTime() };
+    const hash = createHash('sha256').update(spki).digest('hex');
+    return { hash, notAfterMs: shown.validToDate.getTime(), ref: certificateRef(shown) };
   } catch {
     return undefined;
   }

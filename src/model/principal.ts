@@ -2,6 +2,14 @@
 // Data only: it can be sent between threads. Invariant: without a principal there is no secret.
 import type { ServiceId } from './names.ts';
 
+/** A credential as it is revoked. */
+export interface CredentialRef {
+  /** What is revoked: the `jti` of a token, the serial of a certificate, the accessor of an ACL token. Never a secret. */
+  readonly id: string;
+  /** All that were renewed from one another: revoked together. Undefined: it is the first, and `id` names its family. */
+  readonly family?: string;
+}
+
 export interface Principal {
   /** Of the node, `spiffe://...`: what it may act as, and what its own certificate bears. */
   readonly id: string;
@@ -15,10 +23,10 @@ export interface Principal {
   readonly issuedAtMs?: number;
   /** Wall-clock milliseconds: its streams end then. */
   readonly notAfterMs: number;
-  readonly credential: {
+  readonly credential: CredentialRef & {
     readonly kind: 'token' | 'certificate' | 'consul' | 'oidc';
-    /** What is revoked: the `jti` of a token, the serial of a certificate, the accessor of an ACL token. Never a secret. */
-    readonly id: string;
+    /** A certificate that was shown beside it: with that one's revocation it holds no more. */
+    readonly beside?: CredentialRef;
   };
 }
 

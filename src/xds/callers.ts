@@ -2,6 +2,7 @@
 // It must not know what is served, nor how. Invariants: fail closed, on a fault too; what was revoked while a caller was
 // asked about is not let in; no credential is kept or logged.
 import type { Caller, Credentials, Principal, Unknown } from '../model/principal.ts';
+import { revocableNames } from '../model/revocable.ts';
 import type { Clock, Timer } from '../util/clock.ts';
 import type { Logger } from '../util/log.ts';
 import type { ViewProvider } from './contract.ts';
@@ -46,14 +47,16 @@ const lookAgainMs = 3_600_000;
 export function createCallers({ clock, log, provider }: CallersDeps): Callers | undefined {
   const { authenticate } = provider;
   if (authenticate === undefined) return undefined;
-  const byCredential = new Map<string, Set<Over>>();
+  const byName = new Map<string, Set<Over>>();
   /** Callers that are being asked about, and what was revoked meanwhile. */
   let asking = 0;
   const meanwhile = new Set<string>();
 
   function admit(principal: Principal, onOver: Over): Admitted | Unknown {
-    const { notAfterMs, credential } = principal;
-    if (meanwhile.has(credential.id)) return { refused: 'unauthenticated', message: revoked, cause: 'revoked' };
+    const { notAfterMs } = principal;
+    const names = revocableNames(principal).map(({ id }) => id);
+    if (names.some((name) => meanwhile.has(name)))
+      return { refused: 'unauthenticated', message: revoked, cause: 'revoked' };
     // Also where the time is no number.
     if (!(notAfterMs > clock.wall())) return { refused: 'unauthenticated', message: expired, cause: 'expired' };
     let timer: Timer | undefined;
@@ -61,13 +64,17 @@ export function createCallers({ clock, log, provider }: CallersDeps): Callers | 
       leave();
       onOver(why);
     };
-    const others = byCredential.get(credential.id) ?? new Set();
-    byCredential.set(credential.id, others);
-    others.add(over);
+    for (const name of names) {
+      const others = byName.get(name) ?? new Set();
+      byName.set(name, others.add(over));
+    }
     const leave = (): void => {
       timer?.cancel();
-      others.delete(over);
-      if (others.size === 0 && byCredential.get(credential.id) === others) byCredential.delete(credential.id);
+      for (const name of names) {
+        const others = byName.get(name);
+        others?.delete(over);
+        if (others?.size === 0) byName.delete(name);
+      }
     };
     const look = (): void => {
       const leftMs = notAfterMs - clock.wall();
@@ -104,7 +111,7 @@ export function createCallers({ clock, log, provider }: CallersDeps): Callers | 
   function revoke(ids: ReadonlySet<string>): void {
     for (const id of ids) {
       if (asking > 0) meanwhile.add(id);
-      for (const over of [...(byCredential.get(id) ?? [])])
+      for (const over of [...(byName.get(id) ?? [])])
         try {
           over({ cause: 'revoked', message: revoked });
         } catch (error) {

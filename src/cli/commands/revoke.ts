@@ -1,6 +1,7 @@
 // `chancery revoke KIND ID`: a credential holds no more. Join tokens, which are none yet, are `chancery token revoke`'s.
 // Invariant: what was revoked and what that does not reach is said; nothing of a secret is here.
 import type { Command } from 'commander';
+import { revocableKinds } from '../../model/revocable.ts';
 import { AppError } from '../../util/errors.ts';
 import { createClient } from '../client.ts';
 import { type CommandContext, command, withServer } from '../command.ts';
@@ -13,7 +14,6 @@ interface Options {
   readonly tokenFile?: string;
 }
 
-const kinds = ['token', 'certificate', 'consul', 'oidc'] as const;
 const dayMs = 86_400_000;
 
 export function revokeCommand(context: CommandContext): Command {
@@ -21,16 +21,16 @@ export function revokeCommand(context: CommandContext): Command {
   return withServer(
     command(
       'revoke <kind> <id>',
-      'Have a credential hold no more and its streams end (kinds: token, certificate, consul, oidc)',
-      'chancery revoke token 48f2f209889d86ba61dda5231b6db840\nchancery revoke certificate 0e50de64ae0c8414b64adace3aae2020',
+      `Have a credential and all that it was renewed to hold no more, and its streams end (kinds: ${revocableKinds.join(', ')})`,
+      'chancery revoke token 48f2f209889d86ba61dda5231b6db840\nchancery revoke certificate 0e50de64ae0c8414b64adace3aae2020\nchancery revoke node web-1\nchancery revoke identity spiffe://mesh/svc/web',
     ),
   )
     .option('--for <duration>', 'how long it is remembered (default: longer than any credential of ours lives)')
     .action(
       context.action(async (kind: string, id: string, options: Options) => {
-        if (!(kinds as readonly string[]).includes(kind))
+        if (!(revocableKinds as readonly string[]).includes(kind))
           throw new AppError('CH1601', `"${kind}" is no kind of credential`, {
-            hint: `Kinds are ${kinds.join(', ')}; a join token that waits is revoked by \`chancery token revoke\`.`,
+            hint: `Kinds are ${revocableKinds.join(', ')}; a join token that waits is revoked by \`chancery token revoke\`.`,
           });
         const forMs = options.for === undefined ? undefined : durationMs(options.for);
         if (options.for !== undefined && forMs === undefined)
@@ -41,7 +41,7 @@ export function revokeCommand(context: CommandContext): Command {
         await createClient(io, options).send('POST', '/api/v1/trust/revocations', JSON.stringify(body));
         io.out(`${kind} ${plain} revoked\n`);
         io.err(
-          'its streams end within a minute, and it is not renewed; what the proxy has already, it keeps until its certificate ends: see chancery certs list\n',
+          'its streams end within a minute, neither it nor what it was renewed to holds; what the proxy has already, it keeps until its certificate ends: see chancery certs list\n',
         );
         return exitCodes.fine;
       }),

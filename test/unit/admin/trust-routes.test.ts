@@ -49,6 +49,7 @@ function fixture({ configured = true, rotating = false, rotation }: Setup = {}) 
       list: async () => [grant],
       revoke: async (id: string) => id === 'a1',
     },
+    families: { of: async (_kind: string, id: string) => (id === 'j1' ? 'f1' : id) },
     revocations: {
       revoke: async (...revoked: unknown[]) => {
         calls.push(['revoke', ...revoked]);
@@ -197,7 +198,10 @@ describe('trust over the API', () => {
     expect((await ask('DELETE', '/join-tokens/a1')).json).toEqual({ id: 'a1', result: 'revoked' });
     const revoked = await ask('POST', '/revocations', { payload: { kind: 'token', id: 'j1', days: 1 } });
     expect(revoked.status).toBe(201);
-    expect(calls).toEqual([['revoke', 'token', 'j1', 1_000_000 + 86_400_000]]);
+    expect(calls).toEqual([
+      ['revoke', 'token', 'j1', 1_000_000 + 86_400_000],
+      ['revoke', 'family', 'f1', 1_000_000 + 86_400_000],
+    ]);
     expect((await ask('GET', '/revocations')).json).toEqual([{ kind: 'token', id: 'j1', untilMs: 5 }]);
   });
 

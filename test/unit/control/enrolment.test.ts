@@ -63,6 +63,7 @@ function fixture(
         notAfterMs: clock.wall() + lifeMs,
       }),
     },
+    families: { async remember() {} },
     authority: {
       roots() {
         if (options.authority === 'closed') throw new Error('not open');

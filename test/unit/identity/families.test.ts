@@ -1,0 +1,118 @@
+// What was renewed from a credential ends with it, whichever of them is named; and what a node gets later does not.
+import { X509Certificate } from 'node:crypto';
+import { describe, expect, it } from 'vitest';
+import { generateKeyPair, randomSerial, selfSignedRoot, signIntermediate, signNode } from '../../../src/ca/x509.ts';
+import { certificateMark, readCertificateMark } from '../../../src/identity/certificate-mark.ts';
+import { createFamilies } from '../../../src/identity/families.ts';
+import { revocableNames } from '../../../src/model/revocable.ts';
+import { bearer, createRig, credentials, outcome, principal, type Rig, trustDomain, webId } from './rig.ts';
+
+const hour = 3_600_000;
+const family = 'f'.repeat(32);
+const request = { id: webId, services: ['web'], gateways: [] };
+
+/** A certificate of a node, as the authority makes it. */
+function nodeCertificate({ clock }: Rig, mark?: string): Uint8Array {
+  const validity = { notBeforeMs: clock.wall() - hour, notAfterMs: clock.wall() + hour };
+  const [rootPair, pair, own] = [generateKeyPair(), generateKeyPair(), generateKeyPair()];
+  const root = selfSignedRoot(rootPair, { trustDomain, validity, serial: randomSerial() });
+  const certificate = signIntermediate(
+    { certificate: root, key: rootPair.privateKey },
+    { trustDomain, validity, serial: randomSerial(), publicKey: pair.publicKey },
+  );
+  return signNode(
+    { certificate, key: pair.privateKey },
+    {
+      ...{ validity, serial: randomSerial(), spiffeId: webId, publicKey: own.publicKey },
+      ...(mark === undefined ? {} : { mark }),
+    },
+  );
+}
+
+describe('families of credentials', () => {
+  it('T15: what was renewed from a revoked token holds no more, and what is of another family does', async () => {
+    const rig = await createRig();
+    const [first, second, other] = [
+      await rig.tokens.issue({ ...request, family }),
+      await rig.tokens.issue({ ...request, family }),
+      await rig.tokens.issue(request),
+    ];
+    const ask = async (text: string) => outcome(await rig.authenticator.authenticate(bearer(text)));
+    expect([await ask(first.text), await ask(second.text)]).toEqual(['accepted', 'accepted']);
+    const told: string[] = [];
+    rig.authenticator.onRevoked((ids) => told.push(...ids));
+    await rig.revocations.revoke('family', family, rig.clock.wall() + hour);
+    expect([await ask(first.text), await ask(second.text), await ask(other.text)]).toEqual([
+      ...['revoked', 'revoked', 'accepted'],
+    ]);
+    expect(told).toEqual([family]);
+  });
+
+  it('T15: begin with a token that names none', async () => {
+    const rig = await createRig();
+    const old = await rig.tokens.issue(request);
+    const renewed = await rig.tokens.issue({ ...request, family: old.credentialId });
+    await rig.revocations.revoke('family', old.credentialId, rig.clock.wall() + hour);
+    for (const { text } of [old, renewed])
+      expect(outcome(await rig.authenticator.authenticate(bearer(text)))).toBe('revoked');
+  });
+
+  it('T15: are read in certificates of nodes, which say when they were made', async () => {
+    const rig = await createRig();
+    const issuedAtMs = Math.floor(rig.clock.wall() / 1000) * 1000;
+    const certificate = nodeCertificate(rig, certificateMark({ family, issuedAtMs }));
+    const caller = principal(await rig.authenticator.authenticate(credentials({ certificate })));
+    expect([caller.credential.family, caller.issuedAtMs]).toEqual([family, issuedAtMs]);
+    expect(readCertificateMark(new X509Certificate(nodeCertificate(rig)))).toBeUndefined();
+    await rig.revocations.revoke('family', family, rig.clock.wall() + hour);
+    expect(outcome(await rig.authenticator.authenticate(credentials({ certificate })))).toBe('revoked');
+  });
+
+  it('T15: of a certificate beside a token end what both opened', async () => {
+    const rig = await createRig();
+    const { text } = await rig.tokens.issue(request);
+    const certificate = nodeCertificate(rig, certificateMark({ family, issuedAtMs: rig.clock.wall() }));
+    const both = { ...bearer(text), certificate };
+    const caller = principal(await rig.authenticator.authenticate(both));
+    const serial = new X509Certificate(certificate).serialNumber.toLowerCase();
+    const names = revocableNames(caller).map(({ id }) => id);
+    expect(names).toEqual(expect.arrayContaining([serial, family, caller.credential.id]));
+    await rig.revocations.revoke('certificate', serial, rig.clock.wall() + hour);
+    expect(outcome(await rig.authenticator.authenticate(both))).toBe('revoked');
+    expect(outcome(await rig.authenticator.authenticate(bearer(text)))).toBe('accepted');
+  });
+
+  it('T15: the node and the identity are revoked for what they have until then', async () => {
+    const rig = await createRig();
+    const now = async (nodeId?: string) =>
+      bearer((await rig.tokens.issue({ ...request, ...(nodeId === undefined ? {} : { nodeId }) })).text);
+    const [bound, unbound] = [await now('Web 1'), await now()];
+    const ask = async (who: ReturnType<typeof bearer>) => outcome(await rig.authenticator.authenticate(who));
+    await rig.revocations.revoke('node', 'Web 1', rig.clock.wall() + hour);
+    expect([await ask(bound), await ask(unbound)]).toEqual(['revoked', 'accepted']);
+    await rig.revocations.revoke('identity', webId, rig.clock.wall() + hour);
+    expect(await ask(unbound)).toBe('revoked');
+    await rig.clock.advanceAsync(2_000);
+    expect([await ask(await now('Web 1')), await ask(bound)]).toEqual(['accepted', 'revoked']);
+    // Another replica, or this one after a restart, reads the same.
+    await rig.revocations.open();
+    expect(rig.revocations.list().map(({ kind, id }) => `${kind} ${id}`)).toEqual([
+      ...['node Web 1', `identity ${webId}`],
+    ]);
+    await rig.revocations.revoke('node', 'Web 1', rig.clock.wall() + hour);
+    expect(await ask(await now('Web 1'))).toBe('revoked');
+  });
+
+  it('are found by the id of any member, and forgotten after its end', async () => {
+    const { store, clock, log, tokens } = await createRig();
+    const families = createFamilies({ store, clock, log });
+    const { credentialId } = await tokens.issue(request);
+    await families.remember('token', { id: credentialId, family, notAfterMs: clock.wall() + hour });
+    expect(await families.of('token', credentialId)).toBe(family);
+    expect(await families.of('certificate', credentialId)).toBe(credentialId);
+    await clock.advanceAsync(7 * hour);
+    await families.remember('token', { id: 'a'.repeat(32), family, notAfterMs: clock.wall() + hour });
+    await expect.poll(() => [...store.entries.keys()].filter((key) => key.includes(credentialId))).toEqual([]);
+    expect(await families.of('token', 'a'.repeat(32))).toBe(family);
+  });
+});
