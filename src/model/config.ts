@@ -25,6 +25,11 @@ export const registrySchema = z.discriminatedUnion('kind', [
     tag: text.optional().describe('only instances with this tag'),
     services: z.array(text).min(1).optional().describe('only these services; all if absent'),
     taggedAddress: text.optional().describe('which of TaggedAddresses to dial, e.g. wan'),
+    intentions: z.boolean().default(false).describe('enforce its service-intentions, for every service of the mesh'),
+    intentionsDefault: z
+      .enum(['deny', 'allow'])
+      .default('deny')
+      .describe('what holds between two services of which no intention speaks'),
   }),
   z.strictObject({
     kind: z.literal('etcd'),

@@ -2,6 +2,7 @@
 // Invariant: a snapshot with equal content is never emitted twice in a row; an unchanged RegistryService,
 // and an unchanged ObjectDocument, is the same object as in the snapshot before.
 import type { Instance } from './instance.ts';
+import type { Intentions } from './intentions.ts';
 import type { Problem } from './problem.ts';
 
 export interface Degraded {
@@ -38,6 +39,8 @@ export interface RegistrySnapshot {
   readonly services: ReadonlyMap<string, RegistryService>;
   /** Entries that could not be read (bad JSON in a key, an instance without address); the rest still ships. */
   readonly problems: readonly Problem[];
+  /** Who may call whom, of a registry that is asked for it; the last that was read whole, the same object while nothing changed. */
+  readonly intentions?: Intentions;
 }
 
 /** One YAML text as it lies in an object store. Parsed in model, never in the store. */

@@ -62,11 +62,12 @@ export interface TrustRig extends AsyncDisposable {
 
 export const ads: Channel = { variant: 'delta', aggregated: true };
 
-export async function startTrustRig(options: ProductOptions = {}): Promise<TrustRig> {
+/** `started`: the registry, if not one of files; it ends with the rig. */
+export async function startTrustRig(options: ProductOptions = {}, started?: RunningRegistry): Promise<TrustRig> {
   const files = registryRigs.find(({ name }) => name === 'files');
   if (files === undefined) throw new Error('no files rig');
   const dir = createTempDir('trust');
-  const registry = await files.start();
+  const registry = started ?? (await files.start());
   const config = { trust: {}, ...options.config };
   const product = await startProduct({ ...options, registries: [registry.config], config });
   const base = `http://127.0.0.1:${product.httpPort}/api/v1/trust`;

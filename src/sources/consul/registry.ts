@@ -2,14 +2,19 @@
 // It must not know Envoy or objects. What may be dialled, and how healthy it is, is decided in rows.ts; how a key is
 // followed, in blocking-query.ts. Invariant: an event is emitted in the turn its answer arrives in; nothing waits here.
 import { isDeepStrictEqual } from 'node:util';
+import { defined } from '../../model/defined.ts';
+import type { Problem } from '../../model/problem.ts';
+import { shared } from '../../model/sharing.ts';
 import type { RegistrySnapshot } from '../../model/snapshot.ts';
 import type { RegistrySource } from '../../model/source.ts';
 import type { ConsulAccess } from '../../util/consul/access.ts';
 import { type Answer, unreadable } from '../../util/consul/answer.ts';
 import { type Consistency, createConsulClient } from '../../util/consul/client.ts';
+import { type AppError, errorText } from '../../util/errors.ts';
 import type { SourceDeps } from '../source-deps.ts';
 import { type BlockingQuery, createBlockingQuery } from './blocking-query.ts';
 import { degradedBy } from './degraded.ts';
+import { createIntentionsFollower } from './intentions-follower.ts';
 import { isRecord } from './json-reader.ts';
 import { createNames } from './names.ts';
 import { createReader } from './reader.ts';
@@ -27,6 +32,10 @@ export interface ConsulRegistryOptions extends ConsulAccess {
   readonly services?: readonly string[];
   /** Which of TaggedAddresses to dial, e.g. `wan`. */
   readonly taggedAddress?: string;
+  /** Reads the service-intentions too; they are a part of every snapshot. */
+  readonly intentions?: boolean;
+  /** What holds between two of which no intention speaks; default `deny`. */
+  readonly intentionsDefault?: 'allow' | 'deny';
   /** Longest wait of a blocking query; default 60 s, at most 10 min (Consul's own bound). */
   readonly waitMs?: number;
   /** Time between whole re-reads of a key; default 5 min, spread by a quarter. */
@@ -55,7 +64,7 @@ export function createConsulRegistry(deps: SourceDeps, options: ConsulRegistryOp
     kind: 'consul',
     async run(signal, emit) {
       const maxConnections = options.maxConnections ?? 176;
-      const client = createConsulClient(deps.clock, options, maxConnections);
+      const client = createConsulClient(deps.clock, options, maxConnections + (options.intentions ? 1 : 0));
       const reader = createReader({ ...deps, log }, { client, source: name, maxConnections });
       const table = createServiceTable();
       const consistency = options.consistency ?? 'default';
@@ -102,7 +111,8 @@ export function createConsulRegistry(deps: SourceDeps, options: ConsulRegistryOp
 
       /** Consul answers again: nobody has to sit out a back-off. */
       function retryOthers(): void {
-        for (const query of [list, ...names.all()]) if (query.failure !== undefined) query.retryNow();
+        const others = intentions === undefined ? [] : [intentions.query];
+        for (const query of [list, ...others, ...names.all()]) if (query.failure !== undefined) query.retryNow();
       }
 
       function takeList(answer: Answer): boolean {
@@ -130,8 +140,13 @@ export function createConsulRegistry(deps: SourceDeps, options: ConsulRegistryOp
         ),
       );
 
+      const { intentionsDefault: fallback = 'deny', namespace, partition } = options;
+      const intentions = options.intentions
+        ? createIntentionsFollower({ ...defined({ namespace, partition }), source: name, fallback }, follow)
+        : undefined;
+
       function isComplete(): boolean {
-        if (list.trust === 'new') return false;
+        if (list.trust === 'new' || (intentions !== undefined && intentions.current() === undefined)) return false;
         const late = deps.clock.now() - startedAt >= graceMs;
         return names.all().every(({ trust, failure }) => trust !== 'new' || (late && failure !== undefined));
       }
@@ -139,7 +154,13 @@ export function createConsulRegistry(deps: SourceDeps, options: ConsulRegistryOp
       function publish(): void {
         if (signal.aborted) return;
         complete ||= isComplete();
-        const degraded = degradedBy({ list, services: names.all(), torn: table.torn() });
+        const said = intentions?.current();
+        // A failure of theirs is no reason to doubt the rows, but there is nothing to serve before they were read.
+        const untold = list.failure === undefined ? (intentions?.problems() ?? []) : [];
+        const degraded =
+          degradedBy({ list, services: names.all(), torn: table.torn() }) ??
+          (complete ? undefined : waiting(intentions?.query.failure));
+        const problems = [...table.problems(), ...(said?.problems ?? []), ...untold];
         const snapshot: RegistrySnapshot = {
           source: name,
           kind: 'consul',
@@ -147,7 +168,8 @@ export function createConsulRegistry(deps: SourceDeps, options: ConsulRegistryOp
           complete,
           ...(degraded === undefined ? {} : { degraded }),
           services: complete ? table.services() : new Map(),
-          problems: complete ? table.problems() : [],
+          problems: complete ? shared<readonly Problem[]>(last?.problems, problems) : [],
+          ...(complete && said !== undefined ? { intentions: said.intentions } : {}),
         };
         if (last !== undefined && equal(last, snapshot)) return;
         if (last === undefined && !complete && degraded === undefined) return;
@@ -162,7 +184,7 @@ export function createConsulRegistry(deps: SourceDeps, options: ConsulRegistryOp
       }
 
       try {
-        await names.run((inner) => list.run(inner));
+        await names.run(async (inner) => void (await Promise.all([list.run(inner), intentions?.query.run(inner)])));
       } finally {
         client.close();
       }
@@ -170,10 +192,15 @@ export function createConsulRegistry(deps: SourceDeps, options: ConsulRegistryOp
   };
 }
 
+function waiting(failure: AppError | undefined): RegistrySnapshot['degraded'] {
+  return failure === undefined ? undefined : { kind: 'partial', reason: errorText(failure) };
+}
+
 function equal(a: RegistrySnapshot, b: RegistrySnapshot): boolean {
   return (
     a.complete === b.complete &&
     (a.services === b.services || (a.services.size === 0 && b.services.size === 0)) &&
+    a.intentions === b.intentions &&
     (a.problems === b.problems || (a.problems.length === 0 && b.problems.length === 0)) &&
     isDeepStrictEqual(a.degraded, b.degraded)
   );
