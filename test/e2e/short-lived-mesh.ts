@@ -12,7 +12,7 @@ import { configSchema } from '../../src/model/config.ts';
 import { createProtos } from '../../src/resources/protos.ts';
 import { identitySecret, rootsSecret } from '../../src/resources/secret-names.ts';
 import { typeUrls } from '../../src/resources/type-urls.ts';
-import { createMemoryObjects } from '../../src/sources/memory/memory-objects.ts';
+import { createMemoryObjects, type MemoryObjects } from '../../src/sources/memory/memory-objects.ts';
 import { createMemoryRegistry, type MemoryRegistry } from '../../src/sources/memory/memory-registry.ts';
 import { type Logger, silentLogger } from '../../src/util/log.ts';
 import { noMetrics } from '../../src/util/metrics.ts';
@@ -44,6 +44,9 @@ export interface ShortLivedMesh extends AsyncDisposable {
   plane(): Plane;
   readonly folder: string;
   readonly registry: MemoryRegistry;
+  readonly objects: MemoryObjects;
+  /** Starts a gateway that joined. */
+  gateway(node: string, name: string): Promise<void>;
   /** The outbound listener of web's sidecar. */
   readonly outbound: number;
   /** The command line, in the folder. Rejects with what it said on stderr. */
@@ -95,13 +98,19 @@ export async function startShortLivedMesh(
     });
   }
 
-  async function envoy(node: string, service: string, args: readonly string[]): Promise<void> {
+  async function envoy(
+    node: string,
+    role: 'service' | 'gateway',
+    name: string,
+    args: readonly string[],
+  ): Promise<void> {
     const pin = plane.trust?.authority.roots().roots[0]?.keyId ?? expect.fail('no root');
-    const token = await plane.trust?.joinTokens.create({ services: [service], gateways: [], pin });
+    const owner = role === 'service' ? { services: [name], gateways: [] } : { services: [], gateways: [name] };
+    const token = await plane.trust?.joinTokens.create({ ...owner, pin });
     const { port } = await plane.listening;
     const [stats = 0, admin = 0] = await freePorts(2);
     const bootstrap = await chancery([
-      ...['bootstrap', node, '--service', service, '--xds', `127.0.0.1:${port}`, '--join', token?.text ?? ''],
+      ...['bootstrap', node, `--${role}`, name, '--xds', `127.0.0.1:${port}`, '--join', token?.text ?? ''],
       ...['--credentials', join(dir.path, node), '--stats', `127.0.0.1:${stats}`, '--admin', `127.0.0.1:${admin}`],
       ...args,
     ]);
@@ -170,13 +179,14 @@ export async function startShortLivedMesh(
   const proxy = { address: '127.0.0.1', port: inbound, localAddress: '127.0.0.1', localPort: apiPort };
   registry.register('api', { id: 'api-1', address: '127.0.0.1', port: apiPort, proxy });
   registry.register('web', { id: 'web-1', address: '127.0.0.1', port: 1 });
-  await envoy('api-1', 'api', ['--outbound', `127.0.0.1:${apiOutbound}`]);
-  await envoy('web-1', 'web', ['--outbound', `127.0.0.1:${outbound}`]);
+  await envoy('api-1', 'service', 'api', ['--outbound', `127.0.0.1:${apiOutbound}`]);
+  await envoy('web-1', 'service', 'web', ['--outbound', `127.0.0.1:${outbound}`]);
   await eventually(async () => (await handshake()).failure === undefined);
 
   return {
     plane: () => plane,
-    ...{ folder: dir.path, registry },
+    ...{ folder: dir.path, registry, objects },
+    gateway: (node, name) => envoy(node, 'gateway', name, []),
     ...{ outbound, chancery, secretsOf, handshake, failedHandshakes, start, warnings: () => warned },
     async stop() {
       stop.abort();

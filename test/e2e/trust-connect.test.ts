@@ -7,7 +7,7 @@ import { createServer } from 'node:https';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { freePort } from '../support/free-port.ts';
-import { startLoad } from '../support/load.ts';
+import { ask, startLoad } from '../support/load.ts';
 import { type RunningConsul, startConsul } from '../support/real-consul.ts';
 import { describeWith, eventually } from '../support/real-parts.ts';
 import { type NodeSecrets, type ShortLivedMesh, startShortLivedMesh } from './short-lived-mesh.ts';
@@ -29,7 +29,8 @@ describeWith(['envoy', 'consul'], 'certificates of Connect', () => {
   beforeAll(async () => {
     consul = await startConsul({ acl: true, config });
     other = await startConsul({ config });
-    const rules = 'service "api" { policy = "write" } service "web" { policy = "write" }';
+    const may = ['api', 'web', 'chancery-gateway-edge'];
+    const rules = may.map((one) => `service "${one}" { policy = "write" }`).join(' ');
     await consul.call('PUT', '/v1/acl/policy', { Name: 'mesh', Rules: rules });
     const made = await consul.call('PUT', '/v1/acl/token', { Policies: [{ Name: 'mesh' }] });
     token = (made as { readonly SecretID: string }).SecretID;
@@ -111,6 +112,24 @@ describeWith(['envoy', 'consul'], 'certificates of Connect', () => {
       impostor.closeAllConnections();
       await new Promise((resolve) => impostor.close(resolve));
     }
+  });
+
+  it('of a gateway bear the name that is its alone, and rules for it hold', { timeout: 60_000 }, async () => {
+    const port = await freePort();
+    const documents = [
+      `kind: Gateway\nmetadata: {name: edge}\nspec: {listeners: [{name: plain, address: 127.0.0.1, port: ${port}}]}\n`,
+      'kind: Route\nmetadata: {name: edge}\nspec: {gateways: [edge], hosts: [api.example], rules: [{to: [{service: api}]}]}\n',
+      'kind: Authorization\nmetadata: {name: api}\nspec: {service: api, allow: [{from: [web]}, {from: [gateway/edge], to: [{paths: [{prefix: /open}]}]}]}\n',
+    ];
+    for (const [index, text] of documents.entries())
+      await mesh.objects.put({ path: `${index}.yaml`, text: `apiVersion: chancery/v1\n${text}` });
+    await mesh.gateway('edge-1', 'edge');
+    const status = async (path: string): Promise<number> => (await ask({ port, host: 'api.example', path })).status;
+    await eventually(async () => (await status('/open/x')) === 200, { deadlineMs: 30_000 });
+    expect(nameIn(mesh.secretsOf('edge-1').cert)).toBe(`URI:${await name('chancery-gateway-edge')}`);
+    expect(await status('/closed')).toBe(403);
+    expect(await mesh.handshake()).not.toHaveProperty('failure');
+    for (const [index] of documents.entries()) await mesh.objects.remove(`${index}.yaml`);
   });
 
   it('go over to another authority of Consul, and no request and no handshake fails', {
