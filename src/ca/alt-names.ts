@@ -51,6 +51,31 @@ export function serverNames(of: {
   ];
 }
 
+/**
+ * Names that an edge shows to clients, `*.x` allowed: hosts alone, so never an identity of the mesh. `reserved`: names that
+ * others are known by; neither they nor a wildcard over one of them is taken (CH1266).
+ */
+export function edgeNames(hosts: readonly string[], reserved: readonly string[] = []): readonly AltName[] {
+  if (hosts.length === 0) throw new AppError('CH1809', 'a certificate of an edge needs a host');
+  if (hosts.length > maxNames)
+    throw new AppError('CH1809', `${hosts.length} names are too many for one certificate (${maxNames})`);
+  return hosts.map((text): AltName => {
+    const plain = text.startsWith('*.') ? text.slice(2) : text;
+    if (!dnsName.test(plain) || isIPv4(plain) || text.length > 253) throw refusal('the host', text);
+    const lower = text.toLowerCase();
+    const taken = reserved.find((name) => lower === name || (text !== plain && lower.slice(1) === tail(name)));
+    if (taken !== undefined)
+      throw new AppError('CH1266', `no edge is given the name ${JSON.stringify(text)}: the control plane is ${taken}`);
+    return { kind: 'dns', text };
+  });
+}
+
+/** `.b.c` of `a.b.c`. */
+function tail(name: string): string | undefined {
+  const dot = name.indexOf('.');
+  return dot < 0 ? undefined : name.slice(dot);
+}
+
 function addressBytes(text: string): Uint8Array {
   if (isIPv4(text)) return Uint8Array.from(text.split('.'), Number);
   if (!isIPv6(text) || text.includes('%')) throw refusal('the IP address', text);

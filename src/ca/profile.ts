@@ -78,7 +78,7 @@ function ownExtensions(ids: KeyIds, uri: string, uses: readonly Uint8Array[]): U
   ]);
 }
 
-/** Extensions of the control plane's own listener: it serves, and calls nobody. */
+/** Extensions of the control plane's own listener, and of edges: they serve, and call nobody. */
 export function serverExtensions(ids: KeyIds, names: readonly AltName[]): Uint8Array {
   return extensions([
     extension(oid.keyUsage, values.leafUsage, critical),

@@ -112,7 +112,7 @@ export function createControl(deps: ControlDeps, options: ControlOptions): Contr
     log.info('world changed', { revision: world.revision, changes });
     tell({ kind: 'world', revision: world.revision, atMs: clock.wall(), changes });
     problemLog.add(world.problems);
-    deps.edge?.follow(world.certificates);
+    deps.edge?.follow(world);
     if (views === undefined) {
       views = createViews(translator, world, deps.secrets, deps.edge);
       return;

@@ -10,6 +10,8 @@ export interface EdgeContent {
   /** PKCS#8 DER. */
   readonly key: Uint8Array;
   readonly subject: string;
+  /** Hosts it is for. */
+  readonly names: readonly string[];
   readonly notBeforeMs: number;
   readonly notAfterMs: number;
   /** Of chain and key together. */
@@ -54,10 +56,17 @@ export function contentOf(paths: Pair, pems: Pair): EdgeContent {
     chain,
     key: der,
     subject: leaf.subject.replaceAll('\n', ', '),
+    names: hostsOf(leaf),
     notBeforeMs: Date.parse(leaf.validFrom),
     notAfterMs: Date.parse(leaf.validTo),
     fingerprint: contentHash(Buffer.concat([...chain, der])),
   };
+}
+
+/** What is quoted holds what no host has. */
+function hostsOf({ subjectAltName = '' }: X509Certificate): readonly string[] {
+  const names = subjectAltName.split(', ').filter((name) => !name.includes('"'));
+  return names.flatMap((name) => /^(?:DNS|IP Address):(.+)$/.exec(name)?.[1] ?? []);
 }
 
 function usable({ asymmetricKeyType, asymmetricKeyDetails }: KeyObject): boolean {

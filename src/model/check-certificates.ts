@@ -14,11 +14,6 @@ export interface CertificateScene {
   readonly mesh: Mesh;
 }
 
-/** Whether a certificate can be shown: this version has no authority for the names of hosts, and reads files alone. */
-export function isServed({ from }: Certificate): boolean {
-  return from.kind === 'files';
-}
-
 /** What a listener needs a certificate for; without one it cannot be served. */
 export function endsTls({ protocol, tls }: GatewayListener): boolean {
   return protocol === 'https' || (protocol === 'tls' && tls !== undefined);
@@ -26,13 +21,6 @@ export function endsTls({ protocol, tls }: GatewayListener): boolean {
 
 export function checkCertificates({ gateways, certificates, mesh }: CertificateScene): readonly Problem[] {
   const problems: Problem[] = [];
-  for (const certificate of certificates.values()) {
-    if (isServed(certificate)) continue;
-    const message = 'a certificate of the mesh is accepted, but not issued yet: listeners that name it are not served';
-    problems.push(
-      createProblem('CH1108', certificate.provenance, message, { severity: 'warning', path: 'spec.issuer' }),
-    );
-  }
   for (const { listeners, provenance: whole } of gateways.values()) {
     for (const [index, listener] of listeners.entries()) {
       const at = listener.provenance ?? whole;

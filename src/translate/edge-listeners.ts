@@ -4,7 +4,7 @@
 import type { FilterChainJson, FilterJson } from '../gen/envoy/config/listener/v3/listener_components_pb.js';
 import type { ListenerJson } from '../gen/envoy/config/listener/v3/listener_pb.js';
 import type { VirtualHostJson } from '../gen/envoy/config/route/v3/route_components_pb.js';
-import { endsTls, isServed } from '../model/check-certificates.ts';
+import { endsTls } from '../model/check-certificates.ts';
 import type { Gateway, GatewayListener } from '../model/gateway.ts';
 import { createProblem, type Problem } from '../model/problem.ts';
 import type { Provenance } from '../model/provenance.ts';
@@ -165,7 +165,7 @@ function chainsOf(scene: Scene, listener: GatewayListener): readonly Chain[] | u
 function tlsOf(world: World, { protocol, tls }: GatewayListener): EdgeTls | undefined {
   const certificate = tls === undefined ? undefined : world.certificates.get(tls.certificate);
   // Without an authority nobody proves who he is, and no key is sent to anybody.
-  if (tls === undefined || certificate === undefined || !isServed(certificate)) return undefined;
+  if (tls === undefined || certificate === undefined) return undefined;
   if (world.mesh.certificates !== true) return undefined;
   return {
     secret: edgeSecret(certificate),

@@ -60,10 +60,6 @@ export const errorCodes = {
     title: 'Only the first port of the service is used',
     hint: 'Write a Service of its own for each further port.',
   },
-  CH1108: {
-    title: 'The setting has no effect yet',
-    hint: 'This version does not act on it; nothing else of the object is affected.',
-  },
   CH1109: {
     title: 'The registered service name cannot be used',
     hint: 'Register it under a name of letters, digits, dots, dashes and underscores.',
@@ -208,7 +204,7 @@ export const errorCodes = {
   },
   CH1246: {
     title: 'The files of a certificate cannot be used',
-    hint: 'Mend the file that the message names; what was read before is shown meanwhile, and a listener that had none waits.',
+    hint: 'Mend the file that the message names; what was read before is shown meanwhile.',
   },
   CH1247: {
     title: 'A service is closed, as its Authorization is refused',
@@ -218,9 +214,17 @@ export const errorCodes = {
     title: 'A refused Authorization does not say what it protects',
     hint: 'Mend the text at once: the service that it was meant for cannot be read from it, and is not protected by it.',
   },
+  CH1249: {
+    title: 'The keys of an issuer of tokens cannot be used',
+    hint: 'Give its public keys as the issuer publishes them (its `jwks_uri`); a key that is a secret must be replaced at the issuer.',
+  },
   CH1250: {
     title: 'Nobody enforces an Authorization',
     hint: 'Register a sidecar for each instance: only the sidecar before an instance asks who calls it.',
+  },
+  CH1251: {
+    title: 'One issuer of tokens is declared in two ways for one service',
+    hint: 'Declare it alike in all Authorizations of the service; until then no token of it is believed.',
   },
   CH1261: {
     title: 'An intention of Consul cannot be read, and closes its service',
@@ -235,8 +239,20 @@ export const errorCodes = {
     hint: 'Use PathExact, PathPrefix that ends with "/", Methods and headers with Exact, and deny before you allow; nothing more is let in meanwhile.',
   },
   CH1265: {
-    title: 'Intentions of Consul are read and not enforced',
-    hint: 'Switch mutual TLS on for these services: until then nobody knows who calls them.',
+    title: 'Intentions of Consul let nobody in where mutual TLS is off',
+    hint: 'Switch mutual TLS on for these services: without it no caller shows who it is, and no intention lets it in.',
+  },
+  CH1266: {
+    title: 'A certificate of an edge is for a name of the control plane',
+    hint: 'Remove the host from the Certificate, or the wildcard over it: whoever has the key could pass for the control plane.',
+  },
+  CH1267: {
+    title: 'A certificate of the mesh for an edge could not be issued',
+    hint: 'It is asked for again; the log of the control plane says what the authority lacks.',
+  },
+  CH1268: {
+    title: 'A certificate is not for the hosts of a listener',
+    hint: 'Clients refuse it: name another Certificate in the listener, or have one made for these hosts.',
   },
   // CH13xx: registries and object stores
   CH1301: {

@@ -6,7 +6,7 @@ import { typeUrls } from '../../src/resources/type-urls.ts';
 import type { SecretEncoder } from '../../src/translate/secrets.ts';
 import type { Clock } from '../../src/util/clock.ts';
 
-export interface FakeAuthority extends Pick<Authority, 'issue' | 'roots' | 'onRoots'> {
+export interface FakeAuthority extends Pick<Authority, 'issue' | 'issueEdge' | 'roots' | 'onRoots'> {
   readonly asked: LeafRequest[];
   /** Further requests fail. */
   broken: boolean;
@@ -34,6 +34,9 @@ export function createFakeAuthority(clock: Clock, lifeMs: number): FakeAuthority
         ...{ chain: [Buffer.from(text)], key: Buffer.from(`key of ${text}`) },
         ...{ notBeforeMs: now, notAfterMs: now + lifeMs, renewAtMs: now + lifeMs / 2 },
       } satisfies Leaf;
+    },
+    async issueEdge(hosts) {
+      return authority.issue({ spiffeId: hosts.join(' '), seed: '', urgency: 'routine' });
     },
     roots: () => ({
       generation,

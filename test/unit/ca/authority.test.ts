@@ -163,6 +163,23 @@ describe('other certificates', () => {
     expect(server.notAfterMs).toBe(clock.wall() + day);
   });
 
+  it('T6: are signed for an edge with its hosts alone, and never for a name of the control plane', async () => {
+    const { clock, authority } = setUp({ reservedHosts: ['plane.example.org', 'localhost'] });
+    await authority.open();
+    const hosts = ['shop.example', '*.shop.example', 'other.example.org'];
+    const edge = await authority.issueEdge(hosts);
+    const read = checkChain(authority, edge.chain, clock.wall());
+    expect(read.subjectAltName?.split(', ').sort()).toEqual(hosts.map((host) => `DNS:${host}`).sort());
+    expect(read.keyUsage).toEqual(['1.3.6.1.5.5.7.3.1']);
+    expect(edge.renewAtMs - clock.wall()).toBeGreaterThanOrEqual(0.4 * day);
+    expect(edge.renewAtMs - clock.wall()).toBeLessThanOrEqual(0.6 * day);
+    for (const host of ['plane.example.org', 'PLANE.example.org', '*.example.org', 'localhost'])
+      await expect(authority.issueEdge(['shop.example', host])).rejects.toThrow(/CH1266/);
+    for (const host of ['spiffe://example.org/svc/web', '10.0.0.1', '*', '*.*.x', 'a b', 'a\0.x', ''])
+      await expect(authority.issueEdge([host])).rejects.toThrow(/CH1809/);
+    await expect(authority.issueEdge([])).rejects.toThrow(/CH1809/);
+  });
+
   it('are signed for a key that somebody else keeps, not longer than the intermediate lives', async () => {
     const { clock, authority } = setUp();
     await authority.open();

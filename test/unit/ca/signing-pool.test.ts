@@ -55,7 +55,7 @@ function simulated(threads = 1, maxWaiting = 1_000) {
   const asked = (): string[] =>
     signers.flatMap(({ tasks }) => tasks.flatMap(({ orders }) => orders.map(({ order }) => nameIn(order))));
   const nameIn = (order: SigningTask['orders'][number]['order']): string =>
-    order.kind === 'server' ? order.uri : order.spiffeId;
+    'spiffeId' in order ? order.spiffeId : order.kind === 'server' ? order.uri : order.hosts.join();
   const validity = { notBeforeMs: 0, notAfterMs: 1 };
   const sign = (name: string, urgency: Urgency = 'routine', by = issuer): Promise<unknown> => {
     const answer = pool.sign(urgency, () => ({ issuer: by, order: { kind: 'leaf', spiffeId: name, validity } }));

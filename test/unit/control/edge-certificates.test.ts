@@ -1,12 +1,12 @@
 // The certificates of edges as their files change: what is shown, what is said, and that nothing half written is taken.
 import { X509Certificate } from 'node:crypto';
 import { readFileSync } from 'node:fs';
-import { afterAll, expect, it } from 'vitest';
+import { afterAll, describe, expect, it } from 'vitest';
 import { createEdgeCertificates } from '../../../src/control/edge-certificates.ts';
 import type { Certificate } from '../../../src/model/certificate.ts';
 import { silentLogger } from '../../../src/util/log.ts';
 import { noMetrics } from '../../../src/util/metrics.ts';
-import { plainSecrets } from '../../support/authority.ts';
+import { createFakeAuthority, plainSecrets } from '../../support/authority.ts';
 import { createAuthority, describeWithOpenssl } from '../../support/certificates.ts';
 import { createFakeClock } from '../../support/fake-clock.ts';
 import { createTempDir } from '../../support/temp-dir.ts';
@@ -36,7 +36,13 @@ describeWithOpenssl('the certificates of edges', () => {
     const content = new Map(Object.entries(files));
     const edge = createEdgeCertificates(
       {
-        ...{ clock, log: silentLogger, metrics: noMetrics, encode: plainSecrets },
+        ...{
+          clock,
+          log: silentLogger,
+          metrics: noMetrics,
+          encode: plainSecrets,
+          authority: createFakeAuthority(clock, dayMs),
+        },
         files: {
           fingerprint: async (paths) => paths.map((path) => content.get(path) ?? 'missing').join(),
           read: async (path) => content.get(path) ?? Promise.reject(new Error(`${path} cannot be read`)),
@@ -46,7 +52,7 @@ describeWithOpenssl('the certificates of edges', () => {
     );
     const told: (readonly string[])[] = [];
     edge.onChange((names) => told.push(names));
-    edge.follow(new Map([['shop', shop]]));
+    edge.follow({ certificates: new Map([['shop', shop]]), gateways: new Map() });
     const stop = new AbortController();
     void edge.run(stop.signal);
     await clock.settle();
@@ -96,10 +102,10 @@ describeWithOpenssl('the certificates of edges', () => {
     [{ '/key': one.key }, '/cert cannot be read'],
     [{ '/cert': 'nothing', '/key': one.key }, '/cert holds no certificate in PEM'],
     [{ '/cert': one.cert, '/key': two.key }, '/key is not the key of the first certificate in /cert'],
-  ])('are nothing where they never were good: %#', async (files, text) => {
+  ])('are one for no host where they never were good: %#', async (files, text) => {
     const { edge, problems } = await rig(files);
-    expect(problems()).toEqual([`CH1246 ${text}: nothing can be shown`]);
-    expect(edge.secret('shop')).toBeUndefined();
+    expect(problems()).toEqual([`CH1246 ${text}: clients are shown a certificate that they refuse`]);
+    expect(edge.secret('shop')?.version).toContain('not-there.invalid');
   });
 
   it('are warned of in the last quarter of their life, and called ended after it', async () => {
@@ -110,5 +116,96 @@ describeWithOpenssl('the certificates of edges', () => {
     expect(problems()).toEqual([expect.stringContaining('CH1240 the certificate ends at')]);
     clock.setWall(endMs + 1000);
     expect(problems()).toEqual([expect.stringContaining('CH1240 the certificate ended at')]);
+  });
+});
+
+describe('the certificates of edges that the mesh issues', () => {
+  const at = { source: 'objects', file: 'a.yaml', line: 3, column: 1, object: 'Certificate default/shop' };
+  const shop = (hosts: readonly string[]): Certificate => ({
+    ...{ namespace: 'default', name: 'shop', provenance: at },
+    from: { kind: 'mesh', hosts },
+  });
+
+  async function rig(hosts: readonly string[], admitted: readonly string[] = hosts, prepare?: 'broken') {
+    const clock = createFakeClock(Date.parse('2026-03-01T00:00:00Z'));
+    const authority = createFakeAuthority(clock, dayMs);
+    authority.broken = prepare === 'broken';
+    const edge = createEdgeCertificates(
+      {
+        ...{ clock, authority, log: silentLogger, metrics: noMetrics, encode: plainSecrets },
+        files: { fingerprint: async () => '', read: async (path) => Promise.reject(new Error(path)) },
+      },
+      1000,
+    );
+    const follow = (names: readonly string[]): void =>
+      edge.follow({
+        certificates: new Map([['shop', shop(names)]]),
+        gateways: new Map([
+          [
+            'edge',
+            {
+              ...{ namespace: 'default', name: 'edge', provenance: at },
+              listeners: [
+                {
+                  ...{ name: 'shop', address: '0.0.0.0', port: 443, protocol: 'https', hosts: admitted },
+                  tls: { certificate: 'shop', client: 'none' },
+                },
+              ],
+            },
+          ],
+        ]),
+      });
+    follow(hosts);
+    void edge.run(new AbortController().signal);
+    await clock.settle();
+    const codes = (): string[] => edge.problems().map(({ code, message }) => `${code} ${message}`);
+    return { clock, authority, edge, follow, codes };
+  }
+
+  it('are there after one look, and others at half of their life', async () => {
+    const { clock, edge } = await rig(['shop.example']);
+    const first = edge.secret('shop');
+    expect(first?.version).toContain('shop.example');
+    await clock.advanceAsync(dayMs / 2 - 2000);
+    expect(edge.secret('shop')).toBe(first);
+    await clock.advanceAsync(4000);
+    expect(edge.secret('shop')?.version).not.toBe(first?.version);
+  });
+
+  it('stay while another cannot be had, which is said', async () => {
+    const { clock, authority, edge, codes } = await rig(['shop.example']);
+    const first = edge.secret('shop');
+    authority.broken = true;
+    await clock.advanceAsync(dayMs / 2 + 2000);
+    expect(edge.secret('shop')).toBe(first);
+    expect(codes()).toEqual(['CH1267 no authority: the former certificate is shown']);
+    authority.broken = false;
+    await clock.advanceAsync(60_000);
+    expect(edge.secret('shop')).not.toBe(first);
+    expect(codes()).toEqual([]);
+  });
+
+  it('are issued anew for other hosts, and when another root signs', async () => {
+    const { clock, authority, edge, follow } = await rig(['shop.example']);
+    follow(['other.example']);
+    await clock.settle();
+    const other = edge.secret('shop');
+    expect(other?.version).toContain('other.example');
+    authority.changeRoots('two', 'one');
+    await clock.advanceAsync(2000);
+    expect(edge.secret('shop')).not.toBe(other);
+  });
+
+  it('are there as soon as the authority is', async () => {
+    const { clock, authority, edge } = await rig(['shop.example'], ['shop.example'], 'broken');
+    expect(edge.secret('shop')).toBeUndefined();
+    authority.broken = false;
+    await clock.advanceAsync(3000);
+    expect(edge.secret('shop')?.version).toContain('shop.example');
+  });
+
+  it('are said to be wrong where a listener is for hosts that they are not for', async () => {
+    const { codes } = await rig(['*.example'], ['shop.example', 'a.shop.example', '*.example', '*']);
+    expect(codes()).toEqual(['CH1268 certificate "shop" of listener "shop" is not for a.shop.example']);
   });
 });
