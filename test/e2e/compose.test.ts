@@ -1,17 +1,18 @@
 // docker-compose.yml and what it mounts, as far as that can be said without an engine: its shape, that every name, address, port
-// and path in it leads somewhere, that the proxies' bootstraps load in a real Envoy and the service files in a real Consul.
+// and path in it leads somewhere, that the script which makes bootstraps and credentials does so, that they load in a real Envoy and the service files in a real Consul.
 // Compose itself reads the file where it can be found ($COMPOSE_BIN, the cache, `docker compose`).
-import { execFileSync } from 'node:child_process';
-import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { execFileSync, spawnSync } from 'node:child_process';
+import { existsSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { parse } from 'yaml';
 import { z } from 'zod';
 import { cacheRoot } from '../../scripts/parts.mjs';
 import { resolveConfig } from '../../src/model/config-layers.ts';
 import { createWorldBuilder } from '../../src/model/next-world.ts';
 import { partPath } from '../support/part-path.ts';
+import { type Product, startProduct } from '../support/product.ts';
 import { describeWith, envoyValidate } from '../support/real-parts.ts';
 import { createTempDir } from '../support/temp-dir.ts';
 
@@ -78,32 +79,25 @@ const addressOf = (name: string): string => {
 const envoys = services.filter(([, { image }]) => image.startsWith('envoyproxy/envoy:'));
 const node = (name: string): string => one(name).environment?.['NODE'] ?? '';
 
-/** `NODE -> arguments` of the `chancery bootstrap` lines of the one-shot container. */
-function bootstrapLines(): ReadonlyMap<string, string> {
-  const [script = ''] = one('bootstrap').command ?? [];
-  const shared = /xds="([^"]+)"/.exec(script)?.[1] ?? '';
-  return new Map(
-    [...script.matchAll(/^\s*chancery bootstrap (\S+)\s+(.*?) > \/bootstrap\/(\S+)\.yaml$/gm)].map(
-      ([, name = '', options = '', to]) => {
-        expect(to).toBe(name);
-        return [name, options.replace('$$xds', shared)];
-      },
-    ),
-  );
-}
+/** The script of the one-shot container, as its shell gets it. */
+const script = (one('join').command?.[0] ?? '').replaceAll('$$', '$');
+/** `NODE -> what it may be` of its lines. */
+const joined = new Map(
+  [...script.matchAll(/^join (\S+) (.+)$/gm)].map(([, name = '', role = '']) => [name, role] as const),
+);
 
 describe('docker-compose.yml', () => {
   it('gives every container that stays a health check', () => {
     expect(services.filter(([, { healthcheck: check }]) => check === undefined).map(([name]) => name)).toEqual([
-      'bootstrap',
+      'join',
     ]);
   });
 
   it('has its one-shot container adopted, or `up --wait` would take its end for a failure', () => {
-    const adopters = services.filter(([, { depends_on: on }]) => on?.['bootstrap'] !== undefined);
-    expect(adopters.map(([name]) => name)).toEqual([...envoys.map(([name]) => name), 'alloy']);
+    const adopters = services.filter(([, { depends_on: on }]) => on?.['join'] !== undefined);
+    expect(adopters.map(([name]) => name)).toEqual(['renew', ...envoys.map(([name]) => name), 'alloy']);
     for (const [, { depends_on: on }] of adopters)
-      expect(on?.['bootstrap']?.condition).toBe('service_completed_successfully');
+      expect(on?.['join']?.condition).toBe('service_completed_successfully');
   });
 
   it('waits only for containers that exist and can become healthy', () => {
@@ -117,8 +111,8 @@ describe('docker-compose.yml', () => {
 
   it('starts everything by default', () => {
     expect(services.map(([name]) => name)).toEqual([
-      ...['consul', 'chancery', 'bootstrap', 'edge', 'web', 'web-proxy', 'api-v1', 'api-v1-proxy', 'api-v2'],
-      ...['api-v2-proxy', 'prometheus', 'loki', 'alloy', 'grafana'],
+      ...['consul', 'chancery', 'join', 'renew', 'edge', 'web', 'web-proxy', 'api-v1', 'api-v1-proxy'],
+      ...['api-v2', 'api-v2-proxy', 'prometheus', 'loki', 'alloy', 'grafana'],
     ]);
   });
 
@@ -207,11 +201,13 @@ describe('the configuration that Compose mounts', () => {
       objectsDirectory: false,
     });
 
-  it('is accepted with --insecure, which the command passes, and not without', () => {
-    expect(one('chancery').command).toContain('--insecure');
-    const { config, problems } = resolve({ 'xds-insecure': true, 'http-insecure': true });
+  it('has trust, and plaintext of the HTTP API alone, which the command passes', () => {
+    expect(one('chancery').command).toContain('--http-insecure');
+    expect(one('chancery').command).not.toContain('--insecure');
+    const { config, problems } = resolve({ 'http-insecure': true });
     expect(problems).toEqual([]);
-    expect(config?.xds).toMatchObject({ address: '0.0.0.0', port: 18000 });
+    expect(config?.xds).toMatchObject({ address: '0.0.0.0', port: 18000, insecure: false });
+    expect(config?.trust).toMatchObject({ root: { kind: 'files' }, names: expect.arrayContaining(['chancery']) });
     expect(config?.http).toMatchObject({ address: '0.0.0.0', port: 18080, hosts: ['chancery'] });
     expect(resolve({}).config).toBeUndefined();
   });
@@ -285,16 +281,76 @@ describe('deploy/Dockerfile', () => {
   });
 });
 
-describeWith(['envoy'], 'the bootstraps that Compose makes', () => {
-  it.each([...bootstrapLines()])('%s loads in Envoy and is reached by Prometheus', async (name, options) => {
-    const text = execFileSync(
-      process.execPath,
-      [join(root, 'bin/chancery.mjs'), 'bootstrap', name, ...options.split(/\s+/)],
-      { encoding: 'utf8' },
-    );
+describe('the one-shot container', () => {
+  it('asks on the loopback of the control plane, with the token of the API and no more of its state', () => {
+    const { network_mode: network, volumes, environment } = one('join');
+    expect(network).toBe('service:chancery');
+    expect(volumes).toContain('api-token:/api-token:ro');
+    for (const [name, { volumes: mounted = [] }] of services)
+      if (name !== 'chancery') expect(mounted.join(), name).not.toMatch(/(^|,)state:/);
+    const file = one('chancery').environment?.['CHANCERY_HTTP_TOKEN_FILE'] ?? '';
+    expect(file).toMatch(/^\/api-token\//);
+    expect(environment).toEqual({ CHANCERY_TOKEN_FILE: file });
+  });
+
+  it('makes a credential for every Envoy, which reads it and cannot write it, and all are renewed', () => {
+    expect([...joined.keys()].sort()).toEqual(envoys.map(([name]) => node(name)).sort());
+    for (const [name, { volumes, user }] of envoys) {
+      expect(volumes, name).toContain('credentials:/credentials:ro');
+      expect(user, name).toBe('10001:10001');
+    }
+    const folders = [...joined.keys()].map((name) => `/credentials/${name}`);
+    expect(one('renew').command).toEqual(['renew', ...folders, '--watch']);
+  });
+});
+
+describeWith(['envoy'], 'the script of the one-shot container', () => {
+  let product: Product;
+  const dir = createTempDir('compose-join');
+  const at = (path: string): string => join(dir.path, path);
+  beforeAll(async () => {
+    product = await startProduct({ config: { trust: {} } });
+    for (const folder of ['credentials', 'bootstrap', 'bin']) mkdirSync(at(folder), { mode: 0o700 });
+    const command = `#!/bin/sh\nexec "${process.execPath}" "${join(root, 'bin/chancery.mjs')}" "$@"\n`;
+    writeFileSync(at('bin/chancery'), command, { mode: 0o755 });
+  }, 60_000);
+  afterAll(async () => {
+    await product?.[Symbol.asyncDispose]();
+    dir.remove();
+  });
+
+  /** Runs it in folders of our own, against our product; what it wrote for people. */
+  function run(): string {
+    const here = script
+      .replaceAll('/credentials', at('credentials'))
+      .replaceAll('/bootstrap/', at('bootstrap/'))
+      .replaceAll('chancery:18000', `127.0.0.1:${product.xdsPort}`);
+    const { PATH = '', HOME } = process.env;
+    const token = { CHANCERY_TOKEN_FILE: join(product.state, 'token'), CHANCERY_HTTP_PORT: String(product.httpPort) };
+    const env = { PATH: `${at('bin')}:${PATH}`, HOME, NO_COLOR: '1', ...token };
+    const { status, stderr, stdout } = spawnSync('/bin/sh', ['-ec', here], { env, cwd: dir.path, encoding: 'utf8' });
+    expect(status, stderr).toBe(0);
+    return stdout + stderr;
+  }
+  const secret = (name: string): string => readFileSync(at(`credentials/${name}/token.json`), 'utf8');
+
+  it('gets credentials once, renews them after, and gets others where they are not taken', { timeout: 120_000 }, () => {
+    expect(run()).not.toContain('error');
+    const first = secret('edge');
+    expect(statSync(at('credentials/edge/token.json')).mode & 0o777).toBe(0o600);
+    expect(run().match(/renewed, until/g)).toHaveLength(joined.size);
+    const second = secret('edge');
+    expect(second).not.toBe(first);
+    writeFileSync(at('credentials/edge/token.json'), second.replace(/Bearer [^"]+/, 'Bearer a.b.c'));
+    expect(run().match(/renewed, until/g)).toHaveLength(joined.size - 1);
+    expect(secret('edge')).not.toContain('Bearer a.b.c');
+  });
+
+  it.each([...joined.keys()])('%s loads in Envoy and is reached by Prometheus', async (name) => {
+    const text = readFileSync(at(`bootstrap/${name}.yaml`), 'utf8');
     const { ok, output } = await envoyValidate(text);
     expect(ok, output).toBe(true);
-    expect(text).toContain('address: chancery');
+    expect(text).not.toMatch(/Bearer|PRIVATE/);
     const { admin, staticResources } = parse(text) as {
       admin: { address: object };
       staticResources: { listeners: { name: string; address: object }[] };
@@ -303,10 +359,6 @@ describeWith(['envoy'], 'the bootstraps that Compose makes', () => {
     expect(staticResources.listeners.map(({ address }) => address)).toEqual([
       { socketAddress: { address: '0.0.0.0', portValue: 9902 } },
     ]);
-  });
-
-  it('is one for every Envoy', () => {
-    expect([...bootstrapLines().keys()].sort()).toEqual(envoys.map(([name]) => node(name)).sort());
   });
 });
 

@@ -22,6 +22,7 @@ const started = [
   'web-proxy',
   'api-v1-proxy',
   'api-v2-proxy',
+  'renew',
   'prometheus',
   ...(loki === undefined ? [] : ['loki']),
 ];
@@ -131,12 +132,9 @@ function live(): void {
   it('ends `up --wait` with everything healthy', () => {
     const lines = composed('ps', '-a', '--format', 'json').trim().split('\n');
     const states = lines.map((line) => JSON.parse(line) as { Service: string; Health: string; ExitCode: number });
-    expect(states.length).toBe(loki === undefined ? 11 : 12);
+    expect(states.length).toBe(loki === undefined ? 12 : 13);
     for (const { Service, Health, ExitCode } of states)
-      expect([Service, Service === 'bootstrap' ? ExitCode : Health]).toEqual([
-        Service,
-        Service === 'bootstrap' ? 0 : 'healthy',
-      ]);
+      expect([Service, Service === 'join' ? ExitCode : Health]).toEqual([Service, Service === 'join' ? 0 : 'healthy']);
   });
 
   it('answers through the edge, and through sidecars behind it', () => {

@@ -1,4 +1,4 @@
-// `chancery renew FOLDER`: the next credential of a node for the current one, once or for as long as it runs.
+// `chancery renew FOLDER...`: the next credential of each node for the current one, once or for as long as it runs.
 // Invariant: what is there stays until what replaces it is there whole; Envoy takes the new one for its next stream.
 import type { Command } from 'commander';
 import type { Clock } from '../../util/clock.ts';
@@ -20,28 +20,42 @@ const longestSleepMs = 3_600_000;
 export function renewCommand(context: CommandContext): Command {
   const { io } = context;
   return command(
-    'renew <folder>',
+    'renew <folder...>',
     'Replace the credential of a node once half of its life is over',
-    'chancery renew credentials/web-1\nchancery renew credentials/web-1 --watch',
+    'chancery renew credentials/web-1\nchancery renew credentials/* --watch',
   )
     .option('--watch', 'stay, and renew whenever it is time')
     .option('--now', 'renew even if half of its life is not over')
     .action(
-      context.action(async (path: string, options: Options) => {
+      context.action(async (paths: readonly string[], options: Options) => {
         if (options.watch === true && options.now === true)
           throw new AppError('CH1601', '--watch and --now exclude each other');
-        const folder = credentialFolder(io, path);
-        const record = recordOf(folder);
-        if (options.watch === true) return watch(io, folder);
-        if (options.now !== true && renewAtMs(record) > io.clock.wall()) {
-          await learnRoots(io, folder).catch((error: unknown) => reportFailure(io, error));
-          io.out(`still good until ${time(record.notAfterMs)}; it is renewed from ${time(renewAtMs(record))} on\n`);
+        const folders = paths.map((path) => credentialFolder(io, path));
+        if (options.watch === true) {
+          await Promise.all(folders.map((folder) => watch(io, folder)));
           return exitCodes.fine;
         }
-        io.out(`renewed, until ${time((await renew(io, folder)).notAfterMs)}\n`);
-        return exitCodes.fine;
+        let code: number = exitCodes.fine;
+        // One that fails is no reason for the next to wait.
+        for (const folder of folders)
+          try {
+            await once(io, folder, options.now === true);
+          } catch (error) {
+            code = reportFailure(io, error);
+          }
+        return code;
       }),
     );
+}
+
+async function once(io: Io, folder: CredentialFolder, now: boolean): Promise<void> {
+  const record = recordOf(folder);
+  if (now || renewAtMs(record) <= io.clock.wall()) {
+    io.out(`renewed, until ${time((await renew(io, folder)).notAfterMs)}\n`);
+    return;
+  }
+  await learnRoots(io, folder).catch((error: unknown) => reportFailure(io, error));
+  io.out(`still good until ${time(record.notAfterMs)}; it is renewed from ${time(renewAtMs(record))} on\n`);
 }
 
 const time = (ms: number): string => new Date(ms).toISOString();
@@ -85,7 +99,7 @@ async function renew(io: Io, folder: CredentialFolder): Promise<CredentialRecord
 }
 
 /** Until it is told to end, or the credential holds no more. */
-async function watch(io: Io, folder: CredentialFolder): Promise<number> {
+async function watch(io: Io, folder: CredentialFolder): Promise<void> {
   const { clock, signal } = io;
   let waitMs = retryMs.first;
   while (!signal.aborted) {
@@ -109,7 +123,6 @@ async function watch(io: Io, folder: CredentialFolder): Promise<number> {
       waitMs = Math.min(waitMs * 2, retryMs.most);
     }
   }
-  return exitCodes.fine;
 }
 
 /** True once it is `atMs`; false, after a while, where it is not yet: the folder may have changed meanwhile. */
