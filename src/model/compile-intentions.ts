@@ -39,8 +39,7 @@ export function compileIntentions(
     object: `consul intention * -> ${service}`,
   };
   const base = {
-    // No object can have a name with a colon, so no rule of one is taken for a rule of the other.
-    namespace: `intentions:${source}`,
+    namespace: intentionsOf(source),
     name: service.replace('|', '/'),
     service,
     mode: 'enforce',
@@ -49,6 +48,11 @@ export function compileIntentions(
   const governing = [own, wild].slice(0, namesEverybody(own) ? 1 : 2).filter((entry) => entry !== undefined);
   if (governing.some(({ closed }) => closed)) return { ...base, allow: [], deny: [{ index: 0, to: [], provenance }] };
   return { ...base, ...rulesOf(governing, { fallback, known, provenance }) };
+}
+
+/** Stands for a namespace. No object can have one with a colon, so no rule of one is taken for a rule of the other. */
+export function intentionsOf(source: string): string {
+  return `intentions:${source}`;
 }
 
 function namesEverybody(entry: IntentionEntry | undefined): boolean {

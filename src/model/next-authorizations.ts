@@ -4,7 +4,7 @@
 import type { Authorization } from './authorization.ts';
 import { identitiesOf } from './check-authorizations.ts';
 import { bothLetIn } from './combine-access.ts';
-import { compileIntentions } from './compile-intentions.ts';
+import { compileIntentions, intentionsOf } from './compile-intentions.ts';
 import type { Gateway } from './gateway.ts';
 import type { Intentions } from './intentions.ts';
 import type { Mesh } from './mesh.ts';
@@ -65,7 +65,7 @@ export function nextAuthorizations(
     const kept = list.map((one, index) => shared(before?.[index], one));
     if (kept.length > 0) all.set(id, sharedList(before, kept));
   }
-  const problems = voices.flatMap((voice) => unenforced(voice, all, services, mesh));
+  const problems = voices.flatMap((voice) => unmet(voice, all, services, mesh));
   return {
     authorizations: sharedMap(previous?.authorizations, all),
     problems: shared<readonly Problem[]>(previous?.problems, problems),
@@ -77,17 +77,19 @@ function namedBy({ entries }: Intentions): ServiceId[] {
   return [...entries.keys()].filter((name) => name !== '*') as ServiceId[];
 }
 
-/** One Problem a registry: with mutual TLS off nobody knows who calls. */
-function unenforced(
+/** One Problem a registry: with mutual TLS off nobody knows who calls, so that no intention is met. */
+function unmet(
   { source }: { readonly source: string },
   all: ByService,
   services: AuthorizationInput['services'],
   mesh: Mesh,
 ): Problem[] {
-  const open = [...all.keys()].filter((id) => services.has(id) && identitiesOf(mesh, services.get(id)) === 'off');
-  if (open.length === 0) return [];
+  const closed = [...all]
+    .filter(([, list]) => list.some(({ namespace }) => namespace === intentionsOf(source)))
+    .flatMap(([id]) => (services.has(id) && identitiesOf(mesh, services.get(id)) === 'off' ? [id] : []));
+  if (closed.length === 0) return [];
   const at = { source, file: '', line: 1, column: 1, object: 'consul intentions' };
-  const more = open.length > 3 ? ` and ${open.length - 3} more` : '';
-  const names = open.slice(0, 3).map((id) => `"${id}"`);
+  const more = closed.length > 3 ? ` and ${closed.length - 3} more` : '';
+  const names = closed.slice(0, 3).map((id) => `"${id}"`);
   return [createProblem('CH1265', at, `callers of ${names.join(', ')}${more} show no certificate: mtls is off`)];
 }
