@@ -10,7 +10,7 @@ import { collectGarbage, growHeapWithFleet, keepHeapSmall } from './cli/heap.ts'
 import type { CliDeps, Io } from './cli/io.ts';
 import type { LoggerHandle } from './cli/logger.ts';
 import type { Control } from './control/contract.ts';
-import type { Config } from './model/config.ts';
+import { type Config, isLoopback } from './model/config.ts';
 import { createSystemClock } from './util/system-clock.ts';
 import { runAll } from './util/tasks.ts';
 
@@ -92,6 +92,7 @@ async function startPlane(config: Config, context: { logs: LoggerHandle; signal:
       log,
       token: token.token,
       accessTokens: plane.accessTokens,
+      openScraping: isLoopback(config.http.address) || config.http.insecure,
       ...(trust === undefined ? {} : { trust: { ...trust, certificates: control.certificates } }),
     },
     { ...config.http, tls: httpTls(config, trust?.files) },

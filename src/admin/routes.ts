@@ -34,6 +34,8 @@ export interface RoutesDeps {
   readonly streamsOf: (node: string) => Promise<readonly ClientConfig[]>;
   readonly version: string;
   readonly node: string;
+  /** False: whoever scrapes metrics needs a token too, as where the API is reached over a network. */
+  readonly openScraping?: boolean;
   /** Tokens of the API beside the first one. */
   readonly accessTokens?: AccessTokenParts | undefined;
   /** Absent: no authority is configured. */
@@ -45,7 +47,8 @@ const levelBody = z.strictObject({
   level: z.enum(['debug', 'info', 'warn', 'error']),
   component: z.string().min(1).max(64).optional(),
 });
-const onLoopback = 'probes and scrapers carry no secret, and it listens on loopback unless told otherwise';
+const forProbes = 'probes carry no secret, and it tells no name of the mesh';
+const forScrapers = 'on loopback, and where plaintext was asked for, scrapers carry no secret';
 
 function resourceState({ type, name, status, resource, held, reason }: ResourceConfig): ResourceState {
   return {
@@ -58,6 +61,7 @@ function resourceState({ type, name, status, resource, held, reason }: ResourceC
 
 export function createRoutes(deps: RoutesDeps): readonly RouteLine[] {
   const { control } = deps;
+  const scraping = deps.openScraping === false ? 'reading' : { open: forScrapers };
   const proxyOf = (params: unknown) => {
     const { node } = read(nodeParams, params);
     const proxy = control.status().proxies.find((candidate) => candidate.node === node);
@@ -69,7 +73,7 @@ export function createRoutes(deps: RoutesDeps): readonly RouteLine[] {
       method: 'GET',
       path: '/healthz',
       summary: 'The process is alive',
-      access: { open: onLoopback },
+      access: { open: forProbes },
       uncounted: true,
       handle: () => jsonReply({ status: 'ok' }),
     },
@@ -77,7 +81,7 @@ export function createRoutes(deps: RoutesDeps): readonly RouteLine[] {
       method: 'GET',
       path: '/readyz',
       summary: 'Ready after the first sync of every source; else 503 with what it waits for',
-      access: { open: onLoopback },
+      access: { open: forProbes },
       uncounted: true,
       handle: () => {
         const { ready, waitingFor } = control.status();
@@ -88,14 +92,14 @@ export function createRoutes(deps: RoutesDeps): readonly RouteLine[] {
       method: 'GET',
       path: '/metrics',
       summary: 'Prometheus metrics of the control plane',
-      access: { open: onLoopback },
+      access: scraping,
       handle: async () => deps.metrics.expose(),
     },
     {
       method: 'GET',
       path: '/sd/prometheus',
       summary: 'http_sd targets: this control plane and the stats listener of every connected proxy',
-      access: { open: onLoopback },
+      access: scraping,
       handle: ({ host }) =>
         jsonReply(prometheusTargets({ self: host, node: deps.node, proxies: control.status().proxies })),
     },

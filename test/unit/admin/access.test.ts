@@ -84,6 +84,14 @@ describe('T11: every line of the API', () => {
     ]);
   });
 
+  it('is a token for scrapers too where the API is reached over a network', () => {
+    const reached = createRoutes({ ...rig().deps, openScraping: false });
+    const open = reached.filter(({ access }) => typeof access !== 'string').map(({ path: where }) => where);
+    expect(open).not.toContain('/metrics');
+    expect(open).not.toContain('/sd/prometheus');
+    expect(open).toContain('/readyz');
+  });
+
   it('answers each role as the one decision says: 401 without, 403 below, and it says which role is needed', async () => {
     const { ask, make } = rig();
     const tokens = { reader: await make('reader'), editor: await make('editor'), operator: await make('operator') };
