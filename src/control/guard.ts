@@ -38,7 +38,11 @@ export function guard(state: GuardState | undefined, input: GuardInput): GuardSt
   if (state === undefined || !state.served.complete) return fresh(snapshot);
   const kind = snapshot.degraded?.kind;
   if (kind === 'unreachable' || !snapshot.complete) {
-    return { ...state, served: { ...snapshot, complete: true, services: state.served.services } };
+    const { services, intentions } = state.served;
+    // Who may call whom is never forgotten by a snapshot that knows nothing.
+    const kept = snapshot.intentions ?? intentions;
+    const served = { ...snapshot, complete: true, services, ...(kept === undefined ? {} : { intentions: kept }) };
+    return { ...state, served };
   }
   const opens = kind === 'suspect' && state.suspectUntilMs === undefined;
   const until = opens ? nowMs + holdMs : state.suspectUntilMs;

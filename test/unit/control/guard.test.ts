@@ -36,6 +36,15 @@ const healths = (state: GuardState, name: string): string[] =>
   (state.served.services.get(name)?.instances ?? []).map(({ id, health }) => `${id}:${health}`);
 
 describe('shrink guard', () => {
+  it('T4: forgets no intentions by a snapshot that knows nothing', () => {
+    const intentions = { fallback: 'deny', entries: new Map() } as const;
+    const state = run([
+      [0, { ...snapshot({ api: [instance('a')] }), intentions }],
+      [1, snapshot({}, 'unreachable', false)],
+    ]);
+    expect(state.served.intentions).toBe(intentions);
+  });
+
   const good = snapshot({ api: [instance('a'), instance('b')] });
 
   it('passes clean answers through, removals and illness included', () => {
