@@ -4,6 +4,7 @@
 
 import { createWorldBuilder } from '../model/next-world.ts';
 import type { Problem } from '../model/problem.ts';
+import { sharedSidecars } from '../model/shared-sidecars.ts';
 import type { ObjectSnapshot } from '../model/snapshot.ts';
 import type { ObjectSource, ObjectStore, RegistrySource } from '../model/source.ts';
 import type { World } from '../model/world.ts';
@@ -157,7 +158,8 @@ export function createControl(deps: ControlDeps, options: ControlOptions): Contr
       found.set([problem.code, source, file, line, column, object, problem.path, problem.message].join('\0'), problem);
     };
     for (const snapshot of pipeline.latestRegistries()) for (const problem of snapshot.problems) add(problem);
-    for (const problem of pipeline.world()?.problems ?? []) add(problem);
+    const world = pipeline.world();
+    if (world !== undefined) for (const problem of [...world.problems, ...sharedSidecars(world)]) add(problem);
     for (const problem of deps.edge?.problems() ?? []) add(problem);
     for (const { content } of views?.contents() ?? []) for (const problem of content.problems) add(problem);
     return [...found.values()];

@@ -254,6 +254,10 @@ export const errorCodes = {
     title: 'A certificate is not for the hosts of a listener',
     hint: 'Clients refuse it: name another Certificate in the listener, or have one made for these hosts.',
   },
+  CH1269: {
+    title: 'One sidecar stands before several services',
+    hint: 'A sidecar shows the name of one service: give each a sidecar and a proxyPort of its own, or set `tls: none` in the Service that may be called in plaintext past it.',
+  },
   // CH13xx: registries and object stores
   CH1301: {
     title: 'The registry cannot be reached',
@@ -611,6 +615,10 @@ export const errorCodes = {
   CH1837: {
     title: 'A rule for tokens of another issuer cannot be used',
     hint: 'Write subjects whose places {name} are parted by a character that no name has, and algorithms with public keys.',
+  },
+  CH1841: {
+    title: 'The intermediate is not known',
+    hint: 'Give the ISSUER of `chancery certs list`, or the whole id as the log names it: 40 hex digits.',
   },
   CH1851: {
     title: 'The join token was not accepted',

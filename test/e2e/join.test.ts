@@ -122,9 +122,16 @@ describe('joining', () => {
       it('lets an Envoy in that polls', { timeout: 60_000 }, async () => {
         const node = `${part}-polls`;
         const token = await newToken('--gateway', 'edge');
-        const envoy = await product.envoy(node, ['--rest', '--join', token, '--credentials', folder(node)], {
+        const joining = ['--join', token, '--credentials', folder(node)];
+        // Secrets of the mesh are not told to polls, so that what needs them does not get ready.
+        const asked = ['bootstrap', node, '--xds', `127.0.0.1:${product.xdsPort}`];
+        const refused = await product.cli(...asked, '--rest', ...joining);
+        expect([refused.code, refused.stderr]).toEqual([64, expect.stringContaining('polls are never given secrets')]);
+        expect((await product.cli(...asked, ...joining)).code).toBe(0);
+        const name = 'spiffe://service.local/chancery';
+        const files = ['--xds-ca', join(folder(node), 'roots.pem'), '--xds-token', join(folder(node), 'token.json')];
+        const envoy = await product.envoy(node, ['--rest', '--gateway', 'edge', ...files, '--xds-name', name], {
           ...options,
-          // Secrets of the mesh are not told to polls, so that what needs them does not get ready.
           waitFor: 'admin',
         });
         await eventually(async () => (await envoy.stat('cluster_manager.cds.update_success')) > 0);

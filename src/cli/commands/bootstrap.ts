@@ -79,6 +79,11 @@ export function bootstrapCommand(context: CommandContext): Command {
           throw new AppError('CH1601', '--service and --gateway exclude each other');
         if (options.rest === true && options.loadReports === true)
           throw new AppError('CH1601', '--load-reports needs a stream, which --rest has not');
+        if (options.rest === true && (options.join !== undefined || options.credentials !== undefined))
+          throw new AppError(
+            'CH1601',
+            '--rest and a credential exclude each other: polls are never given secrets, so that this proxy would wait for its certificate for ever. Where no certificate is wanted, name the files: --xds-ca and --xds-token',
+          );
         // Everything else that was typed is looked at before a token is used.
         const checked = options.grpc === true ? grpcOptions(options) : { ...roleOf(node, options), ...common(options) };
         options.upstream.map(upstream);
@@ -164,7 +169,7 @@ function doubts(
   node: string,
   role: ReturnType<typeof roleOf>,
   { record: { principal } }: Credential,
-  { rest, namespace = defaultNamespace }: Options,
+  { namespace = defaultNamespace }: Options,
 ): readonly string[] {
   const name = role.role === 'gateway' ? role.gateway : idOf(role.service, namespace);
   const owned = role.role === 'gateway' ? principal.gateways : principal.services;
@@ -176,10 +181,6 @@ function doubts(
     );
   if (principal.nodeId !== undefined && principal.nodeId !== node)
     found.push(`the credential is for node ${principal.nodeId}, not for ${node}: its streams are refused`);
-  if (rest === true)
-    found.push(
-      'polls are never given secrets: where the mesh is in mutual TLS, this proxy waits for its certificate for ever. Leave --rest away',
-    );
   return found.map((text) => `warning: ${text}\n`);
 }
 
