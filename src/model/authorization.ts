@@ -20,6 +20,25 @@ export interface Operation {
   readonly headers: readonly { readonly name: string; readonly exact: string }[];
 }
 
+/** Who issues tokens (RFC 7519), and how they are verified. */
+export interface TokenIssuer {
+  /** What `iss` is. */
+  readonly issuer: string;
+  /** `aud` has one of them. */
+  readonly audiences: readonly string[];
+  /** JSON Web Key Set, public keys only. */
+  readonly keys: string;
+  /** Where the application finds what a verified token says, as base64url of JSON. */
+  readonly payloadHeader?: string;
+}
+
+/** A valid token of an issuer. */
+export interface TokenDemand {
+  readonly issuer: string;
+  /** All of them; each is the text at that path, or a list with it. */
+  readonly claims: readonly { readonly path: readonly string[]; readonly exact: string }[];
+}
+
 export interface AccessRule {
   /** Position in its list. */
   readonly index: number;
@@ -27,7 +46,14 @@ export interface AccessRule {
   readonly from?: readonly Caller[];
   /** Empty: every request. */
   readonly to: readonly Operation[];
+  /** All of them must be met; absent: no token is asked for. */
+  readonly tokens?: readonly TokenDemand[];
   readonly provenance: Provenance;
+}
+
+/** A connection tells nothing of it. */
+export function asksOfRequests({ to, tokens = [] }: Pick<AccessRule, 'to' | 'tokens'>): boolean {
+  return to.length + tokens.length > 0;
 }
 
 export interface Authorization {
@@ -36,6 +62,8 @@ export interface Authorization {
   readonly service: ServiceId;
   /** `shadow`: only counted. */
   readonly mode: 'enforce' | 'shadow';
+  /** Whose tokens its rules ask for. */
+  readonly issuers?: readonly TokenIssuer[];
   /** Where a service has any that is enforced, whatever none of them names is refused. */
   readonly allow: readonly AccessRule[];
   /** Asked first. */

@@ -2,7 +2,8 @@
 // name that nobody bears matches nobody. Pure. Invariant: one Problem a mistake, at its place.
 import { type ErrorCodeName, errorCodes } from '../util/error-codes.ts';
 import { didYouMean } from '../util/near-miss.ts';
-import type { AccessRule, Authorization, Caller } from './authorization.ts';
+import { type AccessRule, type Authorization, asksOfRequests, type Caller } from './authorization.ts';
+import { disputedIssuers } from './authorization-tokens.ts';
 import type { Gateway } from './gateway.ts';
 import type { Mesh } from './mesh.ts';
 import { effectiveMtls, type Mtls } from './mtls.ts';
@@ -40,7 +41,9 @@ export function checkAuthorizations(scene: AuthorizationScene): readonly Problem
   };
   for (const [id, authorizations] of scene.authorizations) {
     const defaultDeny = authorizations.some(({ mode, allow }) => mode === 'enforce' && allow.length > 0);
-    for (const authorization of authorizations) checkOne({ ...scene, id, authorization, defaultDeny, report });
+    const disputed = disputedIssuers(authorizations);
+    for (const authorization of authorizations)
+      checkOne({ ...scene, id, authorization, defaultDeny, disputed, report });
   }
   return problems;
 }
@@ -58,6 +61,8 @@ interface Checking extends AuthorizationScene {
   readonly authorization: Authorization;
   /** Whether what no rule of the service allows is refused. */
   readonly defaultDeny: boolean;
+  /** Issuers that the Authorizations of the service declare in two ways. */
+  readonly disputed: ReadonlySet<string>;
   readonly report: (code: ErrorCodeName, at: Provenance, finding: Finding) => void;
 }
 
@@ -86,6 +91,12 @@ function checkOne(checking: Checking): void {
         path: 'spec.service',
       });
   }
+  for (const [index, { issuer }] of (authorization.issuers ?? []).entries())
+    if (checking.disputed.has(issuer))
+      report('CH1251', at, {
+        message: `another Authorization of service "${id}" declares issuer "${issuer}" otherwise`,
+        path: `spec.jwt[${index}]`,
+      });
   for (const list of ['deny', 'allow'] as const)
     for (const rule of authorization[list]) checkRule(rule, { ...checking, list, service });
 }
@@ -102,10 +113,10 @@ function checkRule(
   const path = `spec.${list}[${rule.index}]`;
   for (const [entry, caller] of (rule.from ?? []).entries())
     checkCaller(caller, { ...checking, path: `${path}.from[${entry}]` });
-  if (service?.protocol === 'tcp' && rule.to.length > 0)
+  if (service?.protocol === 'tcp' && asksOfRequests(rule))
     report('CH1244', rule.provenance, {
       message: `${list} rule ${rule.index} asks of requests, and service "${service.id}" has connections only`,
-      path: `${path}.to`,
+      path: rule.to.length > 0 ? `${path}.to` : `${path}.jwt`,
     });
   const passable = list === 'deny' && rule.from !== undefined && authorization.mode === 'enforce' && !defaultDeny;
   if (passable && identitiesOf(mesh, service) === 'permissive')

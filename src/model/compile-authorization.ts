@@ -1,12 +1,13 @@
 // An Authorization object as the model's. Pure; whether what it names exists is asked elsewhere.
 // Invariant: every rule that was written is there with its index: none is dropped, because one allow rule less lets
 // everybody in where it was the only one.
-import type { AccessRule, Authorization, Caller, Operation } from './authorization.ts';
+import type { AccessRule, Authorization, Caller, Operation, TokenDemand, TokenIssuer } from './authorization.ts';
 import { referredService } from './compile-route.ts';
 import { defined } from './defined.ts';
-import type { AccessRuleSpec } from './kinds/authorization.ts';
+import type { AccessRuleSpec, AuthorizationSpec } from './kinds/authorization.ts';
 import type { MeshObject } from './parse.ts';
 import type { Provenance } from './provenance.ts';
+import { publicKeySet } from './public-keys.ts';
 
 export type AuthorizationObject = Extract<MeshObject, { kind: 'Authorization' }>;
 
@@ -25,6 +26,7 @@ export function compileAuthorization(object: AuthorizationObject): Authorization
     allow: rules('allow'),
     deny: rules('deny'),
     provenance,
+    ...defined({ issuers: spec.jwt?.map(issuerOf) }),
   };
 }
 
@@ -34,7 +36,7 @@ interface Place {
   readonly index: number;
 }
 
-function compileRule({ from, to }: AccessRuleSpec, { object, list, index }: Place): AccessRule {
+function compileRule({ from, to, jwt }: AccessRuleSpec, { object, list, index }: Place): AccessRule {
   return {
     index,
     to: (to ?? []).map(compileOperation),
@@ -46,7 +48,28 @@ function compileRule({ from, to }: AccessRuleSpec, { object, list, index }: Plac
           provenance: object.at(['spec', list, index, 'from', entry]),
         }),
       ),
+      tokens: jwt === undefined ? undefined : [demandOf(jwt, object.spec.jwt ?? [])],
     }),
+  };
+}
+
+type IssuerSpec = NonNullable<AuthorizationSpec['jwt']>[number];
+
+function issuerOf({ issuer, audiences, jwks, payloadHeader }: IssuerSpec): TokenIssuer {
+  const set = publicKeySet(jwks.inline);
+  // The schema lets no other through; without keys no token is valid.
+  const keys = 'keys' in set ? set.keys : '{"keys":[]}';
+  return { issuer, audiences, keys, ...defined({ payloadHeader }) };
+}
+
+/** Without a name of its own it means the one issuer that there is. */
+function demandOf(
+  { issuer, claims = [] }: NonNullable<AccessRuleSpec['jwt']>,
+  issuers: readonly IssuerSpec[],
+): TokenDemand {
+  return {
+    issuer: issuer ?? issuers[0]?.issuer ?? '',
+    claims: claims.map(({ claim, exact }) => ({ path: typeof claim === 'string' ? [claim] : claim, exact })),
   };
 }
 

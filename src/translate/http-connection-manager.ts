@@ -3,8 +3,10 @@
 import type { FilterJson } from '../gen/envoy/config/listener/v3/listener_components_pb.js';
 import type {
   HttpConnectionManagerJson,
+  HttpFilterJson,
   LocalReplyConfigJson,
 } from '../gen/envoy/extensions/filters/network/http_connection_manager/v3/http_connection_manager_pb.js';
+import { duration } from './durations.ts';
 import { accessLog } from './filters/access-log.ts';
 import { httpFilters } from './filters/index.ts';
 import { unsentHeader } from './retry.ts';
@@ -44,8 +46,12 @@ export interface HttpOptions {
   readonly inbound: boolean;
   /** Callers show a certificate: its name is handed on in x-forwarded-client-cert. */
   readonly peerNames?: boolean;
+  /** A connection that is as old takes no further requests. */
+  readonly lifeMs?: number | undefined;
   /** Callers may show a certificate, and the routes say who may call. */
   readonly authorization?: boolean;
+  /** Verifies tokens. */
+  readonly tokens?: HttpFilterJson | undefined;
   readonly accessLog: boolean;
 }
 
@@ -54,8 +60,11 @@ export function httpConnectionManager(options: HttpOptions): FilterJson {
   const manager: HttpConnectionManagerJson = {
     statPrefix: options.statPrefix,
     rds: { configSource: { ads: {}, resourceApiVersion: 'V3' }, routeConfigName: options.routes },
-    httpFilters: httpFilters({ authorization }),
+    httpFilters: httpFilters({ authorization, tokens: options.tokens }),
     ...(options.accessLog ? { accessLog: [accessLog('http', options.listener, { callers: authorization })] } : {}),
+    ...(options.lifeMs === undefined
+      ? {}
+      : { commonHttpProtocolOptions: { maxConnectionDuration: duration(options.lifeMs) } }),
     upgradeConfigs: [{ upgradeType: 'websocket' }],
     // `/a/../b` and `//b` must not slip past a rule for `/b`.
     normalizePath: true,

@@ -8,6 +8,7 @@ import type { ClusterJson } from '../gen/envoy/config/cluster/v3/cluster_pb.js';
 import type { FilterChainJson, FilterJson } from '../gen/envoy/config/listener/v3/listener_components_pb.js';
 import type { ListenerJson } from '../gen/envoy/config/listener/v3/listener_pb.js';
 import type { VirtualHostJson } from '../gen/envoy/config/route/v3/route_components_pb.js';
+import type { HttpFilterJson } from '../gen/envoy/extensions/filters/network/http_connection_manager/v3/http_connection_manager_pb.js';
 import type { Mtls } from '../model/mtls.ts';
 import type { Protocol } from '../model/service.ts';
 import type { ConnectionAccess } from './authorization/authorization.ts';
@@ -15,7 +16,7 @@ import { inboundClusterName } from './cluster-names.ts';
 import { protocolOptions } from './clusters.ts';
 import { httpConnectionManager } from './http-connection-manager.ts';
 import { tcpProxy } from './listeners.ts';
-import { downstreamSocket, meshAlpn } from './mutual-tls.ts';
+import { connectionLifeMs, downstreamSocket, meshAlpn } from './mutual-tls.ts';
 import type { InboundBinding } from './profile.ts';
 import { localRetry } from './retry.ts';
 import { routeMatch } from './route-match.ts';
@@ -55,6 +56,8 @@ export interface InboundOptions {
   readonly trustDomain: string;
   /** Undefined: every connection is taken. */
   readonly access?: ConnectionAccess | undefined;
+  /** Verifies tokens of requests. */
+  readonly tokens?: HttpFilterJson | undefined;
 }
 
 /** By whom a connection came: its filters, and its name in statistics, differ by that. */
@@ -78,7 +81,9 @@ function filters(binding: InboundBinding, way: Way, options: InboundOptions): Fi
       edge: false,
       inbound: true,
       peerNames: way === 'mtls',
+      lifeMs: way === 'mtls' ? connectionLifeMs.callee : undefined,
       authorization: true,
+      tokens: options.tokens,
       accessLog,
     }),
   ];

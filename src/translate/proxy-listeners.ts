@@ -7,7 +7,7 @@ import type { Provenance } from '../model/provenance.ts';
 import type { Service } from '../model/service.ts';
 import type { World } from '../model/world.ts';
 import { portClashes } from '../resources/check.ts';
-import type { ConnectionAccess } from './authorization/authorization.ts';
+import type { Access } from './authorization/table.ts';
 import { edgeListener, isEdgeTls, redirectHost } from './edge-listeners.ts';
 import { inboundListener, inboundName } from './inbound.ts';
 import { httpListener, tcpListener } from './listeners.ts';
@@ -16,6 +16,9 @@ import { provenanceOf } from './origin.ts';
 import type { PlannedListener } from './planned-listener.ts';
 import type { EnvoyProfile } from './profile.ts';
 import { tcpRoutesOf, tcpShares } from './upstream-groups.ts';
+
+/** What of access stands in listeners. */
+export type ListenerAccess = Pick<Access, 'connections' | 'tokens'>;
 
 export interface ListenerPlan {
   readonly listeners: readonly PlannedListener[];
@@ -102,7 +105,7 @@ function upstreamListener(
 function inboundListeners(
   world: World,
   profile: Extract<EnvoyProfile, { role: 'sidecar' }>,
-  access: ConnectionAccess | undefined,
+  access: ListenerAccess | undefined,
 ): (PlannedListener | Problem)[] {
   const service = world.services.get(profile.service);
   const reach = reachOf(service ?? { id: profile.service, tls: 'mesh' }, world.mesh);
@@ -111,7 +114,14 @@ function inboundListeners(
     return [createProblem('CH1237', at, `"${profile.service}" cannot stand in a certificate`)];
   }
   const { accessLog, trustDomain } = world.mesh;
-  const options = { protocol: service?.protocol ?? 'http', accessLog, mtls: reach.mtls, trustDomain, access };
+  const options = {
+    protocol: service?.protocol ?? 'http',
+    accessLog,
+    mtls: reach.mtls,
+    trustDomain,
+    access: access?.connections,
+    tokens: access?.tokens,
+  };
   return profile.inbound.map((binding) => ({
     name: inboundName(binding),
     address: binding.address,
@@ -127,7 +137,7 @@ function inboundListeners(
 function sidecarListeners(
   world: World,
   profile: Extract<EnvoyProfile, { role: 'sidecar' }>,
-  access: ConnectionAccess | undefined,
+  access: ListenerAccess | undefined,
 ): (PlannedListener | Problem)[] {
   const log = world.mesh.accessLog;
   const inbound = inboundListeners(world, profile, access);
@@ -159,7 +169,7 @@ function sidecarListeners(
  * The listeners of a proxy, in the order that decides which of two on one port is kept. `access`: what its own service does
  * with connections.
  */
-export function planListeners(world: World, profile: EnvoyProfile, access?: ConnectionAccess): ListenerPlan {
+export function planListeners(world: World, profile: EnvoyProfile, access?: ListenerAccess): ListenerPlan {
   const planned =
     profile.role === 'gateway' ? gatewayListeners(world, profile.gateway) : sidecarListeners(world, profile, access);
   const problems = planned.flatMap((item) => ('json' in item ? [] : [item]));

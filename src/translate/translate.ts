@@ -122,7 +122,7 @@ export function createTranslator({ protos }: { readonly protos: Protos }): Trans
   }
 
   function build(world: World, profile: EnvoyProfile, all: Shared & Accessible): ViewContent {
-    const plan = planListeners(world, profile, all.access?.connections);
+    const plan = planListeners(world, profile, all.access);
     const problems: Problem[] = [...all.endpoints.problems, ...all.clusters.problems, ...plan.problems];
     const filter: ViewFilter =
       profile.role === 'gateway' ? { gateway: profile.gateway } : { gateway: 'mesh', caller: profile.service };

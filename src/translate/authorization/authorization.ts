@@ -7,6 +7,7 @@ import type { VirtualHostJson } from '../../gen/envoy/config/route/v3/route_comp
 import type { RBACPerRouteJson } from '../../gen/envoy/extensions/filters/http/rbac/v3/rbac_pb.js';
 import type { RBACJson as NetworkRbacJson } from '../../gen/envoy/extensions/filters/network/rbac/v3/rbac_pb.js';
 import type { StringMatcherJson } from '../../gen/envoy/type/matcher/v3/string_pb.js';
+import { believedIssuers } from '../../model/authorization-tokens.ts';
 import type { ServiceId } from '../../model/names.ts';
 import type { Service } from '../../model/service.ts';
 import type { World } from '../../model/world.ts';
@@ -35,7 +36,8 @@ export function authorizationInputs(world: AccessWorld, id: ServiceId): readonly
 function rulesOf(world: AccessWorld, id: ServiceId, protocol: Service['protocol']): Rules | undefined {
   const list = world.authorizations.get(id);
   if (list === undefined) return undefined;
-  const ground = { trustDomain: world.mesh.trustDomain, protocol };
+  const believed = new Set(believedIssuers(list).keys());
+  const ground = { trustDomain: world.mesh.trustDomain, protocol, believed };
   const rules = enforcedRules(list, ground);
   const shadow = shadowRules(list, { services: world.services.keys(), gateways: world.gateways.keys() }, ground);
   if (rules === undefined && shadow === undefined) return undefined;

@@ -2,7 +2,7 @@
 // first byte of the caller, and a server that speaks first would have said much to somebody who only listens.
 // Invariant: never lets in whom the rules refuse; where it cannot tell it refuses nobody, and the filter decides.
 import type { StringMatcherJson } from '../../gen/envoy/type/matcher/v3/string_pb.js';
-import type { AccessRule, Authorization, Caller } from '../../model/authorization.ts';
+import { type AccessRule, type Authorization, asksOfRequests, type Caller } from '../../model/authorization.ts';
 import { isCaller } from './callers.ts';
 
 type Named = Exclude<Caller, { kind: 'anyone' }>;
@@ -14,7 +14,7 @@ function rulesOf(authorizations: readonly Authorization[]) {
   return {
     deny: enforced.flatMap((one) => one.deny),
     closed: allow.length > 0,
-    allow: allow.filter(({ to }) => to.length === 0),
+    allow: allow.filter((rule) => !asksOfRequests(rule)),
   };
 }
 

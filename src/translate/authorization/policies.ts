@@ -3,15 +3,18 @@
 // of them, and what refused a request has a name. Invariant: a request is refused exactly if a deny rule is met, or there
 // is an allow rule and none is met; a rule that cannot be met still counts as one that is there.
 import type { PolicyJson, PrincipalJson, RBACJson } from '../../gen/envoy/config/rbac/v3/rbac_pb.js';
-import type { AccessRule, Authorization } from '../../model/authorization.ts';
+import { type AccessRule, type Authorization, asksOfRequests } from '../../model/authorization.ts';
 import type { Service } from '../../model/service.ts';
 import { isCaller } from './callers.ts';
 import { all, type Condition, not, some } from './condition.ts';
 import { type Effect, isOperation } from './operations.ts';
+import { hasToken } from './tokens.ts';
 
 export interface Ground {
   readonly trustDomain: string;
   readonly protocol: Service['protocol'];
+  /** Whose tokens are verified. */
+  readonly believed: ReadonlySet<string>;
 }
 
 export interface RuleSet {
@@ -43,10 +46,14 @@ function fromCondition({ from }: AccessRule, { trustDomain }: Ground): Condition
 }
 
 /** On connections there is nothing to ask of requests: such a rule lets nobody in, and keeps all its callers out. */
-export function toCondition({ to }: AccessRule, effect: Effect, { protocol }: Ground): Condition {
-  if (to.length === 0) return true;
+export function toCondition(rule: AccessRule, effect: Effect, { protocol, believed }: Ground): Condition {
+  if (!asksOfRequests(rule)) return true;
   if (protocol === 'tcp') return effect === 'deny';
-  return some(...to.map((operation) => isOperation(operation, effect)));
+  const { to, tokens = [] } = rule;
+  return all(
+    to.length === 0 || some(...to.map((operation) => isOperation(operation, effect))),
+    ...tokens.map((token) => hasToken(token, effect, believed)),
+  );
 }
 
 export function ruleCondition(rule: AccessRule, effect: Effect, ground: Ground): Condition {

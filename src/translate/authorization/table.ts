@@ -8,10 +8,13 @@ import {
   connectionAccess,
   httpAuthorization,
 } from './authorization.ts';
+import { tokenFilter } from './tokens.ts';
 
 export interface Access {
   readonly requests: ReturnType<typeof httpAuthorization>;
   readonly connections: ConnectionAccess | undefined;
+  /** Verifies what the rules ask of tokens. */
+  readonly tokens: ReturnType<typeof tokenFilter>;
 }
 
 export interface AccessTable {
@@ -26,6 +29,7 @@ export function createAccessTable(ran: Ran): AccessTable {
       memo.get(id, authorizationInputs(world, id), () => ({
         requests: httpAuthorization(world, id),
         connections: connectionAccess(world, id),
+        tokens: tokenFilter(world.authorizations.get(id) ?? []),
       })),
     sweep: () => memo.sweep(),
   };

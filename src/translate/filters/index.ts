@@ -8,11 +8,15 @@ const router = 'envoy.extensions.filters.http.router.v3.Router';
 export interface HttpFilterOptions {
   /** Callers show who they are, and the route configuration says who may call. */
   readonly authorization?: boolean;
+  /** Verifies tokens. */
+  readonly tokens?: HttpFilterJson | undefined;
 }
 
-export function httpFilters({ authorization = false }: HttpFilterOptions = {}): HttpFilterJson[] {
+export function httpFilters({ authorization = false, tokens }: HttpFilterOptions = {}): HttpFilterJson[] {
   return [
-    // First: nothing is done for a request that is refused.
+    // Before the rules that ask for what it finds.
+    ...(tokens === undefined ? [] : [tokens]),
+    // Before all that does something: nothing is done for a request that is refused.
     ...(authorization ? [httpRbac()] : []),
     // Last: it ends the chain by sending the request on; Envoy refuses anything behind it.
     { name: 'envoy.filters.http.router', typedConfig: { '@type': `type.googleapis.com/${router}` } },

@@ -1,3 +1,4 @@
+import { generateKeyPairSync } from 'node:crypto';
 import { describe, expect, it } from 'vitest';
 import { nextWorld } from '../../../src/model/next-world.ts';
 import { problemText } from '../../../src/model/problem.ts';
@@ -23,6 +24,13 @@ function told(text: string, codes = /^CH124/): (readonly [string, string, string
   return worldOf(text)
     .problems.filter(({ code }) => codes.test(code))
     .map(({ code, severity, message }) => [code, severity, message] as const);
+}
+
+const { publicKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' });
+const keySet = JSON.stringify({ keys: [{ ...publicKey.export({ format: 'jwk' }), kid: 'one' }] });
+
+function issuer(name: string, inline = keySet, more: object = {}): string {
+  return JSON.stringify({ issuer: name, audiences: ['cart'], jwks: { inline }, ...more });
 }
 
 /** What stands in for a text that is refused. */
@@ -64,6 +72,29 @@ describe('an Authorization', () => {
       },
     ]);
     expect(world.authorizations.get('cart' as never)?.[0]?.deny[0]).not.toHaveProperty('from');
+  });
+
+  it('asks for tokens of the issuers that it declares', () => {
+    const claims = '[{claim: role, exact: admin}, {claim: [realm, roles], exact: a}]';
+    const text = `{service: cart, jwt: [${issuer('a', undefined, { payloadHeader: 'x-user' })}], allow: [{jwt: {claims: ${claims}}}]}`;
+    expect(worldOf(authorization(text)).authorizations.get('cart' as never)).toMatchObject([
+      {
+        issuers: [{ issuer: 'a', audiences: ['cart'], payloadHeader: 'x-user' }],
+        allow: [
+          {
+            tokens: [
+              {
+                issuer: 'a',
+                claims: [
+                  { path: ['role'], exact: 'admin' },
+                  { path: ['realm', 'roles'], exact: 'a' },
+                ],
+              },
+            ],
+          },
+        ],
+      },
+    ]);
   });
 
   it('names services of its own namespace unless it says another', () => {
@@ -109,10 +140,29 @@ describe('an Authorization', () => {
       'CH1005',
       '"spec.deny[0].to[0].headers[0].name" must not be Host or a pseudo-header',
     ],
-    ['{service: cart, deny: [{jwt: {issuer: a}}]}', 'CH1004', 'the key "jwt" is not known here'],
+    ['{service: cart, allow: [{jwt: {}}]}', 'CH1010', 'must name an issuer that "spec.jwt" declares'],
+    [
+      `{service: cart, jwt: [${issuer('a')}, ${issuer('b')}], allow: [{jwt: {}}]}`,
+      'CH1010',
+      '"spec.allow[0].jwt" must name an issuer that "spec.jwt" declares',
+    ],
+    [`{service: cart, jwt: [${issuer('a')}], allow: [{jwt: {issuer: A}}]}`, 'CH1010', 'must name an issuer'],
+    [`{service: cart, jwt: [${issuer('a')}], deny: [{jwt: {}}]}`, 'CH1010', '"spec.deny[0].jwt" needs claims'],
+    [`{service: cart, jwt: [${issuer('a')}, ${issuer('a')}], deny: [{}]}`, 'CH1010', 'declares one issuer twice'],
+    [
+      `{service: cart, jwt: [${issuer('a').replace('"inline"', '"remote":{},"inline"')}], deny: [{}]}`,
+      'CH1004',
+      'the key "remote" is not known here',
+    ],
+    [`{service: cart, jwt: [${issuer('a', '{}')}], deny: [{}]}`, 'CH1249', 'must be a JSON Web Key Set'],
+    [
+      `{service: cart, jwt: [${issuer('a', undefined, { payloadHeader: 'x-forwarded-client-cert' })}], deny: [{}]}`,
+      'CH1005',
+      '"spec.jwt[0].payloadHeader" must not be a header that proxies write',
+    ],
   ])('%s is refused', (spec, code, message) => {
     const { problems, authorizations } = worldOf(authorization(spec));
-    expect(problems.map((problem) => problem.code).sort()).toEqual([code, 'CH1247']);
+    expect(problems.map((problem) => problem.code).sort()).toEqual([code, 'CH1247'].sort());
     expect(problems.find((problem) => problem.code === code)?.message).toContain(message);
     expect([...authorizations]).toEqual([['cart', [expect.objectContaining(shut)]]]);
   });
@@ -181,7 +231,20 @@ describe('an Authorization that does not do what it seems to', () => {
     expect(told(`${strict}${allow}`, /^CH1250/)).toEqual([]);
   });
 
+  it('T17: is told where one issuer is declared in two ways', () => {
+    const one = (name: string, more: object) =>
+      authorization(`{service: cart, jwt: [${issuer('a', undefined, more)}], allow: [{jwt: {}}]}`, `name: ${name}`);
+    const message = 'another Authorization of service "cart" declares issuer "a" otherwise';
+    expect(told(`${strict}${one('a', {})}---\n${one('b', {})}`, /^CH1251/)).toEqual([]);
+    expect(told(`${strict}${one('a', {})}---\n${one('b', { audiences: ['other'] })}`, /^CH1251/)).toEqual([
+      ['CH1251', 'warning', message],
+      ['CH1251', 'warning', message],
+    ]);
+  });
+
   it('is told where a service has no requests to ask of', () => {
+    const token = authorization(`{service: cart, jwt: [${issuer('a')}], allow: [{jwt: {}}]}`);
+    expect(told(`${strict}${tcp}${token}`)).toMatchObject([['CH1244', 'warning', expect.anything()]]);
     expect(told(`${strict}${tcp}${allow}`)).toEqual([
       ['CH1244', 'warning', 'allow rule 0 asks of requests, and service "cart" has connections only'],
     ]);

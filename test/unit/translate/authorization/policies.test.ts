@@ -15,8 +15,9 @@ import { propertyParameters } from '../../../support/property-runs.ts';
 import { type RbacRequest, refusedBy } from '../../../support/rbac.ts';
 
 const trustDomain = 'service.local';
-const ground = { trustDomain, protocol: 'http' } as const;
-const tcp = { trustDomain, protocol: 'tcp' } as const;
+const believed = new Set<string>();
+const ground = { trustDomain, protocol: 'http', believed } as const;
+const tcp = { trustDomain, protocol: 'tcp', believed } as const;
 const at = { source: '', file: '', line: 1, column: 1, object: '' };
 
 const service = (name: string, namespace = defaultNamespace): Caller => ({
