@@ -14,7 +14,7 @@ import { loadAssignmentJson } from '../resources/load-assignment.ts';
 import { clusterName } from './cluster-names.ts';
 import { duration } from './durations.ts';
 import { localities } from './endpoints.ts';
-import { upstreamSockets } from './mutual-tls.ts';
+import { connectionLifeMs, upstreamSockets } from './mutual-tls.ts';
 
 const httpOptions = 'envoy.extensions.upstreams.http.v3.HttpProtocolOptions';
 
@@ -88,11 +88,21 @@ function healthChecks(service: Service): HealthCheckJson[] {
 }
 
 /** The HTTP version, never `auto_config`: Envoy refuses that beside the plaintext match of a mesh half in mutual TLS. */
-export function protocolOptions(protocol: Service['protocol'], idleTimeoutMs?: number) {
+export function protocolOptions(
+  protocol: Service['protocol'],
+  { idleTimeoutMs, lifeMs }: { readonly idleTimeoutMs?: number | undefined; readonly lifeMs?: number | undefined } = {},
+) {
   if (protocol === 'tcp') return {};
   const options: HttpProtocolOptionsJson = {
     explicitHttpConfig: protocol === 'http' ? { httpProtocolOptions: {} } : { http2ProtocolOptions: {} },
-    ...(idleTimeoutMs === undefined ? {} : { commonHttpProtocolOptions: { idleTimeout: duration(idleTimeoutMs) } }),
+    ...(idleTimeoutMs === undefined && lifeMs === undefined
+      ? {}
+      : {
+          commonHttpProtocolOptions: {
+            ...(idleTimeoutMs === undefined ? {} : { idleTimeout: duration(idleTimeoutMs) }),
+            ...(lifeMs === undefined ? {} : { maxConnectionDuration: duration(lifeMs) }),
+          },
+        }),
   };
   return {
     typedExtensionProtocolOptions: {
@@ -144,7 +154,10 @@ export function clusterJson(service: Service, subset: Subset | undefined, source
     ...(service.outlier === undefined ? {} : { outlierDetection: outlierDetection(service.outlier) }),
     // Without it Envoy keeps a host that left the registry for as long as its own check still passes.
     ...(checks.length === 0 ? {} : { healthChecks: checks, ignoreHealthOnHostRemoval: true }),
-    ...protocolOptions(service.protocol, service.idleTimeoutMs),
+    ...protocolOptions(service.protocol, {
+      idleTimeoutMs: service.idleTimeoutMs,
+      lifeMs: source.peer === undefined ? undefined : connectionLifeMs.caller,
+    }),
     ...(source.peer === undefined ? {} : upstreamSockets(service, source.peer)),
   };
 }

@@ -48,6 +48,15 @@ export function isMeshSecret({ type, name }: ResourceRef): boolean {
  */
 export const meshAlpn = 'chancery';
 
+/**
+ * How long a connection in mutual TLS takes new requests. A certificate is looked at when a connection begins, and never again,
+ * so that without a bound who was let in once would stay in for ever. The caller goes first: it knows that none of its requests
+ * is under way to a connection that closes. What is under way ends first. Bytes of TCP cannot be moved to another connection,
+ * and have no bound.
+ * Source: Envoy's HttpProtocolOptions.max_connection_duration, for both sides.
+ */
+export const connectionLifeMs = { caller: 3_000_000, callee: 3_600_000 } as const;
+
 /** How callers reach a service. `peer` is the SPIFFE id that its sidecars show; undefined: its name cannot be one. */
 export type Reach =
   | { readonly mtls: 'off' }
