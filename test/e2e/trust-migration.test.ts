@@ -12,6 +12,7 @@ for (const bin of [undefined, 'oldest'])
     const stack = new AsyncDisposableStack();
     let rig: TrustRig;
     let backends: Backend[];
+    let api: RunningEnvoy;
     let web: RunningEnvoy;
     let edge: RunningEnvoy;
     let [outbound, inbound, joining, webInbound, edgePort] = [0, 0, 0, 0, 0];
@@ -55,7 +56,7 @@ for (const bin of [undefined, 'oldest'])
       await rig.registry.put({ service: 'legacy', id: 'legacy-1', port: legacy ?? 0 });
       const sidecar = (node: string, service: string, port: number): Promise<RunningEnvoy> =>
         rig.envoy(node, { services: [service] }, ['--service', service, '--outbound', `127.0.0.1:${port}`], options);
-      await sidecar('api-1', 'api', apiOutbound);
+      api = await sidecar('api-1', 'api', apiOutbound);
       web = await sidecar('web-1', 'web', outbound);
       edge = await rig.envoy('edge-1', { gateways: ['edge'] }, ['--gateway', 'edge'], options);
       // It has its sidecar already, and nobody knows of it.
@@ -86,6 +87,17 @@ for (const bin of [undefined, 'oldest'])
       for (const port of [outbound, edgePort]) expect(await answered(port, 'api')).toEqual(everybody);
       // Who calls in plaintext gets through to the sidecar, as nobody; who has a certificate is seen.
       expect(await through(inbound, 'api')).toEqual({ name: 'api-1', caller: '' });
+      // What `chancery status` says to look at, as Prometheus sees it: those requests and no others.
+      const counted = async (): Promise<number> => {
+        const text = await api.adminGet('/stats/prometheus');
+        const prefix = `envoy_http_conn_manager_prefix="inbound_${inbound}_plaintext"`;
+        return Number(text.match(new RegExp(`^envoy_http_downstream_rq_total\\{${prefix}\\} (\\d+)$`, 'm'))?.[1]);
+      };
+      await eventuallyPasses(async () => {
+        const before = await counted();
+        await through(inbound, 'api');
+        expect((await counted()) - before).toBe(1);
+      });
       await eventuallyPasses(async () => {
         const seen = await Promise.all(Array.from({ length: 8 }, () => through(outbound, 'api')));
         expect(seen.filter(({ name }) => name === 'api-1').map(({ caller }) => caller)).toContainEqual(

@@ -102,14 +102,20 @@ function refusalText(
   return `refused for ${ago(nowMs - sinceMs)}: ${type} ${what}${from.length === 0 ? '' : ` from ${[...new Set(from)].join(', ')}`} by ${counted(proxies, 'proxy', 'proxies')} (${plainText(who)})\n  ${words}\n`;
 }
 
-/** Who is withheld, who would be, or that the next step is safe. */
+/** Requests that came to sidecars in plaintext, by the service that was called; Envoy's own counter of that way in. */
+const plaintextQuery =
+  'sum by (service) (increase(envoy_http_downstream_rq_total{envoy_http_conn_manager_prefix=~"inbound_.*_plaintext"}[1d]))';
+
+/** Who is withheld, who would be, or what is known about the next step: callers outside of the mesh are not seen from here. */
 function sidecarText({ mtls, withheld, plaintext, some }: WithoutSidecar): string {
   const number = withheld > 0 ? withheld : plaintext;
   const named = some.slice(0, number).map(plainText);
   const who = `${named.join(', ')}${number > named.length ? ` and ${number - named.length} more` : ''}`;
   if (withheld > 0) return `strict: ${counted(withheld, 'instance')} without a sidecar get no requests: ${who}\n`;
   if (plaintext > 0) return `strict is not safe: ${counted(plaintext, 'instance')} without a sidecar: ${who}\n`;
-  return mtls === 'strict' ? '' : `mtls is ${mtls}; strict is safe: every instance has a sidecar\n`;
+  if (mtls === 'strict') return '';
+  if (mtls === 'off') return 'mtls is off; permissive is safe: it takes plaintext too. Every instance has a sidecar\n';
+  return `mtls is ${mtls}; every instance has a sidecar. Who calls in plaintext is counted by the sidecars alone; strict is safe where this stays 0:\n  ${plaintextQuery}\n`;
 }
 
 /** The table of proxies, a line that sums up, and what else stands in the way. */

@@ -325,7 +325,11 @@ describe('the server side', () => {
     ],
     [
       { mtls: 'off', withheld: 0, plaintext: 0, some: [] },
-      'mtls is off; strict is safe: every instance has a sidecar\n',
+      'mtls is off; permissive is safe: it takes plaintext too. Every instance has a sidecar\n',
+    ],
+    [
+      { mtls: 'permissive', withheld: 0, plaintext: 0, some: [] },
+      'strict is safe where this stays 0:\n  sum by (service) (increase(envoy_http_downstream_rq_total{envoy_http_conn_manager_prefix=~"inbound_.*_plaintext"}[1d]))\n',
     ],
   ] as const)('says for whom strict is not safe: %j', (withoutSidecar, line) => {
     expect(statusText({ ...status, withoutSidecar }, 61_000)).toContain(line);
