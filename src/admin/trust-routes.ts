@@ -25,7 +25,7 @@ export interface TrustParts {
   /** Of the certificates that proxies show: the same, or somebody else. */
   readonly mesh: Pick<Authority, 'roots'>;
   /** `how`: who rotates the root, where it is not us. */
-  readonly rotation: Pick<Rotation, 'begin' | 'force' | 'state'> & { readonly how?: string };
+  readonly rotation: Pick<Rotation, 'begin' | 'force' | 'condemn' | 'state'> & { readonly how?: string };
   readonly doors: EnrolmentDoors;
   /** The certificates that connected proxies show. */
   readonly certificates: () => readonly ProxyCertificate[];
@@ -48,7 +48,7 @@ const revokeBody = z.strictObject({
   /** Default: for longer than any credential of ours lives. */
   days: z.number().positive().max(3_660).default(400),
 });
-const rotationBody = z.strictObject({ force: z.boolean().default(false) });
+const rotationBody = z.strictObject({ force: z.boolean().default(false), compromised: z.boolean().default(false) });
 const forNodes = { contentTypes: ['application/json'] } as const;
 
 /** `parts` undefined: no authority is configured, and every line says so. */
@@ -121,15 +121,22 @@ export function createTrustRoutes(parts: TrustParts | undefined, clock: Clock): 
       access: 'operating',
       body: {
         contentTypes: ['application/json'],
-        description: '{}, or {"force": true}: wait for no proxy to confirm, also where a rotation goes on already',
+        description:
+          '{}, or {"force": true}: wait for no proxy to confirm, also where a rotation goes on already; or {"compromised": true}: wait for connected proxies only, and let no time pass',
       },
       handle: async ({ body }) => {
         const parts = trust();
-        const { force } = read(rotationBody, parsed(body));
-        const begun = await parts.rotation.begin();
+        const { force, compromised } = read(rotationBody, parsed(body));
+        const condemned = compromised && (await parts.rotation.condemn());
+        const begun = !compromised && (await parts.rotation.begin());
         const forced = force && (await parts.rotation.force());
-        if (!begun && !forced) throw new Fault(409, 'CH1814', 'a rotation goes on, and waits for no proxy to be told');
-        const done = { ...(begun ? { begun } : {}), ...(forced ? { forced } : {}) };
+        if (!begun && !forced && !condemned)
+          throw new Fault(409, 'CH1814', 'a rotation goes on, and waits for no proxy to be told');
+        const done = {
+          ...(begun ? { begun } : {}),
+          ...(condemned ? { condemned } : {}),
+          ...(forced ? { forced } : {}),
+        };
         return changed(done, done, 202);
       },
     },
@@ -201,7 +208,8 @@ function rotationState({ rotation, mesh, certificates }: TrustParts): object {
   const waits = advance.kind === 'go' ? {} : { waitsFor: advance.for };
   const until = advance.kind === 'wait' && advance.for === 'time' ? { untilMs: advance.untilMs } : {};
   const forced = 'forced' in record && record.forced ? { forced: true } : {};
-  return { phase, sinceMs, ...waits, ...until, ...forced, former };
+  const condemned = record.compromised ? { compromised: true } : {};
+  return { phase, sinceMs, ...waits, ...until, ...forced, ...condemned, former };
 }
 
 /** What does not leave the machine needs no TLS. */

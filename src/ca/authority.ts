@@ -27,6 +27,8 @@ export interface AuthorityDeps {
   readonly provider: RootProvider;
   /** Starts a signing thread; tests watch over it. */
   readonly start?: StartSigner;
+  /** By key identifier, hex: intermediates whose key somebody else may have. */
+  readonly isTainted?: (keyId: string) => boolean;
 }
 
 export interface AuthorityOptions extends LifeOptions {
@@ -58,11 +60,11 @@ export function signingThreads(): number {
 
 /** Inert; `open` makes the intermediate, `run` keeps it, and ends the threads with it. */
 export function createAuthority(deps: AuthorityDeps, options: AuthorityOptions): Authority {
-  const { clock, random, provider, metrics = noMetrics } = deps;
+  const { clock, random, provider, metrics = noMetrics, isTainted } = deps;
   const log = deps.log.child('ca');
   const lives = checkedLives(options);
   const intermediates = createIntermediates(
-    { clock, random, log, metrics, provider },
+    { clock, random, log, metrics, provider, ...(isTainted === undefined ? {} : { isTainted }) },
     { lifeMs: lives.intermediateMs },
   );
   const pool = createSigningPool(
@@ -124,12 +126,13 @@ export function createAuthority(deps: AuthorityDeps, options: AuthorityOptions):
 
   function leafOf(spiffeId: string, { signed, via, validity, renewAtMs }: Issued): Omit<Leaf, 'key'> {
     const chain = [signed.certificate, ...via.chain];
-    return { spiffeId, chain, serial: signed.serial, ...validity, renewAtMs, root: via.root };
+    return { spiffeId, chain, serial: signed.serial, ...validity, renewAtMs, root: via.root, issuer: via.keyId };
   }
 
   return {
     roots: intermediates.roots,
     onRoots: intermediates.onRoots,
+    ...(isTainted === undefined ? {} : { isTainted }),
     open: intermediates.open,
     refresh: intermediates.refresh,
     async issue({ spiffeId, seed, urgency }) {

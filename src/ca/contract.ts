@@ -70,6 +70,8 @@ export interface Leaf {
   readonly renewAtMs: number;
   /** `keyId` of the root it chains to. */
   readonly root: string;
+  /** Key identifier (hex) of the intermediate that signed it, of those that are ours. */
+  readonly issuer?: string;
 }
 
 /** What serves and calls nobody: the control plane's own listener, or an edge. */
@@ -84,10 +86,12 @@ export interface Authority {
   /** The trusted roots. Throws before `open` has resolved. */
   roots(): Roots;
   /**
-   * Told after the set of roots changed, or another of them signs: leaves whose `root` is not the first of `roots` are then
-   * to be replaced.
+   * Told after the set of roots changed, or another of them signs, or in place of a tainted intermediate another: leaves whose
+   * `root` is not the first of `roots`, or whose issuer is tainted, are then to be replaced.
    */
   onRoots(listener: (roots: Roots) => void): () => void;
+  /** What this intermediate signed is not to be used any more. Left out where none ever is tainted. */
+  isTainted?(issuer: string): boolean;
   /** Loads or makes the root and this replica's intermediate. */
   open(): Promise<void>;
   /** A fresh key and its leaf. Never on the main thread. */

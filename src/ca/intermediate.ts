@@ -15,6 +15,8 @@ export interface AcceptedIntermediate {
   readonly notAfterMs: number;
   /** `keyId` of the root it chains to. */
   readonly root: string;
+  /** Its key identifier, hex: what leaves name it by, and what it is tainted by. */
+  readonly keyId: string;
 }
 
 type Given = Awaited<ReturnType<RootProvider['signIntermediate']>>;
@@ -42,7 +44,8 @@ export function acceptIntermediate(
   const notBeforeMs = Math.max(...periods.map((period) => period.notBeforeMs));
   const notAfterMs = Math.min(...periods.map((period) => period.notAfterMs));
   if (notBeforeMs > nowMs || notAfterMs <= nowMs) throw refused('is not valid now, or its chain is not');
-  return { chain, notBeforeMs, notAfterMs, root: root.keyId };
+  const keyId = Buffer.from(read.subjectKeyId ?? []).toString('hex');
+  return { chain, notBeforeMs, notAfterMs, root: root.keyId, keyId };
 }
 
 function checkSigned(certificate: X509Certificate, issuer: X509Certificate): X509Certificate {

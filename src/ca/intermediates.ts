@@ -40,6 +40,8 @@ export interface IntermediatesDeps {
   readonly log: Logger;
   readonly metrics: Metrics;
   readonly provider: RootProvider;
+  /** By key identifier, hex: none of these signs. */
+  readonly isTainted?: (keyId: string) => boolean;
 }
 
 const openAttempts = 5;
@@ -81,14 +83,20 @@ export function createIntermediates(deps: IntermediatesDeps, { lifeMs }: { reado
     renewAtMs = Math.max(renewIssuerAt({ fromMs: nowMs, untilMs: accepted.notAfterMs }), nowMs + lookMs / 10);
     backoff.reset();
     endsAt.set({}, accepted.notAfterMs / 1000);
-    const about = { root: accepted.root, notAfter: new Date(accepted.notAfterMs).toISOString() };
+    const about = {
+      intermediate: accepted.keyId,
+      root: accepted.root,
+      notAfter: new Date(accepted.notAfterMs).toISOString(),
+    };
     // A tenth: providers round and backdate.
     if (accepted.notAfterMs < nowMs + 0.9 * lifeMs)
       log.warn('the intermediate ends sooner than was asked for', { ...about, askedSeconds: lifeMs / 1000 });
     else log.info('a new intermediate signs', about);
   }
 
-  const isDue = (): boolean => clock.wall() >= renewAtMs;
+  const isTainted = (): boolean => current !== undefined && deps.isTainted?.(current.keyId) === true;
+  // At once: whoever has its key signs what it likes.
+  const isDue = (): boolean => clock.wall() >= renewAtMs || isTainted();
 
   /** Whether the roots are others than before. */
   async function look(): Promise<boolean> {
@@ -103,13 +111,14 @@ export function createIntermediates(deps: IntermediatesDeps, { lifeMs }: { reado
   const inTurn = createTurns();
   /** Roots that change are told even if no intermediate can be had of the new one. */
   async function catchUp(): Promise<void> {
-    const before = current?.root;
+    const before = current;
+    const wasTainted = isTainted();
     let changed = false;
     try {
       changed = await look();
       if (isDue()) await renew();
     } finally {
-      if (changed || current?.root !== before) tell();
+      if (changed || current?.root !== before?.root || (wasTainted && current !== before)) tell();
     }
   }
 

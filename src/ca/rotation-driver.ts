@@ -9,6 +9,7 @@ import type { Random } from '../util/random.ts';
 import {
   advanceRotation,
   beginRotation,
+  condemnRoot,
   forceRotation,
   type RotationAdvance,
   type RotationLimits,
@@ -64,10 +65,15 @@ export interface Rotation {
   begin(): Promise<boolean>;
   /** False if none waits for proxies. */
   force(): Promise<boolean>;
+  /** Begins one, or hastens the one that goes on: see `condemnRoot`. False if that would change nothing. */
+  condemn(): Promise<boolean>;
   /** As this replica saw it last; undefined before the first look. */
   state(): { readonly record: RotationRecord; readonly advance: RotationAdvance } | undefined;
   run(signal: AbortSignal): Promise<void>;
 }
+
+const asksProxies = ({ phase, compromised }: RotationRecord): boolean =>
+  phase === 'confirm' || (phase === 'drain' && compromised === true);
 
 export function createRotation(deps: RotationDeps, options: RotationOptions): Rotation {
   const { clock, journal, roots, fleet } = deps;
@@ -97,7 +103,7 @@ export function createRotation(deps: RotationDeps, options: RotationOptions): Ro
       nowMs: clock.wall(),
       made,
       behind: steady ? 0 : await fleet.behind(record.epoch),
-      unconfirmed: record.phase === 'confirm' ? await fleet.unconfirmed(bundle) : 0,
+      unconfirmed: asksProxies(record) ? await fleet.unconfirmed(bundle) : 0,
       destroyed: destroy !== undefined,
     };
     const advance = advanceRotation(record, facts, options);
@@ -132,6 +138,7 @@ export function createRotation(deps: RotationDeps, options: RotationOptions): Ro
   return {
     begin: () => rewrite((record) => beginRotation(record, clock.wall())),
     force: () => rewrite(forceRotation),
+    condemn: () => rewrite((record) => condemnRoot(record, clock.wall())),
     state: () => state,
     async run(signal) {
       const backoff = createBackoff(deps.random, Math.min(1_000, options.lookEveryMs), 60_000);

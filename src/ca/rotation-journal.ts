@@ -54,7 +54,10 @@ export function readRotationRecord(bytes: Uint8Array): RotationRecord | undefine
   const members = new Map(Object.entries(value));
   const phase = members.get('phase');
   const own = typeof phase === 'string' && Object.hasOwn(forms, phase) ? forms[phase] : undefined;
-  const checks = Object.entries({ ...common, ...own });
+  // There only where it is true.
+  const marks = ['compromised', ...(phase === 'drain' ? ['forced'] : [])].filter((name) => members.has(name));
+  const marked = Object.fromEntries(marks.map((name) => [name, (value: unknown) => value === true]));
+  const checks = Object.entries({ ...common, ...own, ...(phase === 'steady' ? {} : marked) });
   if (own === undefined || members.size !== checks.length) return undefined;
   if (!checks.every(([name, holds]) => holds(members.get(name)))) return undefined;
   return members.get('old') !== undefined && members.get('old') === members.get('next')

@@ -13,6 +13,8 @@ interface Turn {
   readonly epoch: number;
   /** Wall clock of who wrote it. */
   readonly sinceMs: number;
+  /** Somebody else may have the old root's key: only proxies that are connected are waited for, and no time is let pass. */
+  readonly compromised?: true;
 }
 
 /** Plain data; `old` and `next` are key ids, `slot` numbers the places that roots are kept in. */
@@ -25,7 +27,7 @@ export type RotationRecord =
   /** Replicas get intermediates from it, one after another. */
   | (Turn & Pair & { readonly phase: 'activate' })
   /** No replica signs with the old one any more; what was signed ends. */
-  | (Turn & Pair & { readonly phase: 'drain' })
+  | (Turn & Pair & { readonly phase: 'drain'; readonly forced?: true })
   /** The old one leaves the bundle, and its key is destroyed. */
   | (Turn & Pair & { readonly phase: 'retire' });
 
@@ -53,7 +55,8 @@ export interface RotationFacts {
   /** Replicas that are there and have not reported the record's epoch. */
   readonly behind: number;
   /**
-   * Proxies that are connected, or were a moment ago, and have not acknowledged the record's bundle. Of a replica that ended a
+   * Proxies that are connected, or were a moment ago, and have not acknowledged the record's bundle, or have no certificate yet
+   * of its first root. Of a replica that ended a
    * moment ago nobody knows them: it counts as one until they had time to connect elsewhere.
    */
   readonly unconfirmed: number;
@@ -86,10 +89,23 @@ export function beginRotation(record: RotationRecord, nowMs: number, forced = fa
 }
 
 /**
+ * Somebody else may have the key of the root that signs, or of the old one where a rotation goes on: it leaves the bundle as
+ * soon as every connected proxy can do without it. Undefined where that would change nothing.
+ */
+export function condemnRoot(record: RotationRecord, nowMs: number): RotationRecord | undefined {
+  if (record.phase === 'retire' || record.compromised) return undefined;
+  const begun = beginRotation(record, nowMs) ?? record;
+  // In `steady` there is always one to begin.
+  return begun.phase === 'steady' ? undefined : { ...begun, compromised: true };
+}
+
+/**
  * Does not wait for proxies to confirm: those that have not will refuse their peers until they are told. Undefined where
  * that would change nothing.
  */
 export function forceRotation(record: RotationRecord): RotationRecord | undefined {
+  // Of a root that is not condemned `drain` waits for no proxy.
+  if (record.phase === 'drain') return record.compromised && !record.forced ? { ...record, forced: true } : undefined;
   const waits = record.phase === 'prepare' || record.phase === 'confirm';
   return waits && !record.forced ? { ...record, forced: true } : undefined;
 }
@@ -113,7 +129,11 @@ export function rotationDuties(record: RotationRecord): RotationDuties {
 /** Facts are gathered after the record was read, and are about this record. */
 export function advanceRotation(record: RotationRecord, facts: RotationFacts, limits: RotationLimits): RotationAdvance {
   const { nowMs } = facts;
-  const turn = { epoch: record.epoch + 1, sinceMs: nowMs };
+  const turn = {
+    epoch: record.epoch + 1,
+    sinceMs: nowMs,
+    ...(record.compromised ? { compromised: true as const } : {}),
+  };
   if (record.phase === 'steady') return { kind: 'wait', for: 'nothing' };
   if (record.phase === 'prepare' && facts.made === undefined) return { kind: 'wait', for: 'root' };
   // Whoever lags by one step must not lag by two.
@@ -126,15 +146,20 @@ export function advanceRotation(record: RotationRecord, facts: RotationFacts, li
     case 'confirm':
       if (!record.forced && facts.unconfirmed > 0) return { kind: 'wait', for: 'proxies' };
       return (
-        (!record.forced && pause(record, nowMs, limits.soakMs)) || go({ ...turn, ...pairOf(record), phase: 'activate' })
+        (!record.forced && !record.compromised && pause(record, nowMs, limits.soakMs)) ||
+        go({ ...turn, ...pairOf(record), phase: 'activate' })
       );
     case 'activate':
       return go({ ...turn, ...pairOf(record), phase: 'drain' });
     case 'drain':
+      if (record.compromised) {
+        if (!record.forced && facts.unconfirmed > 0) return { kind: 'wait', for: 'proxies' };
+        return go({ ...turn, ...pairOf(record), phase: 'retire' });
+      }
       return pause(record, nowMs, limits.longestLifeMs) ?? go({ ...turn, ...pairOf(record), phase: 'retire' });
     case 'retire':
       if (!facts.destroyed) return { kind: 'wait', for: 'key' };
-      return go({ ...turn, phase: 'steady', root: record.next, slot: record.slot });
+      return go({ epoch: turn.epoch, sinceMs: nowMs, phase: 'steady', root: record.next, slot: record.slot });
   }
 }
 

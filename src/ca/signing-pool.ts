@@ -3,7 +3,7 @@
 // a few orders at most, so that what is urgent waits for those only; an order is made when it is handed out, not when it is
 // asked for, so that it is never for an issuer of the past.
 import { type Backoff, createBackoff } from '../util/backoff.ts';
-import type { Clock } from '../util/clock.ts';
+import type { Clock, Timer } from '../util/clock.ts';
 import { AppError } from '../util/errors.ts';
 import type { Logger } from '../util/log.ts';
 import type { Metrics } from '../util/metrics.ts';
@@ -27,6 +27,8 @@ export interface SigningPoolOptions {
   /** At least 1. */
   readonly threads: number;
   readonly maxWaiting: number;
+  /** A thread that has not answered for so long hangs, and is replaced. Default 30 s: a message is milliseconds of work. */
+  readonly hangsAfterMs?: number;
 }
 
 export interface SigningPool {
@@ -54,6 +56,8 @@ interface Slot {
   issuer: Issuer | undefined;
   /** A thread died; the next one is not due yet. */
   resting: boolean;
+  /** Fires where nothing is answered for too long. */
+  watch: Timer | undefined;
 }
 
 /** In one message: about five milliseconds of a thread. */
@@ -62,11 +66,16 @@ const batch = 16;
 const window = 2 * batch;
 const maxDeaths = 3;
 
-export function createSigningPool(deps: SigningPoolDeps, { threads, maxWaiting }: SigningPoolOptions): SigningPool {
+export function createSigningPool(deps: SigningPoolDeps, options: SigningPoolOptions): SigningPool {
+  const { threads, maxWaiting, hangsAfterMs = 30_000 } = options;
   const { clock, log, random } = deps;
   const start = deps.start ?? startSigner;
   const waiting = deps.metrics.gauge('ca_waiting', 'Certificates that wait to be signed');
   const deaths = deps.metrics.counter('ca_signing_thread_deaths_total', 'Signing threads that ended unasked');
+  const hung = deps.metrics.counter(
+    'ca_signing_thread_hangs_total',
+    'Signing threads that were replaced, for they hung',
+  );
   const queue = createIssuanceQueue<Request>();
   const slots: readonly Slot[] = Array.from({ length: Math.max(1, threads) }, (_, index) => ({
     name: `signing-${index}`,
@@ -75,6 +84,7 @@ export function createSigningPool(deps: SigningPoolDeps, { threads, maxWaiting }
     signer: undefined,
     issuer: undefined,
     resting: false,
+    watch: undefined,
   }));
   const stopping = new AbortController();
   let next = 1;
@@ -124,6 +134,7 @@ export function createSigningPool(deps: SigningPoolDeps, { threads, maxWaiting }
     const news = slot.issuer === issuer ? undefined : issuer;
     slot.issuer = issuer;
     signer.hold(true);
+    if (slot.watch === undefined) watch(slot, signer);
     signer.post({ issuer: news, orders });
     return true;
   }
@@ -157,11 +168,31 @@ export function createSigningPool(deps: SigningPoolDeps, { threads, maxWaiting }
       if ('signed' in answer) request?.resolve(answer.signed);
       else request?.reject(new AppError(answer.refused.code ?? 'CH1818', answer.refused.message));
     }
+    unwatch(slot);
     if (slot.asked.size === 0) slot.signer?.hold(false);
+    else if (slot.signer !== undefined) watch(slot, slot.signer);
     deal();
   }
 
+  /** Begins anew with every answer. */
+  function watch(slot: Slot, signer: Signer): void {
+    slot.watch = clock.after(hangsAfterMs, () => {
+      slot.watch = undefined;
+      if (slot.signer !== signer) return;
+      hung.add({});
+      // Not waited for: what hangs may not end either.
+      signer.kill();
+      void bury(slot, `it answered nothing for ${hangsAfterMs} ms`);
+    });
+  }
+
+  function unwatch(slot: Slot): void {
+    slot.watch?.cancel();
+    slot.watch = undefined;
+  }
+
   async function bury(slot: Slot, why: string): Promise<void> {
+    unwatch(slot);
     const left = [...slot.asked.values()];
     slot.asked.clear();
     slot.signer = undefined;
@@ -210,6 +241,7 @@ export function createSigningPool(deps: SigningPoolDeps, { threads, maxWaiting }
         slot.asked.clear();
         const { signer } = slot;
         slot.signer = undefined;
+        unwatch(slot);
         signer?.kill();
       }
       for (let request = queue.take(); request !== undefined; request = queue.take()) request.reject(stopped());

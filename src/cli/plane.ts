@@ -89,6 +89,7 @@ export async function createPlane(deps: PlaneDeps, config: Config): Promise<Plan
               ...{ ...deps, protos, environment: deps.environment ?? {}, services: knownServices },
               nodes: () => control.certificates().map(({ node }) => node),
               streamsOf,
+              certificates: () => control.certificates(),
             },
             config,
             config.trust as TrustConfig,

@@ -12,7 +12,7 @@ import { AppError } from '../util/errors.ts';
 import type { Logger } from '../util/log.ts';
 import type { Random } from '../util/random.ts';
 
-export interface RootRotationDeps extends Pick<RotationFleetDeps, 'clock' | 'nodes' | 'streamsOf'> {
+export interface RootRotationDeps extends Pick<RotationFleetDeps, 'clock' | 'nodes' | 'streamsOf' | 'former'> {
   readonly random: Random;
   readonly log: Logger;
 }
@@ -38,13 +38,13 @@ const everyMs = 15_000;
 const silentLooks = 4;
 
 export function createRootRotation(
-  { clock, random, log, nodes, streamsOf }: RootRotationDeps,
+  { clock, random, log, nodes, streamsOf, former }: RootRotationDeps,
   { authority, provider, journal, store, rootsVersion, lives }: RootRotationParts,
 ): RootRotation {
   const { leafMs, intermediateMs, backdateMs } = checkedLives(lives);
   const lookEveryMs = Math.min(everyMs, leafMs / 8);
   const fleet = createRotationFleet(
-    { clock, store, nodes, streamsOf, rootsVersion },
+    { clock, store, nodes, streamsOf, rootsVersion, ...(former === undefined ? {} : { former }) },
     { silentMs: silentLooks * lookEveryMs },
   );
   const rotation = createRotation(
@@ -70,6 +70,7 @@ export function createForeignRotation(how: string): RootRotation {
     how,
     begin: refuse,
     force: refuse,
+    condemn: refuse,
     state: () => undefined,
     join: () => Promise.resolve(),
     run: () => Promise.resolve(),

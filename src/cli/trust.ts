@@ -8,6 +8,7 @@ import type { Authority } from '../ca/contract.ts';
 import { createEdgeCertificates, type EdgeCertificates } from '../control/edge-certificates.ts';
 import { createEnrolment } from '../control/enrolment.ts';
 import { createEnrolmentDoors, type EnrolmentDoors, enrolmentPaths } from '../control/enrolment-doors.ts';
+import type { ProxyCertificate } from '../control/proxy-certificate.ts';
 import { createSecrets, type Secrets } from '../control/secrets.ts';
 import type { AccessTokens } from '../identity/access-token.ts';
 import type { Authenticator } from '../identity/contract.ts';
@@ -19,6 +20,7 @@ import { type ConnectConfig, joinStorePlace, rootSecretFiles, type TrustConfig }
 import { spiffeId } from '../model/spiffe.ts';
 import type { Protos } from '../resources/protos.ts';
 import { createSecretEncoder } from '../translate/secrets.ts';
+import { errorText } from '../util/errors.ts';
 import { runAll } from '../util/tasks.ts';
 import type { ClientConfig, Doors } from '../xds/contract.ts';
 import { createEdgeFiles } from './edge-files.ts';
@@ -29,7 +31,7 @@ import { storeAt } from './trust-store.ts';
 import { type VerifierDeps, verifiersOf } from './trust-verifiers.ts';
 
 /** Who issues the certificates of proxies. */
-type MeshAuthority = Pick<Authority, 'issue' | 'roots' | 'onRoots'>;
+type MeshAuthority = Pick<Authority, 'issue' | 'roots' | 'onRoots' | 'isTainted'>;
 
 export interface Trust {
   /** Our own: of the xDS port and of nodes, and of proxies unless somebody else issues those. */
@@ -39,7 +41,7 @@ export interface Trust {
   readonly trustDomain: string;
   readonly authenticator: Authenticator;
   /** How another root takes the place of the one that signs. */
-  readonly rotation: Pick<RootRotation, 'begin' | 'force' | 'state' | 'how'>;
+  readonly rotation: Pick<RootRotation, 'begin' | 'force' | 'condemn' | 'state' | 'how'>;
   readonly secrets: Secrets;
   /** What edges show to their clients. */
   readonly edge: EdgeCertificates;
@@ -68,6 +70,7 @@ export interface TrustDeps extends RootDeps, VerifierDeps {
   /** Proxies that have a certificate, and what the streams of one have been told. */
   readonly nodes: () => Iterable<string>;
   readonly streamsOf: (node: string) => Promise<readonly ClientConfig[]>;
+  readonly certificates: () => readonly ProxyCertificate[];
   /** Other lives than the configuration can ask for: for tests. */
   readonly lives?: LifeOptions;
 }
@@ -105,9 +108,11 @@ export async function createTrust(
     ...{ trust, state },
     told: { ...checkedLives(lifeOptions), store, nodes, streamsOf, rootsVersion },
   });
+  const revocations = lists.createRevocations({ store, clock, log, metrics });
+  const isTainted = (issuer: string): boolean => revocations.isRevoked('issuer', issuer) === true;
   const names = listenerNames(trust, [xds.address, ...(http.tls?.issuer === 'mesh' ? [http.address] : [])]);
   const authority = ca.createAuthority(
-    { clock, random, log, metrics, provider },
+    { clock, random, log, metrics, provider, isTainted },
     { trustDomain, reservedHosts: [trustDomain, 'localhost', ...names.dns].map(lower), ...lifeOptions },
   );
   const mesh: MeshAuthority = connect ?? authority;
@@ -122,7 +127,6 @@ export async function createTrust(
     { keys: signingKeys, clock },
     { trustDomain, lifeMs: trust.nodeTokenDays * dayMs },
   );
-  const revocations = lists.createRevocations({ store, clock, log, metrics });
   const { verifiers, background } = await verifiersOf(deps, {
     ...{ trust, nodeTokens },
     foreignAuthority: xds.tls?.clientCa !== undefined,
@@ -148,13 +152,32 @@ export async function createTrust(
     { clock, log, metrics, encode, authority, files: createEdgeFiles(closed) },
     edgeFilesEveryMs,
   );
+  const former = (): ReadonlySet<string> => {
+    const signs = mesh.roots().roots[0]?.keyId;
+    return new Set(deps.certificates().flatMap(({ node, root }) => (root === signs ? [] : [node])));
+  };
   const { createForeignRotation, createRootRotation } = await import('./root-rotation.ts');
   const rotation =
     rotated.by === 'others'
       ? createForeignRotation(rotated.how)
-      : createRootRotation(deps, {
-          ...{ ...rotated, authority, rootsVersion, lives: lifeOptions },
-        });
+      : createRootRotation(
+          { ...deps, former },
+          {
+            ...{ ...rotated, authority, rootsVersion, lives: lifeOptions },
+          },
+        );
+  /** An intermediate that is tainted is replaced at once; a provider that cannot be asked is asked again by the authority. */
+  async function replaceTainted(signal: AbortSignal): Promise<void> {
+    const stop = revocations.onRevoked((ids) => {
+      if (![...ids].some(isTainted)) return;
+      authority
+        .refresh()
+        .catch((error: unknown) => log.warn('the intermediate could not be replaced yet', { error: errorText(error) }));
+    });
+    if (!signal.aborted) await new Promise((resolve) => signal.addEventListener('abort', resolve, { once: true }));
+    stop();
+  }
+
   return {
     ...{ authority, mesh, trustDomain: connect?.place() ?? trustDomain },
     authenticator,
@@ -188,6 +211,7 @@ export async function createTrust(
           (inner) => rotation.run(inner),
           (inner) => signingKeys.run(inner),
           (inner) => revocations.run(inner),
+          (inner) => replaceTainted(inner),
           (inner) => listenerFiles.run(inner),
           (inner) => edge.run(inner),
           ...background,

@@ -5,7 +5,7 @@
 import { randomBytes } from 'node:crypto';
 import type { RotationFleet } from '../ca/rotation-driver.ts';
 import type { Store, StoreEntry } from '../model/store.ts';
-import { rootsSecret } from '../resources/secret-names.ts';
+import { identitySecret, rootsSecret } from '../resources/secret-names.ts';
 import { typeUrls } from '../resources/type-urls.ts';
 import type { Clock } from '../util/clock.ts';
 import type { ClientConfig } from '../xds/contract.ts';
@@ -18,6 +18,8 @@ export interface RotationFleetDeps {
   readonly streamsOf: (node: string) => Promise<readonly ClientConfig[]>;
   /** Version of the secret with the roots that this replica tells now. */
   readonly rootsVersion: () => string;
+  /** Proxies whose certificate chains to another root than the first. */
+  readonly former?: () => ReadonlySet<string>;
 }
 
 export interface RotationFleetOptions {
@@ -79,11 +81,13 @@ export function createRotationFleet(deps: RotationFleetDeps, { silentMs }: Rotat
   async function ownUnconfirmed(): Promise<number> {
     const version = deps.rootsVersion();
     if (confirmed.version !== version) confirmed = { version, nodes: new Set() };
+    // Before streams are asked: a certificate that comes meanwhile is asked about the next time.
+    const former = deps.former?.();
     let count = 0;
     for (const node of new Set(deps.nodes())) {
       if (confirmed.nodes.has(node)) continue;
       const streams = await deps.streamsOf(node);
-      if (streams.every((stream) => trusts(stream, version))) confirmed.nodes.add(node);
+      if (!former?.has(node) && streams.every((stream) => trusts(stream, version))) confirmed.nodes.add(node);
       else count++;
     }
     return count;
@@ -104,9 +108,11 @@ export function createRotationFleet(deps: RotationFleetDeps, { silentMs }: Rotat
   };
 }
 
-/** A stream that does not ask for the roots relies on none. */
+/** A stream that does not ask for the roots relies on none. It has what it was last given as its own certificate. */
 function trusts({ resources }: ClientConfig, version: string): boolean {
   const told = resources.find(({ type, name }) => type === typeUrls.secret && name === rootsSecret);
+  const own = resources.find(({ type, name }) => type === typeUrls.secret && name === identitySecret);
+  if (own !== undefined && own.status !== 'synced') return false;
   return told === undefined || (told.status === 'synced' && told.held === version);
 }
 

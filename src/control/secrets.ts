@@ -13,7 +13,7 @@ export interface SecretsDeps {
   readonly clock: Clock;
   readonly random: Random;
   readonly log: Logger;
-  readonly authority: Pick<Authority, 'issue' | 'roots' | 'onRoots'>;
+  readonly authority: Pick<Authority, 'issue' | 'roots' | 'onRoots' | 'isTainted'>;
   readonly encode: SecretEncoder;
 }
 
@@ -25,6 +25,8 @@ export interface IssuedCertificate {
   readonly renewAtMs: number;
   /** `keyId` of the root it chains to. */
   readonly root: string;
+  /** Key identifier (hex) of the intermediate that signed it. */
+  readonly issuer?: string;
 }
 
 export interface KeptSecrets {
@@ -85,17 +87,21 @@ export function createSecrets({ clock, random, log, authority, encode }: Secrets
         return isFormer(leaf) ? 'rotation' : 'routine';
       }
 
-      /** True if another root signs than the one it chains to. */
-      function isFormer({ root }: Leaf): boolean {
-        return authority.roots().roots[0]?.keyId !== root;
+      /** True if another root signs than the one it chains to, or what signed it is tainted. */
+      function isFormer({ root, issuer }: Leaf): boolean {
+        const tainted = issuer !== undefined && authority.isTainted?.(issuer) === true;
+        return tainted || authority.roots().roots[0]?.keyId !== root;
+      }
+
+      /** Not later than it would have been replaced anyway. */
+      function replace(former: Leaf): void {
+        timer?.cancel();
+        again(Math.min(random() * rotationSpreadMs, former.renewAtMs - clock.wall()));
       }
 
       function rootsChanged(): void {
         publish();
-        if (leaf === undefined || !isFormer(leaf)) return;
-        timer?.cancel();
-        // Not later than it would have been replaced anyway.
-        again(Math.min(random() * rotationSpreadMs, leaf.renewAtMs - clock.wall()));
+        if (leaf !== undefined && isFormer(leaf)) replace(leaf);
       }
 
       async function issue(): Promise<void> {
@@ -108,7 +114,9 @@ export function createSecrets({ clock, random, log, authority, encode }: Secrets
           own = encode.identity(issued.chain, issued.key);
           backoff.reset();
           publish();
-          again(issued.renewAtMs - clock.wall());
+          // It was on its way when another began to sign.
+          if (isFormer(issued)) replace(issued);
+          else again(issued.renewAtMs - clock.wall());
         } catch (error) {
           if (closed) return;
           const wait = backoff.next();
@@ -143,6 +151,6 @@ function isUrgent({ notBeforeMs, notAfterMs }: Leaf, nowMs: number): boolean {
   return nowMs > notBeforeMs + urgentShare * (notAfterMs - notBeforeMs);
 }
 
-function withoutKey({ spiffeId, serial, notAfterMs, renewAtMs, root }: Leaf): IssuedCertificate {
-  return { spiffeId, serial, notAfterMs, renewAtMs, root };
+function withoutKey({ spiffeId, serial, notAfterMs, renewAtMs, root, issuer }: Leaf): IssuedCertificate {
+  return { spiffeId, serial, notAfterMs, renewAtMs, root, ...(issuer === undefined ? {} : { issuer }) };
 }

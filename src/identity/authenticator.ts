@@ -72,8 +72,7 @@ export function createAuthenticator(deps: AuthenticatorDeps, limits: FailureLimi
     const revoked = isRevoked(caller) ?? isRevoked(shown);
     if (revoked !== undefined) return refuse(revoked);
     if (caller.id !== shown.id) return refuse('ambiguous');
-    const { id, family } = shown.credential;
-    const beside = { id, ...(family === undefined ? {} : { family }) };
+    const { kind: _, ...beside } = shown.credential;
     return { ...caller, credential: { ...caller.credential, beside } };
   }
 

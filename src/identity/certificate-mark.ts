@@ -23,5 +23,25 @@ export function readCertificateMark({ subject }: X509Certificate): CertificateMa
 
 export function certificateRef(leaf: X509Certificate): CredentialRef {
   const mark = readCertificateMark(leaf);
-  return { id: leaf.serialNumber.toLowerCase(), ...(mark === undefined ? {} : { family: mark.family }) };
+  const issuer = issuerKeyId(leaf.raw);
+  return {
+    id: leaf.serialNumber.toLowerCase(),
+    ...(mark === undefined ? {} : { family: mark.family }),
+    ...(issuer === undefined ? {} : { issuer }),
+  };
+}
+
+/** OID of the authority key identifier, then an octet string. */
+const authorityKeyId = Buffer.from('0603551d2304', 'hex');
+
+/**
+ * Which key signed it, hex: Node does not say. The last place that reads so: behind it stand names, in ASCII, and a signature
+ * that is ours.
+ */
+function issuerKeyId(der: Buffer): string | undefined {
+  const at = der.lastIndexOf(authorityKeyId);
+  const [length = 0, sequence, inner, keyIdentifier, size = 0] = der.subarray(at + authorityKeyId.length);
+  const fits = sequence === 0x30 && inner === length - 2 && keyIdentifier === 0x80 && size === length - 4;
+  const start = at + authorityKeyId.length + 5;
+  return at >= 0 && fits && size > 0 ? der.subarray(start, start + size).toString('hex') : undefined;
 }

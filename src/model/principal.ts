@@ -8,6 +8,8 @@ export interface CredentialRef {
   readonly id: string;
   /** All that were renewed from one another: revoked together. Undefined: it is the first, and `id` names its family. */
   readonly family?: string;
+  /** Of a certificate: key identifier (hex) of what signed it, for where that is tainted. */
+  readonly issuer?: string;
 }
 
 export interface Principal {

@@ -5,10 +5,19 @@ import type { CredentialRef, Principal } from './principal.ts';
 
 type CredentialKind = Principal['credential']['kind'];
 
-/** `node`, `identity`: whatever was made for them until then; what they get later is good. */
-export type RevocableKind = CredentialKind | 'family' | 'node' | 'identity';
+/** `issuer`: whatever an intermediate signed. `node`, `identity`: whatever was made for them until then; what they get later is good. */
+export type RevocableKind = CredentialKind | 'family' | 'issuer' | 'node' | 'identity';
 
-export const revocableKinds = ['token', 'certificate', 'consul', 'oidc', 'family', 'node', 'identity'] as const;
+export const revocableKinds = [
+  'token',
+  'certificate',
+  'consul',
+  'oidc',
+  'family',
+  'issuer',
+  'node',
+  'identity',
+] as const;
 
 export interface RevocableName {
   readonly kind: RevocableKind;
@@ -26,10 +35,11 @@ export function revocableNames({ id, nodeId, credential }: Principal): readonly 
   ];
 }
 
-function ofCredential(kind: CredentialKind, { id, family = id }: CredentialRef): readonly RevocableName[] {
+function ofCredential(kind: CredentialKind, { id, family = id, issuer }: CredentialRef): readonly RevocableName[] {
   return [
     { kind, id },
     { kind: 'family', id: family },
+    ...(issuer === undefined ? [] : [{ kind: 'issuer', id: issuer } as const]),
   ];
 }
 

@@ -6,12 +6,14 @@ import { typeUrls } from '../../src/resources/type-urls.ts';
 import type { SecretEncoder } from '../../src/translate/secrets.ts';
 import type { Clock } from '../../src/util/clock.ts';
 
-export interface FakeAuthority extends Pick<Authority, 'issue' | 'issueEdge' | 'roots' | 'onRoots'> {
+export interface FakeAuthority extends Pick<Authority, 'issue' | 'issueEdge' | 'roots' | 'onRoots' | 'isTainted'> {
   readonly asked: LeafRequest[];
   /** Further requests fail. */
   broken: boolean;
   /** The first signs. */
   changeRoots(...names: readonly string[]): void;
+  /** Another intermediate takes the place of the one that signs. */
+  taint(): void;
 }
 
 /** Leaves live `lifeMs`, and are to be renewed at half of it. */
@@ -20,6 +22,7 @@ export function createFakeAuthority(clock: Clock, lifeMs: number): FakeAuthority
   let generation = 1;
   let roots: readonly string[] = ['one'];
   let serial = 0;
+  let intermediate = 1;
   const authority: FakeAuthority = {
     asked: [],
     broken: false,
@@ -30,7 +33,7 @@ export function createFakeAuthority(clock: Clock, lifeMs: number): FakeAuthority
       serial++;
       const text = `${request.spiffeId} ${serial}`;
       return {
-        ...{ spiffeId: request.spiffeId, serial: String(serial), root: roots[0] ?? '' },
+        ...{ spiffeId: request.spiffeId, serial: String(serial), root: roots[0] ?? '', issuer: String(intermediate) },
         ...{ chain: [Buffer.from(text)], key: Buffer.from(`key of ${text}`) },
         ...{ notBeforeMs: now, notAfterMs: now + lifeMs, renewAtMs: now + lifeMs / 2 },
       } satisfies Leaf;
@@ -49,6 +52,11 @@ export function createFakeAuthority(clock: Clock, lifeMs: number): FakeAuthority
     onRoots(listener) {
       listeners.add(listener);
       return () => listeners.delete(listener);
+    },
+    isTainted: (issuer) => Number(issuer) < intermediate,
+    taint() {
+      intermediate++;
+      for (const listener of listeners) listener(authority.roots());
     },
     changeRoots(...names) {
       roots = names;

@@ -28,6 +28,7 @@ interface RotationState {
   readonly waitsFor?: string;
   readonly untilMs?: number;
   readonly former?: number;
+  readonly compromised?: boolean;
   /** Who rotates the root, where it is not the control plane. */
   readonly how?: string;
 }
@@ -46,7 +47,8 @@ export function certsCommand(context: CommandContext): Command {
   return command('certs', 'The authorities, and the certificates of proxies', 'chancery certs list')
     .addCommand(listCommand(context))
     .addCommand(showCommand(context))
-    .addCommand(rotateCommand(context));
+    .addCommand(rotateCommand(context))
+    .addCommand(taintCommand(context));
 }
 
 function listCommand(context: CommandContext): Command {
@@ -63,10 +65,17 @@ function listCommand(context: CommandContext): Command {
         if (options.output !== 'table') io.out(asText({ ...all, revoked }, options.output));
         else {
           const now = io.clock.wall();
-          const rows = all.certificates.map(({ node, spiffeId, root, notAfterMs, renewAtMs }) => [
-            ...[node, spiffeId, root.slice(0, 10), ago(notAfterMs - now), ago(renewAtMs - now)],
+          const rows = all.certificates.map(({ node, spiffeId, root, issuer, notAfterMs, renewAtMs }) => [
+            ...[
+              node,
+              spiffeId,
+              root.slice(0, 10),
+              (issuer ?? '-').slice(0, 10),
+              ago(notAfterMs - now),
+              ago(renewAtMs - now),
+            ],
           ]);
-          if (rows.length > 0) io.out(table(['PROXY', 'IDENTITY', 'ROOT', 'LEFT', 'RENEWED IN'], rows));
+          if (rows.length > 0) io.out(table(['PROXY', 'IDENTITY', 'ROOT', 'ISSUER', 'LEFT', 'RENEWED IN'], rows));
           const roots = all.roots.map(
             ({ keyId, notAfterMs, signs }) =>
               `${keyId.slice(0, 10)}${signs ? ' (signs)' : ''} until ${date(notAfterMs)}`,
@@ -83,13 +92,14 @@ function listCommand(context: CommandContext): Command {
     );
 }
 
-function rotationLine({ phase, sinceMs, waitsFor, untilMs, former = 0, how }: RotationState): string {
+function rotationLine({ phase, sinceMs, waitsFor, untilMs, former = 0, how, compromised }: RotationState): string {
   const since = sinceMs === undefined ? '' : ` since ${date(sinceMs)}`;
   const until = untilMs === undefined ? '' : ` until ${date(untilMs)}`;
   const waits = waitsFor === undefined ? '' : `, waits for ${waitsFor}${until}`;
   const who = how === undefined ? '' : ` (${how})`;
   const left = former > 0 ? `, ${counted(former, 'certificate')} of a former root` : '';
-  return `rotation: ${phase}${who}${since}${waits}${left}`;
+  const why = compromised === true ? ' of a compromised root' : '';
+  return `rotation: ${phase}${why}${who}${since}${waits}${left}`;
 }
 
 function rotateCommand(context: CommandContext): Command {
@@ -106,6 +116,49 @@ function rotateCommand(context: CommandContext): Command {
         return exitCodes.fine;
       }),
     );
+}
+
+function taintCommand(context: CommandContext): Command {
+  const { io } = context;
+  return withServer(
+    command(
+      'taint <issuer>',
+      'Replace at once what an intermediate signed, by its id or the start of it in the list; `root`: the root that signs, and let it go',
+      'chancery certs taint 4f0c9e21b7\nchancery certs taint root',
+    ),
+  ).action(
+    context.action(async (issuer: string, options: Omit<Options, 'output'>) => {
+      const client = createClient(io, options);
+      if (issuer === 'root') {
+        await client.send('POST', '/api/v1/trust/rotation', JSON.stringify({ compromised: true }));
+        io.out('the root is being replaced; `chancery certs list` shows how far it is\n');
+        io.err(
+          'proxies that are connected keep working. A node that is not, or whose `chancery renew` has not run since, has to join again with a new token\n',
+        );
+        return exitCodes.fine;
+      }
+      const id = await issuerId(issuer, async () => ((await client.get(path)) as Certificates).certificates);
+      await client.send('POST', revocations, JSON.stringify({ kind: 'issuer', id }));
+      io.out(`issuer ${id} tainted\n`);
+      io.err(
+        'its replica takes another, certificates of proxies are replaced within half a minute, nodes that it certified have to join again. What somebody signs with its key is believed until it ends: if it was stolen, also run chancery certs taint root\n',
+      );
+      return exitCodes.fine;
+    }),
+  );
+}
+
+/** Whole, or the one in use that begins so. */
+async function issuerId(given: string, certificates: () => Promise<readonly ProxyCertificate[]>): Promise<string> {
+  const id = given.replaceAll(':', '').toLowerCase();
+  if (/^[0-9a-f]{40}$/.test(id)) return id;
+  const known = new Set((await certificates()).flatMap(({ issuer = '' }) => (issuer.startsWith(id) ? [issuer] : [])));
+  const [found, ...more] = known;
+  if (found !== undefined && found !== '' && more.length === 0 && id !== '') return found;
+  throw new AppError(
+    'CH1841',
+    `"${given}" names ${known.size === 0 ? 'no' : 'more than one'} intermediate in use here`,
+  );
 }
 
 function showCommand(context: CommandContext): Command {

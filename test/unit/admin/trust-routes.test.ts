@@ -67,6 +67,10 @@ function fixture({ configured = true, rotating = false, rotation }: Setup = {}) 
         calls.push('force');
         return true;
       },
+      condemn: async () => {
+        calls.push('condemn');
+        return !rotating;
+      },
       state: () => ({
         record: { phase: 'drain', epoch: 4, sinceMs: 7, old: 'k2', next: 'k1', slot: 2 },
         advance: { kind: 'wait', for: 'time', untilMs: 9 },
@@ -228,6 +232,9 @@ describe('trust over the API', () => {
     expect([refused.status, refused.json['code']]).toEqual([409, 'CH1814']);
     const forced = await busy.ask('POST', '/rotation', { payload: { force: true } });
     expect([forced.status, forced.json, busy.calls]).toEqual([202, { forced: true }, ['begin', 'begin', 'force']]);
+    const condemned = await fixture().ask('POST', '/rotation', { payload: { compromised: true } });
+    expect([condemned.status, condemned.json]).toEqual([202, { condemned: true }]);
+    expect((await busy.ask('POST', '/rotation', { payload: { compromised: true } })).status).toBe(409);
     expect((await busy.ask('POST', '/rotation', { payload: { force: 'yes' } })).status).toBe(400);
     expect((await busy.ask('GET', '/rotation')).json).toMatchObject({ phase: 'drain', waitsFor: 'time', untilMs: 9 });
   });

@@ -27,7 +27,7 @@ const start: StartSigner = (name, onAnswers) => {
   return signer;
 };
 
-function setUp(options: Partial<AuthorityOptions> = {}) {
+function setUp(options: Partial<AuthorityOptions> = {}, isTainted: (issuer: string) => boolean = () => false) {
   const clock = createFakeClock();
   const provider = createRootsInMemory(clock);
   const lines: { readonly level: string; readonly message: string; readonly fields: LogFields }[] = [];
@@ -40,7 +40,7 @@ function setUp(options: Partial<AuthorityOptions> = {}) {
     child: () => log,
   };
   const authority = createAuthority(
-    { clock, random: () => 0.5, log, provider, start },
+    { clock, random: () => 0.5, log, provider, start, isTainted },
     { trustDomain: 'example.org', ...options },
   );
   /** Runs it; a failure of `run` fails the test that waits for `done`. */
@@ -451,5 +451,30 @@ describe('stopping', () => {
     await expect(authority.issue(web)).rejects.toMatchObject({ code: 'CH1815' });
     await Promise.all(threads.map(({ ended }) => ended));
     expect(clock.pending()).toBe(0);
+  });
+});
+
+describe('an intermediate that is tainted', () => {
+  it('T15: signs nothing more once another can be had, which is told once', async () => {
+    const tainted = new Set<string>();
+    const { authority, clock } = setUp({}, (issuer) => tainted.has(issuer));
+    await authority.open();
+    let told = 0;
+    authority.onRoots(() => told++);
+    const before = await authority.issue(web);
+    await authority.refresh();
+    expect((await authority.issue(web)).issuer).toBe(before.issuer);
+    tainted.add(before.issuer ?? '');
+    await authority.refresh();
+    const after = await authority.issue(web);
+    expect([after.root, told]).toEqual([before.root, 1]);
+    expect(after.issuer).not.toBe(before.issuer);
+    checkChain(authority, after.chain, clock.wall());
+    // It is what the certificate itself says, and what nodes are refused by.
+    const { publicKey } = generateKeyPair();
+    const node = await authority.certify({ spiffeId: web.spiffeId, publicKey, lifeMs: hour });
+    expect(Buffer.from(node.chain[0] ?? []).toString('hex')).toContain(after.issuer);
+    await authority.refresh();
+    expect(told).toBe(1);
   });
 });

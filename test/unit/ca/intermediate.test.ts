@@ -26,6 +26,7 @@ describe('an intermediate', () => {
     for (const each of [given, withRoot])
       expect(acceptIntermediate(each, expected)).toEqual({
         chain: [given.certificate],
+        keyId: expect.stringMatching(/^[0-9a-f]{40}$/),
         notBeforeMs: nowMs - 3_600_000,
         notAfterMs: nowMs + 7 * day,
         root: root?.keyId,

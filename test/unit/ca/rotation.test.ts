@@ -5,12 +5,14 @@ import { describe, expect, it } from 'vitest';
 import {
   advanceRotation,
   beginRotation,
+  condemnRoot,
   forceRotation,
   type RotationFacts,
   type RotationRecord,
   rotationDuties,
   steadyRotation,
 } from '../../../src/ca/rotation.ts';
+import { readRotationRecord } from '../../../src/ca/rotation-journal.ts';
 import { propertyParameters } from '../../support/property-runs.ts';
 
 const leafLifeMs = 100;
@@ -377,6 +379,41 @@ describe('a phase', () => {
     expect(advanceRotation(forced, { ...idle, behind: 1 }, limits)).toEqual({ kind: 'wait', for: 'replicas' });
     expect(forceRotation(forced)).toBeUndefined();
     for (const record of [activate, drain, retire]) expect(forceRotation(record)).toBeUndefined();
+  });
+
+  it('of a compromised root waits for connected proxies only, until the old one is out of the bundle', () => {
+    const condemned = condemnRoot(steadyRotation('r1', 1, 0), 0);
+    if (condemned === undefined) throw new Error('a root that signs can be condemned');
+    expect(condemned).toEqual({ ...prepare, compromised: true });
+    const trusted = persisted(condemned, { ...idle, made: 'r2' });
+    const waits = { kind: 'wait', for: 'proxies' };
+    expect(advanceRotation(trusted, { ...idle, unconfirmed: 1 }, limits)).toEqual(waits);
+    const signing = persisted(trusted, idle);
+    const draining = persisted(signing, idle);
+    expect([signing.phase, draining.phase]).toEqual(['activate', 'drain']);
+    expect(advanceRotation(draining, { ...idle, unconfirmed: 1 }, limits)).toEqual(waits);
+    expect(advanceRotation(draining, { ...idle, behind: 1 }, limits)).toEqual({ kind: 'wait', for: 'replicas' });
+    const forced = forceRotation(draining);
+    if (forced === undefined) throw new Error('one that waits for proxies can be forced');
+    expect(rotationDuties(persisted(forced, { ...idle, unconfirmed: 1 })).bundle).toEqual(['r2']);
+    const retired = persisted(draining, idle);
+    expect(rotationDuties(retired)).toEqual({ make: undefined, bundle: ['r2'], destroy: 'r1' });
+    expect(persisted(retired, { ...idle, destroyed: true })).toEqual({
+      ...{ phase: 'steady', epoch: 7, sinceMs: 0, root: 'r2', slot: 2 },
+    });
+    const stored = (record: object): Uint8Array =>
+      Buffer.from(JSON.stringify({ ...record, sinceMs: 1 }).replace(/"r([12])"/g, (_, id) => `"${id.repeat(64)}"`));
+    for (const record of [condemned, trusted, signing, draining, forced])
+      expect(readRotationRecord(stored(record))).toMatchObject({ phase: record.phase, compromised: true });
+    expect(readRotationRecord(stored({ ...signing, compromised: false }))).toBeUndefined();
+    expect(readRotationRecord(stored({ ...retired, forced: true }))).toBeUndefined();
+  });
+
+  it('that goes on already is hastened, but for one that is nearly over', () => {
+    for (const record of [prepare, confirm, activate, drain])
+      expect(condemnRoot(record, 5)).toEqual({ ...record, compromised: true });
+    expect(condemnRoot(retire, 5)).toBeUndefined();
+    expect(condemnRoot({ ...drain, compromised: true }, 5)).toBeUndefined();
   });
 
   it('is not begun twice', () => {

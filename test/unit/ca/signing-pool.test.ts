@@ -252,3 +252,34 @@ describe('a real thread', () => {
     expect(good).toMatchObject({ status: 'fulfilled', value: { key: new Uint8Array(0) } });
   });
 });
+
+describe('a thread that hangs', () => {
+  it('is replaced, what it had is signed by the next one, and what it says later is not heard', async () => {
+    const { clock, signers, asked, sign } = simulated();
+    const all = ['a', 'b'].map((name) => sign(name));
+    await clock.settle();
+    await clock.advanceAsync(29_000);
+    expect([signers.length, signers[0]?.killed]).toEqual([1, false]);
+    await clock.advanceAsync(2_000);
+    expect([signers.length, signers[0]?.killed]).toEqual([2, true]);
+    signers[0]?.answer();
+    expect(asked()).toEqual(['a']);
+    signers[1]?.answer();
+    await clock.settle();
+    signers[1]?.answer();
+    await expect(Promise.all(all)).resolves.toHaveLength(2);
+  });
+
+  it('is one that answers nothing: one that is slow goes on, and one that is idle is left alone', async () => {
+    const { clock, signers, sign } = simulated();
+    const all = names('a', 32).map((name) => sign(name));
+    await clock.settle();
+    await clock.advanceAsync(20_000);
+    signers[0]?.answer();
+    await clock.advanceAsync(20_000);
+    signers[0]?.answer();
+    await Promise.all(all);
+    await clock.advanceAsync(600_000);
+    expect([signers.length, signers[0]?.killed]).toEqual([1, false]);
+  });
+});

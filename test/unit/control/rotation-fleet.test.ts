@@ -13,12 +13,13 @@ function world() {
   const store = createMemoryStore();
   function replica(held: Record<string, string | undefined> = {}) {
     const asked: string[] = [];
-    const state = { version: 'v2', held };
+    const state = { version: 'v2', held, former: [] as readonly string[] };
     const fleet = createRotationFleet(
       {
         ...{ clock, store },
         nodes: () => Object.keys(state.held),
         rootsVersion: () => state.version,
+        former: () => new Set(state.former),
         async streamsOf(node) {
           asked.push(node);
           const version = state.held[node];
@@ -47,6 +48,16 @@ describe('the replicas of a rotation', () => {
     expect(await one.fleet.behind(3)).toBe(1);
     await two.fleet.report(3);
     expect([await one.fleet.behind(3), await two.fleet.behind(3)]).toEqual([0, 0]);
+  });
+
+  it('count proxies whose certificate is of the former root', async () => {
+    const { replica } = world();
+    const one = replica({ 'web-1': 'v2', 'web-2': 'v2' });
+    one.state.former = ['web-2'];
+    await one.fleet.report(3);
+    expect(await one.fleet.unconfirmed([])).toBe(1);
+    one.state.former = [];
+    expect(await one.fleet.unconfirmed([])).toBe(0);
   });
 
   it('count proxies that have not acknowledged these roots, of all replicas, and ask none again that has', async () => {

@@ -75,6 +75,23 @@ describe('the secrets of a view', () => {
     expect(kept.issued()?.serial).toBe('2');
   });
 
+  it('T15: are replaced within half a minute where what signed them is tainted, also what was on its way then', async () => {
+    const { clock, authority, secrets } = rig();
+    const kept = secrets.keep(web, 'a', () => {});
+    await clock.settle();
+    authority.taint();
+    await clock.advanceAsync(30_000);
+    expect([kept.issued()?.issuer, authority.asked.at(-1)?.urgency]).toEqual(['2', 'rotation']);
+    const asked = authority.asked.length;
+    await clock.advanceAsync(hour);
+    expect(authority.asked.length).toBe(asked);
+    // Asked for, and not there yet, as the next one begins to sign.
+    const later = secrets.keep(api, 'b', () => {});
+    authority.taint();
+    await clock.advanceAsync(31_000);
+    expect([later.issued()?.issuer, kept.issued()?.issuer]).toEqual(['3', '3']);
+  });
+
   it('get new roots at once, and a certificate of another signing root within half a minute', async () => {
     const { clock, authority, secrets } = rig();
     const told: (readonly string[])[] = [];

@@ -68,6 +68,22 @@ describe('families of credentials', () => {
     expect(outcome(await rig.authenticator.authenticate(credentials({ certificate })))).toBe('revoked');
   });
 
+  it('T15: a certificate of a node is no credential once what signed it is tainted', async () => {
+    const rig = await createRig();
+    const certificate = nodeCertificate(rig);
+    const caller = principal(await rig.authenticator.authenticate(credentials({ certificate })));
+    const { issuer = '' } = caller.credential;
+    expect(Buffer.from(certificate).toString('hex')).toContain(`8014${issuer}`);
+    expect(issuer).toMatch(/^[0-9a-f]{40}$/);
+    const told: string[] = [];
+    rig.authenticator.onRevoked((ids) => told.push(...ids));
+    await rig.revocations.revoke('issuer', issuer, rig.clock.wall() + hour);
+    expect(outcome(await rig.authenticator.authenticate(credentials({ certificate })))).toBe('revoked');
+    expect(told).toEqual(revocableNames(caller).flatMap(({ kind, id }) => (kind === 'issuer' ? [id] : [])));
+    const other = nodeCertificate(rig);
+    expect(outcome(await rig.authenticator.authenticate(credentials({ certificate: other })))).toBe('accepted');
+  });
+
   it('T15: of a certificate beside a token end what both opened', async () => {
     const rig = await createRig();
     const { text } = await rig.tokens.issue(request);
