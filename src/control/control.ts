@@ -4,7 +4,7 @@
 
 import { createWorldBuilder } from '../model/next-world.ts';
 import type { Problem } from '../model/problem.ts';
-import { sharedSidecars } from '../model/shared-sidecars.ts';
+import { sidecarConflicts } from '../model/sidecar-conflicts.ts';
 import type { ObjectSnapshot } from '../model/snapshot.ts';
 import type { ObjectSource, ObjectStore, RegistrySource } from '../model/source.ts';
 import type { World } from '../model/world.ts';
@@ -159,7 +159,7 @@ export function createControl(deps: ControlDeps, options: ControlOptions): Contr
     };
     for (const snapshot of pipeline.latestRegistries()) for (const problem of snapshot.problems) add(problem);
     const world = pipeline.world();
-    if (world !== undefined) for (const problem of [...world.problems, ...sharedSidecars(world)]) add(problem);
+    if (world !== undefined) for (const problem of [...world.problems, ...sidecarConflicts(world)]) add(problem);
     for (const problem of deps.edge?.problems() ?? []) add(problem);
     for (const { content } of views?.contents() ?? []) for (const problem of content.problems) add(problem);
     return [...found.values()];

@@ -1,7 +1,7 @@
 // Two services behind one sidecar: said where a name is asked for, and nowhere else.
 import { expect, it } from 'vitest';
 import { nextWorld } from '../../../src/model/next-world.ts';
-import { sharedSidecars } from '../../../src/model/shared-sidecars.ts';
+import { sidecarConflicts } from '../../../src/model/sidecar-conflicts.ts';
 import { objectSnapshot, registrySnapshot } from '../../support/objects.ts';
 import { testInstance } from '../../support/worlds.ts';
 
@@ -19,7 +19,7 @@ function found(text: string, certificates = true): readonly string[] {
     objects: [objectSnapshot({ 'a.yaml': text })],
     certificates,
   });
-  return sharedSidecars(world).map(({ code, message, at }) => `${code} ${at.object}: ${message}`);
+  return sidecarConflicts(world).map(({ code, message, at }) => `${code} ${at.object}: ${message}`);
 }
 
 const service = (tls: string): string =>

@@ -9,7 +9,7 @@ import type { World } from './world.ts';
 const maxNamed = 3;
 
 /** Looks at every instance. Services that are called in plaintext ask for no name. */
-export function sharedSidecars({
+export function sidecarConflicts({
   mesh,
   services,
   endpoints,
