@@ -75,7 +75,7 @@ const objects = createMemoryObjects(deps, {
     ? Object.fromEntries(Array.from({ length: options.services }, (_, k) => [`${k}.yaml`, serviceObject(k, 1000)]))
     : {},
 });
-const config: Config = configSchema.parse({ xds: { ...options.xds, port: options.port } });
+const config: Config = configSchema.parse({ xds: { insecure: true, ...options.xds, port: options.port } });
 const descriptorSet = readFileSync(new URL('../../src/gen/envoy.binpb', import.meta.url));
 const plane = await createPlane(
   { ...deps, descriptorSet, held: { registries: [registry], stores: [objects] } },

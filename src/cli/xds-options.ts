@@ -1,15 +1,22 @@
 // How the configuration's `xds` section becomes the options of the xDS server, here and in every worker thread.
-// It must not read files. Invariant: the result is plain data, which threads can pass on.
+// It must not read files. Invariant: the result is plain data, which threads can pass on; without TLS only where `insecure` says so.
 import type { Config } from '../model/config.ts';
+import { AppError } from '../util/errors.ts';
 import type { XdsServerOptions } from '../xds/grpc/server.ts';
 import type { Trust } from './trust.ts';
 
-/** `own`: files of our own authority; the certificate in them is shown where the configuration names none. */
+/**
+ * `own`: files of our own authority; the certificate in them is shown where the configuration names none. Throws CH1501 for
+ * plaintext that nobody asked for.
+ */
 export function xdsOptions(config: Config['xds'], own?: Trust['files']): XdsServerOptions {
   const { address, port, insecure, transport, tls, newStreamsPerSecond } = config;
+  const secured = tlsOptions(tls, own);
+  if (secured.tls === undefined && !insecure)
+    throw new AppError('CH1501', `xDS would listen in plaintext on ${address}`);
   return {
     ...{ address, port, insecure, transport, loadIntervalMs: config.loadReportSeconds * 1000 },
-    ...tlsOptions(tls, own),
+    ...secured,
     maxConnections: config.maxConnections,
     maxStreamsPerConnection: config.maxStreamsPerConnection,
     maxStreamsPerNode: config.maxStreamsPerNode,

@@ -375,8 +375,8 @@ export const errorCodes = {
   },
   // CH15xx: xDS
   CH1501: {
-    title: 'xDS would listen in plaintext beyond loopback',
-    hint: 'Set xds.tls.cert and xds.tls.key, listen on 127.0.0.1, or accept plaintext knowingly with --insecure.',
+    title: 'xDS would listen in plaintext',
+    hint: 'Leave trust on, set xds.tls.cert and xds.tls.key, or accept plaintext knowingly with --insecure.',
   },
   CH1502: {
     title: 'The xDS address cannot be listened on',

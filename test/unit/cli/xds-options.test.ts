@@ -20,6 +20,10 @@ describe('the xDS port', () => {
     });
   });
 
+  it('is not opened in plaintext where nobody said so, whatever was lost on the way', () => {
+    expect(() => xdsOptions(configOf('').xds)).toThrow('[CH1501]');
+  });
+
   it('has no TLS where plaintext was asked for', () => {
     const options = xdsOptions(configOf('xds: {insecure: true}\n').xds);
     expect([options.insecure, options.tls]).toEqual([true, undefined]);
