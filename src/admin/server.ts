@@ -175,7 +175,8 @@ export function createServer(
       method: line.method,
       url: line.path,
       onRequest: (request) => admit(request, line),
-      onResponse: async (request, reply) => {
+      // Before the answer leaves: there is none to wait for where the client has left meanwhile.
+      onSend: async (request, reply) => {
         if (line.method === 'GET') return;
         const { asker } = askers.get(request) ?? { asker: { kind: 'nobody' } };
         const about = abouts.get(request) ?? {};
