@@ -61,7 +61,7 @@ interface Places {
 }
 
 /** What a sidecar is to have, without its secrets. */
-function configuration(mtls: 'strict' | 'permissive', { outbound, inbound, app }: Places) {
+function configuration(mtls: 'strict' | 'permissive' | 'off', { outbound, inbound, app }: Places) {
   const world = nextWorld(undefined, {
     certificates: true,
     registries: [
@@ -176,6 +176,39 @@ describeWithOpenssl('mutual TLS by SDS', () => {
         expect((await ask({ port: outbound, host: 'api' })).status).toBe(200);
         for (const server of [callerServer, calleeServer])
           expect(server.events.filter(({ kind }) => kind === 'nack')).toEqual([]);
+      },
+    );
+
+    it.each([undefined, 'oldest'])(
+      'T24: a caller in mutual TLS never falls back: who still takes plaintext only gets nothing, until it takes both: %s',
+      { timeout: 60_000 },
+      async (bin) => {
+        using place = createTempDir('behind');
+        const authority = createAuthority(place.path, 'one');
+        await using backend = await startBackend('api');
+        const [outbound = 0, inbound = 0] = await freePorts(2);
+        const places = { outbound, inbound, app: backend.port };
+        const [permissive, off] = [configuration('permissive', places), configuration('off', places)];
+        const own = (service: string): Resource[] => [identity(authority, service).secret, roots(authority)];
+        const calleeViews = createStaticViews([...off.callee, ...own('api')]);
+        await using callerServer = await runServer(createStaticViews([...permissive.caller, ...own('web')]));
+        await using calleeServer = await runServer(calleeViews);
+        const channel = { variant: 'delta', aggregated: true } as const;
+        const options = { ...(bin === undefined ? {} : { bin }), waitFor: 'admin' } as const;
+        await using caller = await startEnvoy(bootstrap(channel, callerServer.port), options);
+        await using _callee = await startEnvoy(bootstrap(channel, calleeServer.port), options);
+        await eventuallyPasses(async () => {
+          expect((await ask({ port: inbound })).status).toBe(200);
+          expect((await ask({ port: outbound, host: 'api' })).status).toBe(503);
+        });
+        const requests = backend.requests();
+        for (let n = 0; n < 5; n++) expect((await ask({ port: outbound, host: 'api' })).status).toBe(503);
+        expect(backend.requests()).toBe(requests);
+        expect(await caller.stat('cluster.api.ssl.handshake')).toBe(0);
+
+        calleeViews.publish([...permissive.callee, ...own('api')]);
+        await eventuallyPasses(async () => expect((await ask({ port: outbound, host: 'api' })).status).toBe(200));
+        expect(await caller.stat('cluster.api.ssl.handshake')).toBeGreaterThan(0);
       },
     );
   });
