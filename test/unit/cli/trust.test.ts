@@ -92,7 +92,7 @@ describe('chancery token', () => {
     };
     const { out } = await run('certs list', options);
     expect(out).toMatch(new RegExp(`^token +${id} +400d$`, 'm'));
-    expect(out).toMatch(/^web-1 +spiffe:\/\/mesh\/svc\/web +k1k1k1k1k1 +1d +12h$/m);
+    expect(out).toMatch(/^web-1 +spiffe:\/\/mesh\/svc\/web +k1k1k1k1k1 +- +1d +12h$/m);
     expect(out).toContain('1 certificate    1 root: k1k1k1k1k1 (signs) until 2039-12-30');
     expect((await run('certs show web-1', options)).out).toContain('notAfter: "2030-01-02T00:00:00.000Z"');
     expect((await run('certs show x', options)).code).toBe(1);
@@ -118,6 +118,41 @@ describe('certs rotate-root', () => {
     expect((await run('certs list', { server, environment })).out).toContain(
       'rotation: drain since 2030-01-01 00:00, waits for time until 2030-01-02 00:00, 2 certificates of a former root\n',
     );
+  });
+});
+
+describe('certs taint', () => {
+  const environment = { CHANCERY_TOKEN: 'abc' };
+  const issuers = ['ab12'.padEnd(40, '0'), 'ab34'.padEnd(40, '0'), undefined];
+  const asked: string[] = [];
+  const server = ({ method, path, body = '' }: { method: string; path: string; body?: string }) => {
+    if (method !== 'GET') asked.push(`${path.slice('127.0.0.1:18080/api/v1/trust/'.length)} ${body}`);
+    return { body: { certificates: issuers.map((issuer) => (issuer === undefined ? {} : { issuer })) } };
+  };
+
+  it.each([
+    ['ab1', issuers[0]],
+    ['AB:34:', issuers[1]],
+    // Of another replica, as its log names it.
+    ['cd'.repeat(20), 'cd'.repeat(20)],
+  ])('%s: the intermediate that begins so', async (given, id) => {
+    const { code, out, err } = await run(`certs taint ${given}`, { server, environment });
+    expect([code, out, asked.at(-1)]).toEqual([
+      ...[0, `issuer ${id} tainted\n`, `revocations ${JSON.stringify({ kind: 'issuer', id })}`],
+    ]);
+    expect(err).toContain('taint root');
+  });
+
+  it.each(['ab', 'f', ':'])('%s names no single intermediate', async (given) => {
+    const before = asked.length;
+    expect((await run(`certs taint ${given}`, { server, environment })).err).toContain('[CH1841]');
+    expect(asked.length).toBe(before);
+  });
+
+  it('root: has it replaced, and says who has to join again', async () => {
+    const { code, err } = await run('certs taint root', { server, environment });
+    expect([code, asked.at(-1)]).toEqual([0, 'rotation {"compromised":true}']);
+    expect(err).toContain('join again');
   });
 });
 
