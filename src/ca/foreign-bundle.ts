@@ -67,7 +67,9 @@ interface TakeOver {
 }
 
 export interface TakeOverLimits {
-  /** A root is told for so long at least before leaves of it are shown: other replicas and their proxies hear of it. */
+  /** A root is told for so long in any case before leaves of it are shown: other replicas and their proxies hear of it. */
+  readonly startMs: number;
+  /** For so long where what is there can sign: nodes that are cut off, or only look now and then, learn of it. */
   readonly holdMs: number;
   /** For so long at most proxies that have not confirmed are waited for. */
   readonly patienceMs: number;
@@ -78,15 +80,15 @@ export function usableFrom(
   bundle: Bundle,
   keyId: string,
   { confirmed, endsMs }: Omit<TakeOver, 'nowMs'>,
-  { holdMs, patienceMs }: TakeOverLimits,
+  { startMs, holdMs, patienceMs }: TakeOverLimits,
 ): number | undefined {
   const told = bundle.filter((root) => root.keyId === keyId).map(({ toldMs }) => toldMs);
   if (told.length === 0) return undefined;
   const since = Math.min(...told);
   if (since === 0) return 0;
-  // Who starts has no proxies that could confirm; who cannot sign any more cannot wait.
-  if (endsMs === undefined) return since + holdMs;
-  return Math.min(since + (confirmed.has(keyId) ? holdMs : patienceMs), Math.max(endsMs - holdMs, since));
+  // Who starts has nothing to sign with, and no proxies that could confirm; who soon cannot sign any more cannot wait.
+  if (endsMs === undefined) return since + startMs;
+  return Math.min(since + (confirmed.has(keyId) ? holdMs : patienceMs), Math.max(endsMs - holdMs, since + startMs));
 }
 
 /** Undefined unless these bytes are exactly a bundle. */

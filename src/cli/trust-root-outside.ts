@@ -3,10 +3,11 @@
 // It must not know which authority it is. Invariant: what is remembered opens only with the key that sealed it, so nobody who
 // can write the store can have proxies trust another root.
 import { seal, unseal } from '../ca/envelope.ts';
+import type { BundleLimits, TakeOverLimits } from '../ca/foreign-bundle.ts';
 import { createForeignRoots, type ForeignAuthority } from '../ca/foreign-roots.ts';
 import { type KeyEncryptionKeyConfig, rootFolder, type TrustConfig } from '../model/config-trust.ts';
 import { configuredKey, localSealKey } from './seal-key.ts';
-import { createConfirmed, takeOverLimits } from './told-roots.ts';
+import { createConfirmed } from './told-roots.ts';
 import type { RootDeps, Roots, ToldRoots } from './trust-root.ts';
 
 export interface OutsideParts {
@@ -15,7 +16,22 @@ export interface OutsideParts {
   readonly told: ToldRoots;
 }
 
-const leavingMs = 600_000;
+/** In which every replica looks once, and then has its proxies hear of it. */
+const lookMs = 120_000;
+/** In which certificates of proxies are replaced. */
+const replaceMs = 600_000;
+
+/**
+ * As our own root is rotated, where the authority leaves the time: a node that was cut off for longer than a leaf lives has no
+ * certificate that others would take either, and a root that signed stays until the last replica has taken up the next.
+ */
+function outsideLimits(leafMs: number): BundleLimits & TakeOverLimits {
+  const patienceMs = 2 * leafMs;
+  return {
+    ...{ startMs: Math.min(lookMs, leafMs / 10), holdMs: leafMs, patienceMs },
+    leavingMs: patienceMs + Math.min(replaceMs, leafMs),
+  };
+}
 
 export async function outsideRoots(
   deps: RootDeps,
@@ -33,7 +49,6 @@ export async function outsideRoots(
     of.sealKey === undefined
       ? localSealKey(rootFolder(undefined, state))
       : await configuredKey(deps.environment, of.sealKey);
-  const limits = takeOverLimits(told.leafMs);
   const placeOf = (path: string) => ({ path, trustDomain, generation: 1 });
   const provider = createForeignRoots(
     {
@@ -42,8 +57,7 @@ export async function outsideRoots(
       unseal: async (sealed, path) => unseal(await sealKey(), placeOf(path), sealed),
       confirmed: createConfirmed(clock, told),
     },
-    // Every replica has taken up another root by then, and had its proxies get new certificates.
-    { ...{ kind, trustDomain }, ...limits, leavingMs: limits.patienceMs + Math.min(leavingMs, told.leafMs) },
+    { kind, trustDomain, ...outsideLimits(told.leafMs) },
   );
   const how = `${authority.name} does, and a new root there is taken up by itself`;
   return { provider, sealKey, rotation: { by: 'others', how } };

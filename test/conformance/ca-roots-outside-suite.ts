@@ -42,7 +42,7 @@ export interface OutsideRig extends AsyncDisposable {
 const minute = 60_000;
 const hour = 60 * minute;
 const day = 24 * hour;
-const limits = { holdMs: 2 * minute, patienceMs: hour, leavingMs: 70 * minute };
+const limits = { startMs: minute, holdMs: 2 * minute, patienceMs: hour, leavingMs: 70 * minute };
 
 /** With the limits of the suite; what it keeps is not sealed. */
 export function replicaOf(deps: Pick<ForeignRootsDeps, 'clock' | 'store' | 'authority'>): ForeignRoots {

@@ -56,7 +56,7 @@ describe('a bundle', () => {
   });
 
   it('says from when on a root may sign', () => {
-    const times = { holdMs: 10, patienceMs: 100 };
+    const times = { startMs: 5, holdMs: 10, patienceMs: 100 };
     const bundle = followRoots(
       followRoots([], [a.certificate], at(0), limits),
       [a.certificate, b.certificate],
@@ -67,11 +67,11 @@ describe('a bundle', () => {
       usableFrom(bundle, keyId, { confirmed: new Set(confirmed), endsMs }, times);
     expect(from(a.keyId, [])).toBe(0);
     expect(from('00', [])).toBeUndefined();
-    expect(from(b.keyId, [])).toBe(nowMs + 10);
+    expect(from(b.keyId, [])).toBe(nowMs + 5);
     expect(from(b.keyId, [b.keyId], nowMs + 1000)).toBe(nowMs + 10);
     expect(from(b.keyId, [a.keyId], nowMs + 1000)).toBe(nowMs + 100);
     expect(from(b.keyId, [], nowMs + 50)).toBe(nowMs + 40);
-    expect(from(b.keyId, [], nowMs + 5)).toBe(nowMs);
+    expect(from(b.keyId, [], nowMs + 7)).toBe(nowMs + 5);
   });
 
   it('is read as it was written, and not at all otherwise', () => {

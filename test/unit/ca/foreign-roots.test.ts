@@ -15,7 +15,7 @@ import { createMemoryStore } from './memory-store.ts';
 const trustDomain = 'mesh.example';
 const minute = 60_000;
 const hour = 60 * minute;
-const limits = { holdMs: 2 * minute, patienceMs: hour, leavingMs: 70 * minute };
+const limits = { startMs: minute, holdMs: 2 * minute, patienceMs: hour, leavingMs: 70 * minute };
 
 function setUp() {
   const clock = createFakeClock();
@@ -142,7 +142,7 @@ describe('roots of an authority outside', () => {
       done = true;
       return given;
     });
-    await clock.advanceAsync(limits.holdMs - 1);
+    await clock.advanceAsync(limits.startMs - 1);
     expect(done).toBe(false);
     await clock.advanceAsync(1);
     await pending;
