@@ -16,7 +16,8 @@ import type { Families } from '../identity/families.ts';
 import type { JoinTokens } from '../identity/join-token.ts';
 import type { Revocations } from '../identity/revocations.ts';
 import type { Config } from '../model/config.ts';
-import { type ConnectConfig, joinStorePlace, rootSecretFiles, type TrustConfig } from '../model/config-trust.ts';
+import { type ConnectConfig, joinStorePlace, type TrustConfig } from '../model/config-trust.ts';
+import { secretFiles } from '../model/secret-files.ts';
 import { spiffeId } from '../model/spiffe.ts';
 import type { Protos } from '../resources/protos.ts';
 import { createSecretEncoder } from '../translate/secrets.ts';
@@ -77,9 +78,10 @@ export interface TrustDeps extends RootDeps, VerifierDeps {
 
 export async function createTrust(
   deps: TrustDeps,
-  { state, xds, http }: Pick<Config, 'state' | 'xds' | 'http'>,
+  config: Pick<Config, 'state' | 'xds' | 'http' | 'registries' | 'objects'>,
   trust: TrustConfig,
 ): Promise<Trust> {
+  const { state, xds, http } = config;
   const { clock, random, log, metrics, protos } = deps;
   const trustDomain = trust.domain;
   const [ca, tokens, joins, keys, lists, asked, access, kin] = await Promise.all([
@@ -147,9 +149,8 @@ export async function createTrust(
   );
   const doors = createEnrolmentDoors({ enrolment, authenticate: authenticator.authenticate, clock, log });
   const encode = createSecretEncoder({ protos });
-  const closed = [state, ...rootSecretFiles(trust, state), ...(xds.tls === undefined ? [] : [xds.tls.key])];
   const edge = createEdgeCertificates(
-    { clock, log, metrics, encode, authority, files: createEdgeFiles(closed) },
+    { clock, log, metrics, encode, authority, files: createEdgeFiles(secretFiles(config, trust)) },
     edgeFilesEveryMs,
   );
   const former = (): ReadonlySet<string> => {
