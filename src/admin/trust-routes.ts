@@ -47,6 +47,8 @@ const revokeBody = z.strictObject({
   id: name,
   /** Default: for longer than any credential of ours lives. */
   days: z.number().positive().max(3_660).default(400),
+  /** This one, and not what was renewed from it. */
+  only: z.boolean().default(false),
 });
 const rotationBody = z.strictObject({ force: z.boolean().default(false), compromised: z.boolean().default(false) });
 const forNodes = { contentTypes: ['application/json'] } as const;
@@ -154,15 +156,16 @@ export function createTrustRoutes(parts: TrustParts | undefined, clock: Clock): 
       access: 'operating',
       body: {
         contentTypes: ['application/json'],
-        description: `{"kind": "token", "id": "..."}: as the log names it; kinds: ${revocableKinds.join(', ')}`,
+        description: `{"kind": "token", "id": "..."}: as the log names it, and all of its family, unless "only": true; kinds: ${revocableKinds.join(', ')}`,
       },
       handle: async ({ body }) => {
-        const { kind, id, days } = read(revokeBody, parsed(body));
+        const { kind, id, days, only } = read(revokeBody, parsed(body));
         const { revocations, families } = trust();
         const untilMs = clock.wall() + days * dayMs;
         await revocations.revoke(kind, id, untilMs);
         // Whoever stole one had it renewed.
-        const family = kind === 'token' || kind === 'certificate' ? { family: await families.of(kind, id) } : {};
+        const renewable = !only && (kind === 'token' || kind === 'certificate');
+        const family = renewable ? { family: await families.of(kind, id) } : {};
         if (family.family !== undefined) await revocations.revoke('family', family.family, untilMs);
         return changed({ credential: kind, id, days }, { kind, id, ...family, result: 'revoked' }, 201);
       },

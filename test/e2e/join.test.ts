@@ -91,7 +91,7 @@ describe('joining', () => {
         const revoked = await product.api(
           'POST',
           '/api/v1/trust/revocations',
-          JSON.stringify({ kind: 'token', id: jti }),
+          JSON.stringify({ kind: 'token', id: jti, only: true }),
         );
         expect(revoked.status).toBe(201);
         await eventually(async () => (await envoy.stat('cluster.chancery.upstream_rq_total')) > streams);

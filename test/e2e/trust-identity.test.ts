@@ -250,6 +250,28 @@ describe('whoever has a stolen file', () => {
     for (const client of [byToken, byCertificate, stays]) await client[Symbol.asyncDispose]();
   });
 
+  it('T15: takes what was renewed from it along, whichever of them is named', { timeout: 60_000 }, async () => {
+    const first = await rig.token({ services: ['web'] });
+    const renewal = await rig.post('/api/v1/trust/renew', {}, { token: first });
+    const { token = '' } = (JSON.parse(renewal.body) as { credential: { token?: string } }).credential;
+    const certificate = await rig.certificate({ services: ['web'] });
+    const { publicKey, key } = newKey();
+    const next = await rig.post('/api/v1/trust/renew', { publicKey }, { certificate });
+    const { chain = '' } = (JSON.parse(next.body) as { credential: { chain?: string } }).credential;
+    const own = node('web-1', { service: 'web' });
+    const shown = [{ token: first }, { token }, { certificate }, { certificate: { cert: chain, key } }];
+    const open = await Promise.all(shown.map((one) => rig.open({ ...one, node: own })));
+    for (const client of open) {
+      client.send({ type_url: CDS });
+      await client.next();
+    }
+    // The first of one family, the last of the other.
+    await rig.revoke('token', tokenId(first));
+    await rig.revoke('certificate', new X509Certificate(chain).serialNumber.toLowerCase());
+    for (const client of open) expect(await ended(client)).toBe('UNAUTHENTICATED');
+    for (const one of shown) expect(await outcome({ ...one, node: own })).toEqual(['UNAUTHENTICATED', 0]);
+  });
+
   it('T15: does not make a credential of the certificate that its proxy had in the mesh', async () => {
     const token = await rig.token({ services: ['web'], node: 'web-1' });
     const own = node('web-1', { service: 'web' });

@@ -51,7 +51,8 @@ export interface TrustRig extends AsyncDisposable {
   token(owner: Owner): Promise<string>;
   /** A client certificate, by the same way. */
   certificate(owner: Owner): Promise<ShownCertificate>;
-  revoke(kind: 'token' | 'certificate', id: string): Promise<void>;
+  /** `only`: not what was renewed from it. */
+  revoke(kind: 'token' | 'certificate', id: string, only?: boolean): Promise<void>;
   /** A stream over TLS, before its first message. */
   open(options: OpenOptions): Promise<GrpcClient>;
   /** HTTP/1.1 over TLS to the xDS port. */
@@ -101,8 +102,8 @@ export async function startTrustRig(options: ProductOptions = {}, started?: Runn
       const { chain } = await enrol(owner, { publicKey });
       return { cert: chain ?? expect.fail('no certificate'), key };
     },
-    async revoke(kind, id) {
-      const answer = await product.api('POST', '/api/v1/trust/revocations', JSON.stringify({ kind, id }));
+    async revoke(kind, id, only = false) {
+      const answer = await product.api('POST', '/api/v1/trust/revocations', JSON.stringify({ kind, id, only }));
       expect(answer.status).toBe(201);
     },
     async open({ token, certificate, node, channel = ads, type = typeUrls.cluster }) {

@@ -71,7 +71,7 @@ describeWith(['envoy'], 'what is replaced under load', () => {
         expect(await envoy.stat('sds.xds_token.update_success')).toBeGreaterThan(read),
       );
       const before = await requests(envoy);
-      await rig.revoke('token', tokenId(earlier.get(node) ?? ''));
+      await rig.revoke('token', tokenId(earlier.get(node) ?? ''), true);
       await eventually(async () => (await requests(envoy)) > before);
     }
     await synced();

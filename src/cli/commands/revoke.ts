@@ -10,6 +10,7 @@ import { durationMs } from '../table.ts';
 
 interface Options {
   readonly for?: string;
+  readonly only?: boolean;
   readonly server?: string;
   readonly tokenFile?: string;
 }
@@ -25,6 +26,7 @@ export function revokeCommand(context: CommandContext): Command {
       'chancery revoke token 48f2f209889d86ba61dda5231b6db840\nchancery revoke certificate 0e50de64ae0c8414b64adace3aae2020\nchancery revoke node web-1\nchancery revoke identity spiffe://mesh/svc/web',
     ),
   )
+    .option('--only', 'this token or certificate, and not what was renewed from it')
     .option('--for <duration>', 'how long it is remembered (default: longer than any credential of ours lives)')
     .action(
       context.action(async (kind: string, id: string, options: Options) => {
@@ -37,11 +39,12 @@ export function revokeCommand(context: CommandContext): Command {
           throw new AppError('CH1601', `--for "${options.for}" is no duration such as 24h`);
         // As OpenSSL and browsers print a serial.
         const plain = kind === 'certificate' ? id.replaceAll(':', '').toLowerCase() : id;
-        const body = { kind, id: plain, ...(forMs === undefined ? {} : { days: forMs / dayMs }) };
+        const only = options.only === true ? { only: true } : {};
+        const body = { kind, id: plain, ...only, ...(forMs === undefined ? {} : { days: forMs / dayMs }) };
         await createClient(io, options).send('POST', '/api/v1/trust/revocations', JSON.stringify(body));
         io.out(`${kind} ${plain} revoked\n`);
         io.err(
-          'its streams end within a minute, neither it nor what it was renewed to holds; what the proxy has already, it keeps until its certificate ends: see chancery certs list\n',
+          'its streams end within a minute, it is not renewed, and nor does its family hold unless --only; what the proxy has already, it keeps until its certificate ends: see chancery certs list\n',
         );
         return exitCodes.fine;
       }),

@@ -206,6 +206,8 @@ describe('trust over the API', () => {
       ['revoke', 'token', 'j1', 1_000_000 + 86_400_000],
       ['revoke', 'family', 'f1', 1_000_000 + 86_400_000],
     ]);
+    await ask('POST', '/revocations', { payload: { kind: 'token', id: 'j1', days: 1, only: true } });
+    expect(calls.slice(2)).toEqual([['revoke', 'token', 'j1', 1_000_000 + 86_400_000]]);
     expect((await ask('GET', '/revocations')).json).toEqual([{ kind: 'token', id: 'j1', untilMs: 5 }]);
   });
 

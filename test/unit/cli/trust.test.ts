@@ -78,6 +78,8 @@ describe('chancery token', () => {
     });
     await run('revoke certificate 0E:50:DE', { server, environment });
     expect(JSON.parse(asked.at(-1)?.body ?? '')).toEqual({ kind: 'certificate', id: '0e50de' });
+    await run(`revoke token ${id} --only`, { server, environment });
+    expect(JSON.parse(asked.at(-1)?.body ?? '')).toEqual({ kind: 'token', id, only: true });
   });
 
   it('shows certificates, of all and of one', async () => {
