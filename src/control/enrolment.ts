@@ -68,6 +68,12 @@ export interface Enrolment {
 
 type Rights = Enrolled['principal'];
 
+interface Family {
+  readonly family: string;
+  /** When it began, wall-clock milliseconds; undefined: now. */
+  readonly sinceMs?: number;
+}
+
 export function createEnrolment(deps: EnrolmentDeps, options: EnrolmentOptions): Enrolment {
   const { joinTokens, nodeTokens, families, authority, clock } = deps;
   const { trustDomain, lifeMs } = options;
@@ -80,21 +86,22 @@ export function createEnrolment(deps: EnrolmentDeps, options: EnrolmentOptions):
       authority.roots().roots.map(({ certificate }) => certificate),
     );
 
-  async function credentialOf(rights: Rights, publicKey: Uint8Array | undefined, family: string) {
+  async function credentialOf(rights: Rights, publicKey: Uint8Array | undefined, { family, sinceMs }: Family) {
     // A certificate says one name and no node: for anything else it would grant more, or less.
     if (
       publicKey !== undefined &&
       rights.nodeId === undefined &&
       rights.services.length + rights.gateways.length === 1
     ) {
-      const mark = certificateMark({ family, issuedAtMs: clock.wall() });
+      const mark = certificateMark({ family, sinceMs: sinceMs ?? clock.wall() });
       const leaf = await authority.certify({ spiffeId: rights.id, publicKey, lifeMs, mark });
       const credential = { kind: 'certificate', chain: pemText('CERTIFICATE', leaf.chain) } as const;
       return { credential, id: leaf.serial, notAfterMs: leaf.notAfterMs };
     }
     const { id, services, gateways, nodeId } = rights;
     const bound = nodeId === undefined ? {} : { nodeId };
-    const token = await nodeTokens.issue({ id, services, gateways, ...bound, lifeMs, family });
+    const began = sinceMs === undefined ? {} : { sinceMs };
+    const token = await nodeTokens.issue({ id, services, gateways, ...bound, lifeMs, family, ...began });
     const credential = { kind: 'token', token: token.text } as const;
     return { credential, id: token.credentialId, notAfterMs: token.notAfterMs };
   }
@@ -102,12 +109,12 @@ export function createEnrolment(deps: EnrolmentDeps, options: EnrolmentOptions):
   async function enrol(
     rights: Rights,
     request: EnrolmentRequest,
-    because: Readonly<Record<string, string>> & { readonly family: string },
+    because: Readonly<Record<string, string | number>> & Family,
   ) {
     const trusted = roots();
     const issuedAtMs = clock.wall();
     const { family } = because;
-    const { credential, id, notAfterMs } = await credentialOf(rights, request.publicKey, family);
+    const { credential, id, notAfterMs } = await credentialOf(rights, request.publicKey, because);
     // Before it leaves: who is told its id can have all of the family revoked.
     await families.remember(credential.kind, { id, family, notAfterMs });
     audit.info('a node got a credential', {
@@ -141,9 +148,12 @@ export function createEnrolment(deps: EnrolmentDeps, options: EnrolmentOptions):
       // Those of others are renewed by others: ours would outlive what they say.
       if (credential.kind !== 'token' && credential.kind !== 'certificate') return refuse('not-entitled');
       const bound = nodeId === undefined ? {} : { nodeId };
+      // Another replica may know of a revocation already: what is renewed here is as old to it as what it came from.
+      const began = caller.sinceMs ?? caller.issuedAtMs;
       return enrol({ id, services, gateways, ...bound }, request, {
         renewed: credential.id,
         family: credential.family ?? credential.id,
+        ...(began === undefined ? {} : { sinceMs: began }),
       });
     },
   };

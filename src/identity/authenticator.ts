@@ -78,7 +78,7 @@ export function createAuthenticator(deps: AuthenticatorDeps, limits: FailureLimi
 
   function isRevoked(principal: Principal): Cause | undefined {
     for (const { kind, id } of revocableNames(principal)) {
-      const revoked = revocations.isRevoked(kind, id, principal.issuedAtMs);
+      const revoked = revocations.isRevoked(kind, id, principal.sinceMs ?? principal.issuedAtMs);
       if (revoked === undefined) return 'unavailable';
       if (revoked) return 'revoked';
     }

@@ -1,24 +1,25 @@
-// What our certificates of nodes say beside their name, in their subject: of which family they are and when they were made, for
-// they begin earlier than that. Pure. Invariant: a mark that somebody else made can only have its bearer revoked sooner.
+// What our certificates of nodes say beside their name, in their subject: of which family they are and when that began, for
+// whoever revokes a node or an identity. Pure. Invariant: a mark that somebody else made can only have its bearer revoked sooner.
 import type { X509Certificate } from 'node:crypto';
 import type { CredentialRef } from '../model/principal.ts';
 
 export interface CertificateMark {
   /** At most 40 hex digits. */
   readonly family: string;
-  readonly issuedAtMs: number;
+  /** Wall-clock milliseconds, of the first of the family. */
+  readonly sinceMs: number;
 }
 
 const form = /^CN=family-([0-9a-f]{1,40})-([0-9]{1,11})$/;
 
 /** A common name of at most 64 characters. */
-export function certificateMark({ family, issuedAtMs }: CertificateMark): string {
-  return `family-${family}-${Math.floor(issuedAtMs / 1000)}`;
+export function certificateMark({ family, sinceMs }: CertificateMark): string {
+  return `family-${family}-${Math.floor(sinceMs / 1000)}`;
 }
 
 export function readCertificateMark({ subject }: X509Certificate): CertificateMark | undefined {
   const [, family, seconds] = form.exec(subject ?? '') ?? [];
-  return family === undefined ? undefined : { family, issuedAtMs: Number(seconds) * 1000 };
+  return family === undefined ? undefined : { family, sinceMs: Number(seconds) * 1000 };
 }
 
 export function certificateRef(leaf: X509Certificate): CredentialRef {

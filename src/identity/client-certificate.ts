@@ -57,12 +57,14 @@ function readCertificate(
   if (identity === undefined) return refuse('malformed');
   if (identity.trustDomain !== trustDomain) return refuse('foreign-trust-domain');
   if (identity.kind === 'control-plane') return refuse('not-entitled');
+  const mark = readCertificateMark(leaf);
   return {
     id: uri,
     services: identity.kind === 'service' ? [identity.service] : [],
     gateways: identity.kind === 'gateway' ? [identity.gateway] : [],
-    // Ours begin before they were made.
-    issuedAtMs: readCertificateMark(leaf)?.issuedAtMs ?? leaf.validFromDate.getTime(),
+    // Ours begin a little before they were made.
+    issuedAtMs: leaf.validFromDate.getTime(),
+    ...(mark === undefined ? {} : { sinceMs: mark.sinceMs }),
     notAfterMs,
     credential: { kind: 'certificate', ...certificateRef(leaf) },
   };

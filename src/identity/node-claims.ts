@@ -23,6 +23,8 @@ export interface NodeClaims extends Holdings {
   /** Hex SHA-256 of the SubjectPublicKeyInfo of the certificate that the connection must show. */
   readonly clientKey?: string;
   readonly issuedAtMs: number;
+  /** `since`: when its family began, in seconds; tokens that are the first of one have none. */
+  readonly sinceMs?: number;
   readonly notAfterMs: number;
 }
 
@@ -36,7 +38,7 @@ const lastSecond = 253_402_300_799;
 
 /** `payload` was signed by one of our keys; times and audience are checked elsewhere. */
 export function readClaims(payload: Readonly<Record<string, unknown>>, trustDomain: string): NodeClaims | Cause {
-  const { sub, aud, jti, iat, nbf, exp, node, cnf, fam } = payload;
+  const { sub, aud, jti, iat, nbf, exp, node, cnf, fam, since } = payload;
   const services = textList(payload['services'], maxNames);
   const gateways = textList(payload['gateways'], maxNames);
   if (typeof sub !== 'string' || typeof aud !== 'string' || typeof jti !== 'string' || !tokenId.test(jti))
@@ -46,6 +48,7 @@ export function readClaims(payload: Readonly<Record<string, unknown>>, trustDoma
   if (node !== undefined && (typeof node !== 'string' || node === '' || node.length > maxNodeIdLength))
     return 'malformed';
   if (fam !== undefined && (typeof fam !== 'string' || !familyForm.test(fam))) return 'malformed';
+  if (since !== undefined && !isSecond(since)) return 'malformed';
   const clientKey = cnf === undefined ? undefined : boundKey(cnf);
   if (cnf !== undefined && clientKey === undefined) return 'malformed';
   const identity = readSpiffeId(sub);
@@ -62,6 +65,7 @@ export function readClaims(payload: Readonly<Record<string, unknown>>, trustDoma
     ...(fam === undefined ? {} : { family: fam }),
     ...(clientKey === undefined ? {} : { clientKey }),
     issuedAtMs: iat * 1000,
+    ...(since === undefined ? {} : { sinceMs: since * 1000 }),
     notAfterMs: exp * 1000,
   };
 }

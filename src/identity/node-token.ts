@@ -44,6 +44,8 @@ export interface NodeTokenRequest {
   readonly clientKey?: string;
   /** What is revoked together with it: at most 40 hex digits. */
   readonly family?: string;
+  /** When that began; undefined: now. */
+  readonly sinceMs?: number;
   readonly lifeMs?: number;
 }
 
@@ -107,6 +109,7 @@ export function createNodeTokens({ keys, clock }: NodeTokenDeps, options: NodeTo
         gateways: [...request.gateways],
         ...(request.nodeId === undefined ? {} : { node: request.nodeId }),
         ...(request.family === undefined ? {} : { fam: request.family }),
+        ...(request.sinceMs === undefined ? {} : { since: Math.floor(request.sinceMs / 1000) }),
         ...(request.clientKey === undefined ? {} : { cnf: writeBoundKey(request.clientKey) }),
       };
       const claims = readClaims(payload, trustDomain);
@@ -150,6 +153,7 @@ function principalOf(claims: NodeClaims, credentials: Credentials, nowMs: number
     gateways: claims.gateways,
     ...(claims.nodeId === undefined ? {} : { nodeId: claims.nodeId }),
     issuedAtMs: claims.issuedAtMs,
+    ...(claims.sinceMs === undefined ? {} : { sinceMs: claims.sinceMs }),
     notAfterMs,
     credential: {
       ...{ kind: 'token', id: claims.tokenId },

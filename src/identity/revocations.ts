@@ -27,10 +27,10 @@ export interface Revocations extends RevocationSource {
   /** Reads the list for the first time. Rejects as the store does. */
   open(): Promise<void>;
   /**
-   * Undefined: the list has not been read yet, so nobody can say. `issuedAtMs`: of the credential; what nodes and identities
-   * got after their revocation holds.
+   * Undefined: the list has not been read yet, so nobody can say. `sinceMs`: when its family
+   * began; what nodes and identities began with after their revocation holds.
    */
-  isRevoked(kind: RevocableKind, id: string, issuedAtMs?: number): boolean | undefined;
+  isRevoked(kind: RevocableKind, id: string, sinceMs?: number): boolean | undefined;
   /** Until the credential would have ended by itself. Rejects with CH1834 where the id cannot be one, or as the store does. */
   revoke(kind: RevocableKind, id: string, untilMs: number): Promise<void>;
   list(): readonly Revocation[];
@@ -42,7 +42,7 @@ export interface Revocation {
   readonly kind: string;
   readonly id: string;
   readonly untilMs: number;
-  /** Of a node or an identity: what was made until then holds no more. */
+  /** Of a node or an identity: what began until then holds no more. */
   readonly beforeMs?: number;
 }
 
@@ -100,12 +100,12 @@ export function createRevocations(deps: RevocationDeps, options: RevocationOptio
 
   return {
     open: refresh,
-    isRevoked(kind, id, issuedAtMs) {
+    isRevoked(kind, id, sinceMs) {
       if (!read) return undefined;
       const found = known.get(keyOf(kind, id));
       if (found === undefined) return false;
       // Of whom it is not known since when, it is taken for older.
-      return found.beforeMs === undefined || issuedAtMs === undefined || issuedAtMs <= found.beforeMs;
+      return found.beforeMs === undefined || sinceMs === undefined || sinceMs <= found.beforeMs;
     },
     async revoke(kind, id, untilMs) {
       const usable = isNamed(kind) ? id !== '' && id.length <= maxName : idForm.test(id);

@@ -23,6 +23,11 @@ export interface Principal {
   readonly nodeId?: string;
   /** Wall-clock milliseconds: when its credential was made, of those that we make and that are to be renewed. */
   readonly issuedAtMs?: number;
+  /**
+   * When the first credential of its family was made: who revokes a node or an identity means what was renewed since, too.
+   * Undefined: it is the first.
+   */
+  readonly sinceMs?: number;
   /** Wall-clock milliseconds: its streams end then. */
   readonly notAfterMs: number;
   readonly credential: CredentialRef & {

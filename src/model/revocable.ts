@@ -5,7 +5,7 @@ import type { CredentialRef, Principal } from './principal.ts';
 
 type CredentialKind = Principal['credential']['kind'];
 
-/** `issuer`: whatever an intermediate signed. `node`, `identity`: whatever was made for them until then; what they get later is good. */
+/** `issuer`: whatever an intermediate signed. `node`, `identity`: every family that began for them until then; one that begins later is good. */
 export type RevocableKind = CredentialKind | 'family' | 'issuer' | 'node' | 'identity';
 
 export const revocableKinds = [

@@ -2,8 +2,12 @@
 import { X509Certificate } from 'node:crypto';
 import { describe, expect, it } from 'vitest';
 import { generateKeyPair, randomSerial, selfSignedRoot, signIntermediate, signNode } from '../../../src/ca/x509.ts';
+import { createEnrolment, type Enrolled } from '../../../src/control/enrolment.ts';
+import { createAuthenticator } from '../../../src/identity/authenticator.ts';
 import { certificateMark, readCertificateMark } from '../../../src/identity/certificate-mark.ts';
+import { createCertificateVerifier } from '../../../src/identity/client-certificate.ts';
 import { createFamilies } from '../../../src/identity/families.ts';
+import { createRevocations } from '../../../src/identity/revocations.ts';
 import { revocableNames } from '../../../src/model/revocable.ts';
 import { bearer, createRig, credentials, outcome, principal, type Rig, trustDomain, webId } from './rig.ts';
 
@@ -57,12 +61,12 @@ describe('families of credentials', () => {
       expect(outcome(await rig.authenticator.authenticate(bearer(text)))).toBe('revoked');
   });
 
-  it('T15: are read in certificates of nodes, which say when they were made', async () => {
+  it('T15: are read in certificates of nodes, which say since when they are', async () => {
     const rig = await createRig();
-    const issuedAtMs = Math.floor(rig.clock.wall() / 1000) * 1000;
-    const certificate = nodeCertificate(rig, certificateMark({ family, issuedAtMs }));
+    const sinceMs = Math.floor(rig.clock.wall() / 1000) * 1000;
+    const certificate = nodeCertificate(rig, certificateMark({ family, sinceMs }));
     const caller = principal(await rig.authenticator.authenticate(credentials({ certificate })));
-    expect([caller.credential.family, caller.issuedAtMs]).toEqual([family, issuedAtMs]);
+    expect([caller.credential.family, caller.sinceMs]).toEqual([family, sinceMs]);
     expect(readCertificateMark(new X509Certificate(nodeCertificate(rig)))).toBeUndefined();
     await rig.revocations.revoke('family', family, rig.clock.wall() + hour);
     expect(outcome(await rig.authenticator.authenticate(credentials({ certificate })))).toBe('revoked');
@@ -87,7 +91,7 @@ describe('families of credentials', () => {
   it('T15: of a certificate beside a token end what both opened', async () => {
     const rig = await createRig();
     const { text } = await rig.tokens.issue(request);
-    const certificate = nodeCertificate(rig, certificateMark({ family, issuedAtMs: rig.clock.wall() }));
+    const certificate = nodeCertificate(rig, certificateMark({ family, sinceMs: rig.clock.wall() }));
     const both = { ...bearer(text), certificate };
     const caller = principal(await rig.authenticator.authenticate(both));
     const serial = new X509Certificate(certificate).serialNumber.toLowerCase();
@@ -117,6 +121,56 @@ describe('families of credentials', () => {
     ]);
     await rig.revocations.revoke('node', 'Web 1', rig.clock.wall() + hour);
     expect(await ask(await now('Web 1'))).toBe('revoked');
+  });
+
+  it('T15: what a replica renewed that had not heard of it yet does not outlive the revocation of an identity', async () => {
+    const rig = await createRig();
+    const { store, clock, log, metrics, tokens } = rig;
+    const revocations = createRevocations({ store, clock, log, metrics });
+    await revocations.open();
+    const verifiers = [tokens, createCertificateVerifier({ clock }, { trustDomain })];
+    const behind = createAuthenticator({ verifiers, revocations, clock, log, metrics });
+    const enrolment = createEnrolment(
+      {
+        ...{ clock, log, nodeTokens: tokens, families: createFamilies({ store, clock, log }) },
+        joinTokens: {
+          isListed: async () => true,
+          redeem: async () => ({ id: family, services: principal(caller).services, gateways: [], expiresAtMs: 0 }),
+        },
+        authority: {
+          roots: () => ({ generation: 1, roots: [] }),
+          certify: async ({ spiffeId, mark }) => ({
+            ...{ spiffeId, chain: [nodeCertificate(rig, mark)], serial: 'a', root: '', issuer: '' },
+            ...{ notBeforeMs: 0, notAfterMs: clock.wall() + hour, renewAtMs: 0 },
+          }),
+        },
+      },
+      { trustDomain, lifeMs: hour },
+    );
+    const shown = ({ credential }: Enrolled) =>
+      credential.kind === 'token'
+        ? bearer(credential.token)
+        : credentials({ certificate: new Uint8Array(new X509Certificate(credential.chain).raw) });
+    const caller = await behind.authenticate(bearer((await tokens.issue(request)).text));
+    const publicKey = Buffer.from('key');
+    const address = '192.0.2.7';
+    const done = async (enrolled: ReturnType<typeof enrolment.renew>) => shown((await enrolled) as Enrolled);
+    const certified = await done(enrolment.renew(principal(caller), { address, publicKey }));
+    await clock.advanceAsync(2_000);
+    await rig.revocations.revoke('identity', webId, clock.wall() + hour);
+    await clock.advanceAsync(2_000);
+    const late = [
+      await done(enrolment.renew(principal(await behind.authenticate(certified)), { address })),
+      await done(enrolment.renew(principal(caller), { address, publicKey })),
+    ];
+    late.push(await done(enrolment.renew(principal(await behind.authenticate(late[0] ?? certified)), { address })));
+    for (const one of late) expect(outcome(await behind.authenticate(one))).toBe('accepted');
+    const joined = await done(enrolment.join({ address, token: 'again' }));
+    await revocations.open();
+    for (const one of late) expect(outcome(await behind.authenticate(one))).toBe('revoked');
+    // Who joins again is of a family that began later.
+    const renewed = await done(enrolment.renew(principal(await behind.authenticate(joined)), { address, publicKey }));
+    for (const one of [joined, renewed]) expect(outcome(await behind.authenticate(one))).toBe('accepted');
   });
 
   it('are found by the id of any member, and forgotten after its end', async () => {
