@@ -9,8 +9,11 @@ export type Caller =
   | { readonly kind: 'service'; readonly service: ServiceId; readonly provenance: Provenance }
   | { readonly kind: 'gateway'; readonly gateway: string; readonly provenance: Provenance };
 
-/** `prefix`: the path itself and what lies below it, by whole segments. */
-export type AccessPath = { readonly exact: string } | { readonly prefix: string };
+/**
+ * `prefix`: the path itself and what lies below it, by whole segments. `startsWith`: every path whose text begins so, with a
+ * slash first, as registries mean it; objects cannot ask for it.
+ */
+export type AccessPath = { readonly exact: string } | { readonly prefix: string } | { readonly startsWith: string };
 
 /** All parts must hold; of each list one entry. Empty: not asked. */
 export interface Operation {

@@ -67,16 +67,30 @@ function commonPaths(a: readonly AccessPath[], b: readonly AccessPath[]): readon
 function commonPath(a: AccessPath, b: AccessPath): AccessPath[] {
   if ('exact' in a) return meets(a.exact, b) ? [a] : [];
   if ('exact' in b) return meets(b.exact, a) ? [b] : [];
-  const [one, other] = [base(a.prefix), base(b.prefix)];
-  if (isBelow(one, other)) return [a];
-  return isBelow(other, one) ? [b] : [];
+  if (isWithin(a, b)) return [a];
+  return isWithin(b, a) ? [b] : [];
+}
+
+type Within = Exclude<AccessPath, { readonly exact: string }>;
+
+/** Every path of `a` is one of `b`. Where neither is within the other no path is of both. */
+function isWithin(a: Within, b: Within): boolean {
+  const first = 'prefix' in a ? base(a.prefix) : a.startsWith;
+  if (isWhole(b)) return true;
+  if ('startsWith' in b) return first.startsWith(b.startsWith);
+  return 'prefix' in a ? isBelow(first, base(b.prefix)) : first.startsWith(`${base(b.prefix)}/`);
+}
+
+function isWhole(path: Within): boolean {
+  return 'prefix' in path ? base(path.prefix) === '' : path.startsWith === '/';
 }
 
 /** As an allow rule meets it: a path that may be read in two ways is below no prefix but the root. */
 function meets(path: string, wanted: AccessPath): boolean {
   if ('exact' in wanted) return path === wanted.exact;
-  const below = base(wanted.prefix);
-  return below === '' || (isBelow(path, below) && !/%2f|%5c|(\.|%2e)(;|%3b)/i.test(path));
+  if (isWhole(wanted)) return true;
+  if (/%2f|%5c|(\.|%2e)(;|%3b)/i.test(path)) return false;
+  return 'prefix' in wanted ? isBelow(path, base(wanted.prefix)) : path.startsWith(wanted.startsWith);
 }
 
 function isBelow(path: string, below: string): boolean {

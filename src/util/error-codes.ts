@@ -236,7 +236,7 @@ export const errorCodes = {
   },
   CH1263: {
     title: 'An intention of Consul is stricter here than it was written',
-    hint: 'Use PathExact, PathPrefix that ends with "/", Methods and headers with Exact, and deny before you allow; nothing more is let in meanwhile.',
+    hint: 'Use PathExact, PathPrefix, Methods and headers with Exact, and deny before you allow; nothing more is let in meanwhile.',
   },
   CH1265: {
     title: 'Intentions of Consul let nobody in where mutual TLS is off',

@@ -51,7 +51,7 @@ describeWith(['consul'], 'intentions of a real Consul', () => {
       const shop = running.last()?.intentions?.entries.get('shop');
       expect(running.last()?.problems).toEqual([]);
       expect(shop?.sources[0]?.plan.allow).toEqual([
-        { methods: ['GET'], paths: [{ prefix: '/cart/' }], headers: [{ name: 'x-team', exact: 'a' }] },
+        { methods: ['GET'], paths: [{ startsWith: '/cart/' }], headers: [{ name: 'x-team', exact: 'a' }] },
       ]);
       await put(consul, 'api', { Name: 'web', Action: 'allow' }, { Name: '*', Action: 'deny' });
       await eventuallyPasses(() => expect(said(running.last(), 'api')).toEqual(['web: open', '*: closed']), wait);

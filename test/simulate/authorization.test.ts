@@ -5,11 +5,14 @@ import { Agent, request as httpRequest } from 'node:http';
 import { request as httpsRequest, Agent as TlsAgent } from 'node:https';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { parse as parseYaml } from 'yaml';
 import type { Caller } from '../../src/model/authorization.ts';
+import type { Intentions } from '../../src/model/intentions.ts';
 import { serviceId } from '../../src/model/names.ts';
 import { nextWorld } from '../../src/model/next-world.ts';
 import type { World } from '../../src/model/world.ts';
 import { typeUrls } from '../../src/resources/type-urls.ts';
+import { parseIntentions } from '../../src/sources/consul/intention-entries.ts';
 import { bootstrap } from '../../src/translate/bootstrap.ts';
 import { createTranslator } from '../../src/translate/translate.ts';
 import { type AccessRequest, letsIn } from '../support/access.ts';
@@ -61,7 +64,7 @@ const callers: Readonly<
 
 /** Those that a scenario can tell apart, and a few more. */
 function requestsOf(scenario: string): readonly Omit<AccessRequest, 'caller'>[] {
-  const shown = ['paths', 'headers'].filter((part) => scenario.includes(part));
+  const shown = ['paths', 'headers'].filter((part) => new RegExp(part.slice(0, -1), 'i').test(scenario));
   return requests.filter(
     ({ headers }, index) => index < 3 || shown.includes(Object.keys(headers).length > 0 ? 'headers' : 'paths'),
   );
@@ -70,6 +73,9 @@ function requestsOf(scenario: string): readonly Omit<AccessRequest, 'caller'>[] 
 /** In a scenario: what comes before it is enforced, as an object of its own. */
 const besides = 'beside';
 const beside = `allow: [{from: [web]}]${besides}`;
+
+/** What comes behind it are the sources of an intention of Consul, not an object. */
+const intended = 'intended: ';
 
 /** As long as a value may be, and full of what patterns are made of. */
 const long = 'a.b+[c]*(d)|'.repeat(21);
@@ -102,6 +108,9 @@ const scenarios: Readonly<Record<string, string>> = {
   'shadow deny by path': 'mode: shadow, deny: [{from: [web, gateway/edge], to: [{paths: [/a]}]}, {from: [web-a]}]',
   'shadow deny the mesh': 'mode: shadow, deny: [{from: ["*"]}]',
   'shadow deny everybody': 'mode: shadow, deny: [{}]',
+  'intend some paths by how they begin': `${intended}[{Name: web, Permissions: [{Action: allow, HTTP: {PathPrefix: /b}}]}]`,
+  'intend all paths but some by how they begin': `${intended}[{Name: "*", Permissions: [{Action: deny, HTTP: {PathPrefix: /b}}, {Action: allow}]}]`,
+  'intend paths below a slash': `${intended}[{Name: web, Permissions: [{Action: deny, HTTP: {PathPrefix: /b/x, Methods: [GET]}}, {Action: allow, HTTP: {PathPrefix: /b/}}]}]`,
   'shadow allow another beside web': `${beside}mode: shadow, allow: [{from: [prod/web]}]`,
 };
 
@@ -113,6 +122,7 @@ const requests: readonly Omit<AccessRequest, 'caller'>[] = [
   { method: 'GET', path: '/b', headers: {} },
   { method: 'GET', path: '/b/below', headers: {} },
   { method: 'GET', path: '/bc', headers: {} },
+  { method: 'GET', path: '/b;x', headers: {} },
   { method: 'GET', path: '/b/x%2Fa', headers: {} },
   { method: 'GET', path: '/c%2fa', headers: {} },
   { method: 'GET', path: '/c%5Ca', headers: {} },
@@ -143,17 +153,30 @@ const others = [
 ];
 
 function worldOf(scenario: string): World {
-  const specs = scenario === '' ? [] : scenario.split(besides);
+  const byIntention = scenario.startsWith(intended);
+  const specs = scenario === '' || byIntention ? [] : scenario.split(besides);
   const objects = specs.map(
     (spec, index) => `kind: Authorization\nmetadata: {name: cart${index}}\nspec: {service: cart, ${spec}}\n`,
   );
   const text = [...others, ...objects].map((object) => `apiVersion: chancery/v1\n${object}`).join('---\n');
   const names = ['cart', 'web', 'web.a', 'web-a'];
   return nextWorld(undefined, {
-    registries: [registrySnapshot(Object.fromEntries(names.map((name) => [name, [testInstance(name)]])))],
+    registries: [
+      registrySnapshot(
+        Object.fromEntries(names.map((name) => [name, [testInstance(name)]])),
+        byIntention ? { intentions: intentionsFor('cart', scenario.slice(intended.length)) } : {},
+      ),
+    ],
     objects: [objectSnapshot({ 'objects.yaml': text })],
     certificates: true,
   });
+}
+
+function intentionsFor(destination: string, sources: string): Intentions {
+  const body = [{ Kind: 'service-intentions', Name: destination, Sources: parseYaml(sources) }];
+  const { intentions, problems } = parseIntentions(body, { source: 'memory', fallback: 'deny' });
+  expect(problems).toEqual([]);
+  return intentions;
 }
 
 const cart = serviceId('default', 'cart');

@@ -45,6 +45,8 @@ function isMeant({ methods, paths, headers }: Operation, effect: Effect, request
   const disguised = (deny ? /%2f|%5c|;|%3b/i : /%2f|%5c|(\.|%2e)(;|%3b)/i).test(request.path);
   const covered = paths.some((one) => {
     if ('exact' in one) return request.path === one.exact;
+    if ('startsWith' in one)
+      return one.startsWith === '/' || ((deny || !disguised) && request.path.startsWith(one.startsWith));
     const base = one.prefix.replace(/\/+$/, '');
     if (base === '') return true;
     return (deny || !disguised) && (request.path === base || request.path.startsWith(`${base}/`));

@@ -189,7 +189,7 @@ function permissionOf(value: unknown): Permission {
       ...unknownKeys(http, httpKeys),
     ],
     ...(exact === '' ? {} : { path: { exact } }),
-    ...(start === '' ? {} : { path: { start } }),
+    ...(start === '' ? {} : { path: { startsWith: start } }),
   };
 }
 

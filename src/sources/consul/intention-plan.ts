@@ -6,8 +6,7 @@ import type { IntentionPlan } from '../../model/intentions.ts';
 
 export interface Permission {
   readonly action: 'allow' | 'deny';
-  /** `start`: as text, so that `/a` means `/ab` too. */
-  readonly path?: { readonly exact: string } | { readonly start: string };
+  readonly path?: Exclude<AccessPath, { readonly prefix: string }>;
   /** Upper case; empty: every one. */
   readonly methods: readonly string[];
   readonly headers: Operation['headers'];
@@ -44,20 +43,10 @@ export function planOf(permissions: readonly Permission[], fallback: 'allow' | '
         continue;
       }
       allow.push(operation(one));
-      const beside = besides(one);
-      if (beside === undefined) continue;
-      if (typeof beside === 'string') {
-        tell(beside);
-        continue;
-      }
-      deny.push(operation(beside));
-      if (asked.some((other) => other !== one && other.action === 'allow' && overlap(other, beside)))
-        tell(`"${beside.path.exact}" itself is refused, though another permission may allow it`);
     } else if (open || later.some((other) => overlap(other, one))) {
-      const { made, why } = denied(one, asked, open);
-      deny.push(operation(made));
-      for (const reason of why) tell(reason);
-      if (earlier.some((other) => overlap(other, made)))
+      deny.push(operation(one));
+      if (one.unsaid.length > 0) tell(`${one.unsaid.join(' and ')} cannot be asked here, so it denies without`);
+      if (earlier.some((other) => overlap(other, one)))
         tell('an earlier permission allows some of it, and what is denied here is refused all the same');
     }
   }
@@ -65,66 +54,12 @@ export function planOf(permissions: readonly Permission[], fallback: 'allow' | '
 }
 
 function isTotal({ path, methods, headers, unsaid }: Permission): boolean {
-  const everywhere = path === undefined || ('start' in path && path.start === '/');
+  const everywhere = path === undefined || ('startsWith' in path && path.startsWith === '/');
   return everywhere && methods.length + headers.length + unsaid.length === 0;
 }
 
-/** What a prefix of ours takes and that of an allowing permission does not, or why ours takes less. */
-function besides(one: Permission): (Permission & { readonly path: { readonly exact: string } }) | string | undefined {
-  if (one.path === undefined || 'exact' in one.path || one.path.start === '/') return undefined;
-  const { start } = one.path;
-  if (!start.endsWith('/')) return `path prefix "${start}" is read by whole segments, so "${start}x" is refused`;
-  return { ...one, path: { exact: withoutSlashes(start) } };
-}
-
-/** At least what a denying permission refuses. */
-function denied(
-  one: Permission,
-  all: readonly Permission[],
-  open: boolean,
-): { readonly made: Permission; readonly why: string[] } {
-  const why = one.unsaid.length === 0 ? [] : [`${one.unsaid.join(' and ')} cannot be asked here, so it denies without`];
-  if (one.path === undefined || 'exact' in one.path) return { made: one, why };
-  const { start } = one.path;
-  const whole = start.slice(0, start.lastIndexOf('/') + 1);
-  const made: Permission = { ...one, path: { start: whole } };
-  const itself = withoutSlashes(whole);
-  if (start !== whole)
-    why.push(
-      `path prefix "${start}" is not whole segments, so all of "${whole}" is refused; write "${start}/", and "${start}" by PathExact`,
-    );
-  else if (itself !== '' && admits(itself, one, all, open))
-    why.push(`"${itself}" itself is refused with what lies below it`);
-  return { made, why };
-}
-
-/** Whether a request like those of `one`, but for exactly this path, may be let in. */
-function admits(exact: string, one: Permission, all: readonly Permission[], open: boolean): boolean {
-  const allowed = all.some((other) => other.action === 'allow' && overlap(other, { ...one, path: { exact } }));
-  return allowed || (open && !all.some((other) => other.action === 'deny' && takes(other, exact, one)));
-}
-
-/** Whether it holds for this path, whenever `like` holds for its own. */
-function takes(other: Permission, exact: string, like: Permission): boolean {
-  return (
-    other.path !== undefined &&
-    'exact' in other.path &&
-    other.path.exact === exact &&
-    other.unsaid.length + other.headers.length === 0 &&
-    (other.methods.length === 0 || other.methods.join() === like.methods.join())
-  );
-}
-
-function withoutSlashes(path: string): string {
-  return path.replace(/\/+$/, '');
-}
-
 function operation({ path, methods, headers }: Permission): Operation {
-  return { methods, headers, paths: path === undefined ? [] : [accessPath(path)] };
-}
-
-function accessPath(path: NonNullable<Permission['path']>): AccessPath {
-  return 'exact' in path ? path : { prefix: path.start };
+  return { methods, headers, paths: path === undefined ? [] : [path] };
 }
 
 /** Whether some request may fit both. Headers are never taken to exclude each other: they may come twice. */
@@ -135,12 +70,7 @@ function overlap(a: Permission, b: Permission): boolean {
 
 function pathsOverlap(a: Permission['path'], b: Permission['path']): boolean {
   if (a === undefined || b === undefined) return true;
-  if ('exact' in a) return 'exact' in b ? a.exact === b.exact : below(a.exact, b.start);
-  if ('exact' in b) return below(b.exact, a.start);
-  return below(a.start, b.start) || below(b.start, a.start);
-}
-
-/** With a slash at the end as without: what is made of it here takes that path too. */
-function below(path: string, start: string): boolean {
-  return path.startsWith(start) || path === withoutSlashes(start);
+  if ('exact' in a) return 'exact' in b ? a.exact === b.exact : a.exact.startsWith(b.startsWith);
+  if ('exact' in b) return b.exact.startsWith(a.startsWith);
+  return a.startsWith.startsWith(b.startsWith) || b.startsWith.startsWith(a.startsWith);
 }

@@ -41,10 +41,16 @@ function below(prefix: string): Condition {
   return base === '' ? true : some(path({ exact: base }), path({ prefix: `${base}/` }));
 }
 
+function within(wanted: AccessPath): Condition {
+  if ('exact' in wanted) return false;
+  if ('prefix' in wanted) return below(wanted.prefix);
+  return wanted.startsWith === '/' ? true : path({ prefix: wanted.startsWith });
+}
+
 function paths(wanted: readonly AccessPath[], effect: Effect): Condition {
   if (wanted.length === 0) return true;
   const exact = some(...wanted.map((one) => ('exact' in one ? path({ exact: one.exact }) : false)));
-  const prefix = some(...wanted.map((one) => ('prefix' in one ? below(one.prefix) : false)));
+  const prefix = some(...wanted.map(within));
   if (effect === 'deny') return some(exact, prefix, disguised, parameters);
   // What is allowed whole holds no other path.
   return prefix === true ? true : some(exact, all(prefix, not(some(disguised, dotsWithParameters))));

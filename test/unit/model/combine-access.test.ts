@@ -11,7 +11,11 @@ const service = (name: string): Caller => ({ kind: 'service', service: serviceId
 const callers: readonly Caller[] = [service('web'), service('other'), { kind: 'gateway', gateway: 'web', provenance }];
 
 const path = fc.constantFrom<AccessPath>(
-  ...['/', '/a', '/a/', '/a/b', '/ab', '/a/x%2fy'].flatMap((one) => [{ exact: one }, { prefix: one }]),
+  ...['/', '/a', '/a/', '/a/b', '/ab', '/a/x%2fy'].flatMap((one) => [
+    { exact: one },
+    { prefix: one },
+    { startsWith: one },
+  ]),
 );
 const operation: fc.Arbitrary<Operation> = fc.record({
   methods: fc.subarray(['GET', 'POST']),
@@ -37,7 +41,7 @@ const authorization: fc.Arbitrary<Authorization> = fc
 const request = fc.record({
   caller: fc.constantFrom(...callers, undefined),
   method: fc.constantFrom('GET', 'POST', 'PUT'),
-  path: fc.constantFrom('/', '/a', '/a/b', '/ab', '/a/x%2fy', '/c'),
+  path: fc.constantFrom('/', '/a', '/a/', '/a/b', '/ab', '/abc', '/a/x%2fy', '/a;x', '/a/..;/c', '/c'),
   headers: fc.constantFrom<Readonly<Record<string, string[]>>>({}, { 'x-team': ['shop'], 'x-role': ['ops'] }),
 });
 

@@ -46,6 +46,7 @@ const operation: fc.Arbitrary<Operation> = fc
       fc.oneof(
         fc.constantFrom(...paths).map((exact) => ({ exact })),
         fc.constantFrom('/', '/a', '/a/').map((prefix) => ({ prefix })),
+        fc.constantFrom('/', '/a', '/a/').map((startsWith) => ({ startsWith })),
       ),
       { maxLength: 2, selector: (path) => JSON.stringify(path) },
     ),
