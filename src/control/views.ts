@@ -3,7 +3,6 @@
 // Invariant: a published view is whole and never changed in place, but for endpoints: they are one table beside the views,
 // which every view reads as it is now, so that an endpoint event touches no view.
 import { endsTls } from '../model/check-certificates.ts';
-import { speaksMtls } from '../model/mtls.ts';
 import type { Problem } from '../model/problem.ts';
 import type { World } from '../model/world.ts';
 import { anyName, type Resource, type ResourceRef, type View } from '../resources/resource.ts';
@@ -134,13 +133,6 @@ export function createViews(translator: Translator, first: World, secrets?: Secr
   let endpoints = translator.endpoints(first);
   const currentEndpoints = (): ReadonlyMap<string, Resource> => endpoints;
 
-  /** What is in mutual TLS waits for its secrets; asked once for each World. */
-  let named: { readonly of: World; readonly some: boolean } | undefined;
-  function secretsNamed(): boolean {
-    if (named?.of !== world) named = { of: world, some: speaksMtls(world) };
-    return named.some;
-  }
-
   function viewOf({ id, content, held }: Pick<Entry, 'id' | 'content' | 'held'>): View {
     return createView(id, { content, secrets: held, endpoints: currentEndpoints });
   }
@@ -157,8 +149,7 @@ export function createViews(translator: Translator, first: World, secrets?: Secr
   function keepSecrets(entry: Entry): readonly ResourceRef[] {
     if (secrets === undefined) return [];
     entry.edge = edge === undefined ? [] : edgeOf(entry.profile, world);
-    // An edge that asks its clients for a certificate needs the roots.
-    const identity = secretsNamed() || entry.edge.length > 0 ? identityOf(entry.profile, world) : undefined;
+    const identity = identityOf(entry.profile, world);
     if (identity !== entry.secrets?.identity) {
       entry.secrets?.kept.close();
       entry.secrets = undefined;

@@ -14,11 +14,18 @@ export function effectiveMtls({ tls }: Pick<Service, 'tls'>, mesh: Pick<Mesh, 'm
   return tls === 'mesh' ? mesh.mtls : tls;
 }
 
-/** Whether anything of the mesh would be in mutual TLS if certificates were issued: the Mesh, or a Service of its own. */
-export function speaksMtls({ mesh, services }: Pick<World, 'mesh' | 'services'>): boolean {
-  if (mesh.mtls !== 'off') return true;
-  for (const { tls } of services.values()) if (tls === 'strict' || tls === 'permissive') return true;
-  return false;
+/**
+ * How the sidecar of a service takes its callers. Where the Mesh is `off` it takes mutual TLS too, though nobody speaks it yet:
+ * `permissive` then changes callers alone, and none of them meets a sidecar that is not ready for it. Not of TCP, where a
+ * server may speak first and would wait for the look at the first bytes; and not where the service itself says `none`.
+ */
+export function inboundMtls(
+  service: Pick<Service, 'tls' | 'protocol'>,
+  mesh: Pick<Mesh, 'mtls' | 'certificates'>,
+): Mtls {
+  const mtls = effectiveMtls(service, mesh);
+  const ready = mesh.certificates === true && service.tls !== 'none' && service.protocol !== 'tcp';
+  return mtls === 'off' && ready ? 'permissive' : mtls;
 }
 
 export interface PlaintextService {

@@ -2,9 +2,11 @@
 // Invariant: total; two listeners on one address and port are never both in the result, the later one is told.
 import { isIP } from 'node:net';
 import { defaultGatewayListener, type Gateway, type GatewayListener } from '../model/gateway.ts';
+import { inboundMtls } from '../model/mtls.ts';
 import { createProblem, type Problem } from '../model/problem.ts';
 import type { Provenance } from '../model/provenance.ts';
 import type { Service } from '../model/service.ts';
+import { spiffeId } from '../model/spiffe.ts';
 import type { World } from '../model/world.ts';
 import { portClashes } from '../resources/check.ts';
 import type { Access } from './authorization/table.ts';
@@ -108,16 +110,19 @@ function inboundListeners(
   access: ListenerAccess | undefined,
 ): (PlannedListener | Problem)[] {
   const service = world.services.get(profile.service);
-  const reach = reachOf(service ?? { id: profile.service, tls: 'mesh' }, world.mesh);
+  const named = service ?? ({ id: profile.service, tls: 'mesh', protocol: 'http' } as const);
+  const reach = reachOf(named, world.mesh);
   if (reach.mtls !== 'off' && reach.peer === undefined) {
     const at = service === undefined ? own(`Service ${profile.service}`) : provenanceOf(service);
     return [createProblem('CH1237', at, `"${profile.service}" cannot stand in a certificate`)];
   }
   const { accessLog, trustDomain } = world.mesh;
+  const shown = spiffeId({ kind: 'service', trustDomain, service: profile.service }) !== undefined;
+  const mtls = shown ? inboundMtls(named, world.mesh) : reach.mtls;
   const options = {
-    protocol: service?.protocol ?? 'http',
+    protocol: named.protocol,
     accessLog,
-    mtls: reach.mtls,
+    mtls,
     trustDomain,
     access: access?.connections,
     tokens: access?.tokens,
@@ -129,7 +134,7 @@ function inboundListeners(
     json: inboundListener(binding, options),
     routing: { kind: 'inbound', binding },
     clusters: [],
-    mutualTls: reach.mtls !== 'off',
+    mutualTls: mtls !== 'off',
     provenance: service?.provenance ?? [],
   }));
 }

@@ -61,9 +61,9 @@ interface Places {
 }
 
 /** What a sidecar is to have, without its secrets. */
-function configuration(mtls: 'strict' | 'permissive' | 'off', { outbound, inbound, app }: Places) {
+function configuration(mtls: 'strict' | 'permissive' | 'off', { outbound, inbound, app }: Places, certificates = true) {
   const world = nextWorld(undefined, {
-    certificates: true,
+    certificates,
     registries: [
       {
         ...registrySnapshot({}),
@@ -180,7 +180,7 @@ describeWithOpenssl('mutual TLS by SDS', () => {
     );
 
     it.each([undefined, 'oldest'])(
-      'T24: a caller in mutual TLS never falls back: who still takes plaintext only gets nothing, until it takes both: %s',
+      'T24: a caller in mutual TLS never falls back: who takes plaintext only gets nothing, and who is off takes both: %s',
       { timeout: 60_000 },
       async (bin) => {
         using place = createTempDir('behind');
@@ -189,8 +189,9 @@ describeWithOpenssl('mutual TLS by SDS', () => {
         const [outbound = 0, inbound = 0] = await freePorts(2);
         const places = { outbound, inbound, app: backend.port };
         const [permissive, off] = [configuration('permissive', places), configuration('off', places)];
+        const plain = configuration('off', places, false);
         const own = (service: string): Resource[] => [identity(authority, service).secret, roots(authority)];
-        const calleeViews = createStaticViews([...off.callee, ...own('api')]);
+        const calleeViews = createStaticViews(plain.callee);
         await using callerServer = await runServer(createStaticViews([...permissive.caller, ...own('web')]));
         await using calleeServer = await runServer(calleeViews);
         const channel = { variant: 'delta', aggregated: true } as const;
@@ -206,7 +207,7 @@ describeWithOpenssl('mutual TLS by SDS', () => {
         expect(backend.requests()).toBe(requests);
         expect(await caller.stat('cluster.api.ssl.handshake')).toBe(0);
 
-        calleeViews.publish([...permissive.callee, ...own('api')]);
+        calleeViews.publish([...off.callee, ...own('api')]);
         await eventuallyPasses(async () => expect((await ask({ port: outbound, host: 'api' })).status).toBe(200));
         expect(await caller.stat('cluster.api.ssl.handshake')).toBeGreaterThan(0);
       },

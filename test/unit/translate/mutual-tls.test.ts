@@ -152,7 +152,7 @@ describe('mutual TLS of clusters', () => {
     expect(view.problems).toEqual([]);
   });
 
-  it('is the same bytes with mtls off as without certificates', () => {
+  it('is the same bytes with mtls off as without certificates, but for the way in, which takes both', () => {
     const all = [testService('api'), testService('db', { protocol: 'tcp' })];
     const bytes = (of: Mesh) => {
       const translator = fresh();
@@ -160,8 +160,16 @@ describe('mutual TLS of clusters', () => {
       return [
         ...[...translator.view(made, sidecar).resources.values()].flatMap((map) => [...map.values()]),
         ...translator.endpoints(made).values(),
-      ].map(({ name, version }) => `${name} ${version}`);
+      ]
+        .filter(({ name, type }) => type !== typeUrls.listener || !name.startsWith('inbound/'))
+        .map(({ name, version }) => `${name} ${version}`);
     };
+    const wayIn = (of: Mesh) =>
+      [...(fresh().view(worldWith(all, of), sidecar).resources.get(typeUrls.listener)?.values() ?? [])].find(
+        ({ name }) => name.startsWith('inbound/'),
+      )?.version;
+    expect(wayIn(mesh('off'))).toBe(wayIn(mesh('permissive')));
+    expect(wayIn(mesh('off'))).not.toBe(wayIn(mesh('off', { certificates: false })));
     expect(bytes(mesh('off'))).toEqual(bytes(mesh('off', { certificates: false })));
     expect(bytes(mesh('strict', { certificates: false }))).toEqual(bytes(mesh('off')));
   });
