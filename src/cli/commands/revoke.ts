@@ -1,6 +1,7 @@
 // `chancery revoke KIND ID`: a credential holds no more. Join tokens, which are none yet, are `chancery token revoke`'s.
-// Invariant: what was revoked and what that does not reach is said; nothing of a secret is here.
+// Invariant: what was revoked, what that does not reach and whether anybody has it is said; nothing of a secret is here.
 import type { Command } from 'commander';
+import type { ControlStatus, ProxyStatus } from '../../control/contract.ts';
 import { revocableKinds } from '../../model/revocable.ts';
 import { AppError } from '../../util/errors.ts';
 import { createClient } from '../client.ts';
@@ -41,12 +42,37 @@ export function revokeCommand(context: CommandContext): Command {
         const plain = kind === 'certificate' ? id.replaceAll(':', '').toLowerCase() : id;
         const only = options.only === true ? { only: true } : {};
         const body = { kind, id: plain, ...only, ...(forMs === undefined ? {} : { days: forMs / dayMs }) };
-        await createClient(io, options).send('POST', '/api/v1/trust/revocations', JSON.stringify(body));
+        const client = createClient(io, options);
+        await client.send('POST', '/api/v1/trust/revocations', JSON.stringify(body));
         io.out(`${kind} ${plain} revoked\n`);
         io.err(
           'its streams end within a minute, it is not renewed, and nor does its family hold unless --only; what the proxy has already, it keeps until its certificate ends: see chancery certs list\n',
         );
+        // It is revoked, whatever can be said of who has it.
+        const status = (await client.get('/api/v1/status').catch(() => undefined)) as ControlStatus | undefined;
+        const doubt = status && doubtOf(kind, plain, status.proxies);
+        if (doubt !== undefined) io.err(`${doubt}\n`);
         return exitCodes.fine;
       }),
     );
+}
+
+/**
+ * Any name can be revoked, also one that nobody has, and a credential that was made without `--node` is not reached by the name
+ * of the node that shows it.
+ */
+function doubtOf(kind: string, id: string, proxies: readonly ProxyStatus[]): string | undefined {
+  if (kind === 'node') {
+    const named = proxies.find(({ node }) => node === id);
+    if (named === undefined)
+      return `no proxy of the name ${id} is known here: \`chancery status\` lists those that are`;
+    const { credential } = named;
+    return (
+      credential &&
+      `${id} shows ${credential.kind} ${credential.id}. One that was made without --node is not reached by the name of its node: if ${id} is still connected in a minute, run chancery revoke ${credential.kind} ${credential.id}`
+    );
+  }
+  if (!['token', 'certificate', 'consul', 'oidc'].includes(kind)) return undefined;
+  if (proxies.some(({ credential }) => credential?.kind === kind && credential.id === id)) return undefined;
+  return `no proxy that is known here shows it: \`chancery status PROXY -o json\` says what a proxy shows, in \`credential\``;
 }

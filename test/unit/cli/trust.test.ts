@@ -31,6 +31,7 @@ describe('chancery token', () => {
     asked.push({ method, path, body });
     if (method === 'POST') return { status: 201, body: { token: joinToken(), id, expiresAtMs: start } };
     if (method === 'DELETE') return { body: { id, result: 'revoked' } };
+    if (path.endsWith('/status')) return { body: { proxies: [{ node: 'web-1', credential: { kind: 'token', id } }] } };
     return { body: [{ id, services: ['web'], gateways: [], nodeId: 'web-1', expiresAtMs: start + 90_000 }] };
   };
 
@@ -72,14 +73,29 @@ describe('chancery token', () => {
     const { code, out, err } = await run(`revoke token ${id} --for 36h`, { server, environment });
     expect([code, out]).toEqual([0, `token ${id} revoked\n`]);
     expect(err).toContain('until its certificate ends');
-    expect(asked.at(-1)).toEqual({
+    const posted = () => asked.filter(({ method }) => method === 'POST').at(-1);
+    expect(posted()).toEqual({
       ...{ method: 'POST', path: '127.0.0.1:18080/api/v1/trust/revocations' },
       body: JSON.stringify({ kind: 'token', id, days: 1.5 }),
     });
     await run('revoke certificate 0E:50:DE', { server, environment });
-    expect(JSON.parse(asked.at(-1)?.body ?? '')).toEqual({ kind: 'certificate', id: '0e50de' });
+    expect(JSON.parse(posted()?.body ?? '')).toEqual({ kind: 'certificate', id: '0e50de' });
     await run(`revoke token ${id} --only`, { server, environment });
-    expect(JSON.parse(asked.at(-1)?.body ?? '')).toEqual({ kind: 'token', id, only: true });
+    expect(JSON.parse(posted()?.body ?? '')).toEqual({ kind: 'token', id, only: true });
+  });
+
+  it('says whom a name may not reach, and what nobody shows', async () => {
+    const told = async (line: string) => (await run(line, { server, environment })).err;
+    expect(await told('revoke node web-1')).toContain(`run chancery revoke token ${id}\n`);
+    expect(await told('revoke node web-9')).toContain('no proxy of the name web-9 is known here');
+    expect(await told('revoke token web-1')).toContain('no proxy that is known here shows it');
+    for (const line of [`revoke token ${id}`, 'revoke family web-1'])
+      expect(await told(line), line).not.toContain('known here');
+    // Where nothing can be said of proxies it is revoked all the same.
+    const mute: FakeServer = (request) =>
+      request.path.endsWith('/status') ? { status: 503, body: 'away' } : server(request);
+    const { code, out } = await run('revoke node web-1', { server: mute, environment });
+    expect([code, out]).toEqual([0, 'node web-1 revoked\n']);
   });
 
   it('shows certificates, of all and of one', async () => {
