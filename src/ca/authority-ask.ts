@@ -5,6 +5,7 @@ import { request as plainRequest } from 'node:http';
 import { request as secureRequest } from 'node:https';
 import type { Clock } from '../util/clock.ts';
 import { AppError } from '../util/errors.ts';
+import { certificateBlocks } from '../util/pem.ts';
 
 export interface AuthorityRequest {
   readonly method: 'GET' | 'POST';
@@ -146,9 +147,8 @@ export function authorityUrl(url: string): string {
 
 /** Certificates in PEM, as DER, in their order. Throws CH1875. */
 export function pemCertificates(name: string, text: unknown): readonly Uint8Array[] {
-  const blocks =
-    typeof text === 'string' ? text.match(/-----BEGIN CERTIFICATE-----[^-]+-----END CERTIFICATE-----/g) : null;
-  if (blocks === null) throw new AppError('CH1875', `${name} gave no certificate in PEM`, { retryable: true });
+  const blocks = typeof text === 'string' ? certificateBlocks(text) : [];
+  if (blocks.length === 0) throw new AppError('CH1875', `${name} gave no certificate in PEM`, { retryable: true });
   return blocks.map((block) => Buffer.from(block.replaceAll(/-----[A-Z ]+-----|\s/g, ''), 'base64'));
 }
 

@@ -4,6 +4,7 @@
 // Source: Consul API, `GET /v1/agent/connect/ca/leaf/:service`.
 import { createPrivateKey, X509Certificate } from 'node:crypto';
 import { AppError } from '../util/errors.ts';
+import { certificateBlocks } from '../util/pem.ts';
 import { readCertificate } from './certificate.ts';
 import type { Leaf, Root } from './contract.ts';
 import { renewAt } from './renewal.ts';
@@ -68,7 +69,7 @@ export function readConnectLeaf(body: unknown, expect: ConnectLeafExpectation): 
 }
 
 function certificatesIn(pem: string, spiffeId: string): readonly X509Certificate[] {
-  const blocks = pem.match(/-----BEGIN CERTIFICATE-----[^-]+-----END CERTIFICATE-----/g) ?? [];
+  const blocks = certificateBlocks(pem);
   if (blocks.length > maxChain) throw refused(spiffeId, 'has too many certificates above it');
   try {
     return blocks.map((block) => new X509Certificate(block));

@@ -3,6 +3,7 @@
 // trust domain that openssl and Envoy take, and chains to one of the roots; a key is never part of a message.
 import { createPrivateKey, createPublicKey, type KeyObject, X509Certificate } from 'node:crypto';
 import { AppError, errorText } from '../util/errors.ts';
+import { certificateBlocks } from '../util/pem.ts';
 import { readCertificate } from './certificate.ts';
 import type { Root } from './contract.ts';
 import { type CheckedIntermediate, checkIntermediate, checkRoot } from './foreign-intermediate.ts';
@@ -62,7 +63,7 @@ export function readGiven(texts: GivenTexts, expect: GivenExpectation): Given {
 }
 
 function certificatesIn(pem: Buffer, path: string, most: number): readonly Uint8Array[] {
-  const blocks = pem.toString('latin1').match(/-----BEGIN CERTIFICATE-----[^-]+-----END CERTIFICATE-----/g) ?? [];
+  const blocks = certificateBlocks(pem.toString('latin1'));
   if (blocks.length === 0 || blocks.length > most)
     throw new AppError('CH1881', `${path} holds ${blocks.length} certificates in PEM, not one to ${most}`, {
       // Whoever writes it may be at it.

@@ -8,6 +8,7 @@ import { readJoinToken } from '../identity/join-token-text.ts';
 import { isLoopback } from '../model/config.ts';
 import { type ErrorCodeName, errorCodes } from '../util/error-codes.ts';
 import { AppError } from '../util/errors.ts';
+import { certificateBlocks } from '../util/pem.ts';
 import { readEnrolled } from './credential-folder.ts';
 import type { Io } from './io.ts';
 import { plainText } from './plain-text.ts';
@@ -111,9 +112,7 @@ function certificatesOf(body: string): readonly string[] {
   } catch {
     return [];
   }
-  return typeof roots === 'string'
-    ? (roots.match(/-----BEGIN CERTIFICATE-----[\w+/=\s]+?-----END CERTIFICATE-----\n?/g) ?? [])
-    : [];
+  return typeof roots === 'string' ? certificateBlocks(roots) : [];
 }
 
 /** As `Root.keyId`. */

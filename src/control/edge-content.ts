@@ -3,6 +3,7 @@
 import { createPrivateKey, type KeyObject, X509Certificate } from 'node:crypto';
 import { AppError } from '../util/errors.ts';
 import { contentHash } from '../util/hash.ts';
+import { certificateBlocks } from '../util/pem.ts';
 
 export interface EdgeContent {
   /** DER: the leaf, then those that signed it, as they stand in the file. */
@@ -26,7 +27,6 @@ interface Pair {
 /** Those that Envoy takes in a server's certificate. */
 const curves = new Set(['prime256v1', 'secp384r1', 'secp521r1']);
 const minRsaBits = 2048;
-const block = /-----BEGIN CERTIFICATE-----[^-]+-----END CERTIFICATE-----/g;
 
 /** Throws CH1246 with a text for people. */
 export function contentOf(paths: Pair, pems: Pair): EdgeContent {
@@ -38,7 +38,7 @@ export function contentOf(paths: Pair, pems: Pair): EdgeContent {
     }
   };
   const certificates = attempt(paths.cert, 'holds a certificate that cannot be read', () =>
-    [...pems.cert.matchAll(block)].map(([pem]) => new X509Certificate(pem)),
+    certificateBlocks(pems.cert).map((pem) => new X509Certificate(pem)),
   );
   const [leaf] = certificates;
   if (leaf === undefined) throw new AppError('CH1246', `${paths.cert} holds no certificate in PEM`);
