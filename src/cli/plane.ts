@@ -3,9 +3,11 @@
 
 import type { LifeOptions } from '../ca/authority-lives.ts';
 import type { Control } from '../control/contract.ts';
+import { createKeyFiles } from '../control/key-files.ts';
 import type { AccessTokens } from '../identity/access-token.ts';
 import type { Config } from '../model/config.ts';
 import type { TrustConfig } from '../model/config-trust.ts';
+import { secretFiles } from '../model/secret-files.ts';
 import type { ObjectSource, ObjectStore, RegistrySource } from '../model/source.ts';
 import type { Resource } from '../resources/resource.ts';
 import type { SourceDeps } from '../sources/source-deps.ts';
@@ -15,6 +17,7 @@ import type { XdsServerOptions } from '../xds/grpc/server.ts';
 import { shown } from '../xds/secrets.ts';
 import type { XdsPoolDeps } from '../xds/workers/pool.ts';
 import { createObjectStore, createRegistry } from './sources.ts';
+import { createEdgeFiles, tokenKeys } from './edge-files.ts';
 import type { Trust } from './trust.ts';
 import { xdsOptions } from './xds-options.ts';
 
@@ -49,6 +52,9 @@ export interface Plane {
 export async function createPlane(deps: PlaneDeps, config: Config): Promise<Plane> {
   const { workers } = config.xds;
   const [{ createControl }, { createTranslator }, { createProtos }, { restSources }, createXds] = await Promise.all([
+/** How often the files that Authorizations name are looked at. */
+const keyFilesEveryMs = 2_000;
+
     import('../control/control.ts'),
     import('../translate/translate.ts'),
     import('../resources/protos.ts'),
@@ -98,6 +104,10 @@ export async function createPlane(deps: PlaneDeps, config: Config): Promise<Plan
   const control: Control = createControl(
     {
       clock,
+  const keyFiles = createKeyFiles(
+    { clock, log, files: createEdgeFiles(secretFiles(config, config.trust), tokenKeys) },
+    keyFilesEveryMs,
+  );
       log,
       metrics,
       translator: createTranslator({ protos }),
@@ -106,6 +116,7 @@ export async function createPlane(deps: PlaneDeps, config: Config): Promise<Plan
       ...(store === undefined ? {} : { store }),
       ...(trust === undefined ? {} : { authenticator: trust.authenticator, secrets: trust.secrets, edge: trust.edge }),
     },
+      keyFiles,
     {
       holdMs: config.guard.holdSeconds * 1000,
       ...(trust === undefined ? {} : { trustDomain: trust.trustDomain }),
@@ -150,6 +161,7 @@ export async function createPlane(deps: PlaneDeps, config: Config): Promise<Plan
         (inner) => xds.run(inner),
         ...(trust === undefined ? [] : [(inner: AbortSignal) => trust.run(inner)]),
       ]);
+        (inner) => keyFiles.run(inner),
     },
   };
 }

@@ -2,7 +2,7 @@
 // It wires floor 2 together and owns no rule of theirs: sources read, translate translates, xds speaks.
 // Invariant: inert until `run`; every read is of a whole published state.
 
-import { createWorldBuilder } from '../model/next-world.ts';
+import { createWorldBuilder, type WorldInput } from '../model/next-world.ts';
 import type { Problem } from '../model/problem.ts';
 import { sidecarConflicts } from '../model/sidecar-conflicts.ts';
 import type { ObjectSnapshot } from '../model/snapshot.ts';
@@ -21,6 +21,7 @@ import { createClients } from './clients.ts';
 import type { Control, ControlEvent, Rejection } from './contract.ts';
 import type { EdgeCertificates } from './edge-certificates.ts';
 import { identify } from './identify.ts';
+import type { KeyFiles } from './key-files.ts';
 import { blamed, createLedger, type Settled } from './ledger.ts';
 import { createLoads } from './loads.ts';
 import { createMeasures } from './measures.ts';
@@ -47,6 +48,8 @@ export interface ControlDeps {
   readonly secrets?: Secrets;
   /** What edges show to their clients; with `secrets` only. */
   readonly edge?: EdgeCertificates;
+  /** The files of keys that Authorizations name; absent: none is read. */
+  readonly keyFiles?: KeyFiles;
 }
 
 export interface ControlOptions {
@@ -70,6 +73,8 @@ export function createControl(deps: ControlDeps, options: ControlOptions): Contr
   const { trustDomain } = options;
   const certificates = deps.secrets !== undefined && (trustDomain === undefined || { trustDomain });
   const builder = createWorldBuilder({ certificates });
+  const keySets = (): Pick<WorldInput, 'keySets'> =>
+    deps.keyFiles === undefined ? {} : { keySets: deps.keyFiles.keySets() };
   const ledger = createLedger(clock);
   const loads = createLoads();
   const clients = createClients();
@@ -93,7 +98,8 @@ export function createControl(deps: ControlDeps, options: ControlOptions): Contr
       clock,
       log,
       buildSeconds: measures.buildSeconds,
-      next: (input) => builder.next(input),
+      next: (input) => builder.next({ ...input, ...keySets() }),
+      reading: (world) => deps.keyFiles?.follow(world.authorizations),
       endpointFacts: translator.endpointFacts,
       onWorld,
       onStructure,
@@ -161,6 +167,7 @@ export function createControl(deps: ControlDeps, options: ControlOptions): Contr
     const world = pipeline.world();
     if (world !== undefined) for (const problem of [...world.problems, ...sidecarConflicts(world)]) add(problem);
     for (const problem of deps.edge?.problems() ?? []) add(problem);
+    for (const problem of deps.keyFiles?.problems() ?? []) add(problem);
     for (const { content } of views?.contents() ?? []) for (const problem of content.problems) add(problem);
     return [...found.values()];
   }
@@ -218,11 +225,18 @@ export function createControl(deps: ControlDeps, options: ControlOptions): Contr
     store: deps.store,
     snapshots: () => pipeline.latestObjects(),
     evaluate: (snapshots) =>
-      createWorldBuilder({ certificates }).next({ registries: pipeline.servedRegistries(), objects: snapshots }),
+      createWorldBuilder({ certificates }).next({
+        ...{ registries: pipeline.servedRegistries(), objects: snapshots },
+        ...keySets(),
+      }),
     settled: awaitObjects,
   });
 
   deps.edge?.onChange(() => problemLog.all(allProblems()));
+  deps.keyFiles?.onChange(() => {
+    problemLog.all(allProblems());
+    pipeline.again();
+  });
 
   return {
     async run(signal) {

@@ -16,6 +16,8 @@ export interface PipelineDeps {
   readonly buildSeconds: Histogram;
   /** Pure; the same object back when nothing changed. */
   readonly next: (input: WorldInput) => World;
+  /** While files that it names are read for the first time; until then it is not published. Never rejects. */
+  readonly reading?: (world: World) => Promise<void> | undefined;
   /** Another object whenever views depend on what changed in the endpoints. */
   readonly endpointFacts: (world: World) => object;
   /** Called for every new World, before structure is published. `at`: monotonic milliseconds of the event behind it. */
@@ -41,6 +43,8 @@ export interface Hold {
 export interface Pipeline {
   registry(snapshot: RegistrySnapshot): void;
   objects(snapshot: ObjectSnapshot): void;
+  /** Something else that `next` works from is another. */
+  again(): void;
   world(): World | undefined;
   /** Revision of the last World that is published whole, structure included; 0 before the first. */
   publishedRevision(): number;
@@ -117,6 +121,11 @@ export function createPipeline(deps: PipelineDeps, options: PipelineOptions): Pi
       objects: options.objects.flatMap((name) => goodObjects.get(name) ?? []),
     });
     if (next === before) return;
+    const reading = deps.reading?.(next);
+    if (reading !== undefined) {
+      void reading.then(activate);
+      return;
+    }
     world = next;
     deps.onWorld(next, before, at);
     const beforeFacts = facts;
@@ -183,6 +192,7 @@ export function createPipeline(deps: PipelineDeps, options: PipelineOptions): Pi
       goodObjects.set(snapshot.source, trusted(goodObjects.get(snapshot.source), snapshot));
       activate();
     },
+    again: activate,
     world: () => world,
     publishedRevision: () => publishedRevision,
     waitingFor,

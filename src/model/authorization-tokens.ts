@@ -19,6 +19,16 @@ export function believedIssuers(authorizations: readonly Authorization[]): Reado
   return found;
 }
 
+/** Headers that applications read what a token says from, though no token of their issuers is believed. */
+export function unbelievedHeaders(authorizations: readonly Authorization[]): ReadonlySet<string> {
+  const disputed = disputedIssuers(authorizations);
+  const headers = new Set<string>();
+  for (const { issuers = [], mode } of authorizations)
+    for (const { issuer, payloadHeader } of issuers)
+      if (mode === 'enforce' && disputed.has(issuer) && payloadHeader !== undefined) headers.add(payloadHeader);
+  return headers;
+}
+
 /** Issuers that are declared in two ways. */
 export function disputedIssuers(authorizations: readonly Authorization[]): ReadonlySet<string> {
   const said = new Map<string, string>();

@@ -29,8 +29,10 @@ export interface TokenIssuer {
   readonly issuer: string;
   /** `aud` has one of them. */
   readonly audiences: readonly string[];
-  /** JSON Web Key Set, public keys only. */
+  /** JSON Web Key Set, public keys only; empty: there are none, and no token is believed. */
   readonly keys: string;
+  /** Where they are read from; absent: they stand in the object. */
+  readonly keyFile?: string;
   /** Where the application finds what a verified token says, as base64url of JSON. */
   readonly payloadHeader?: string;
 }

@@ -56,10 +56,10 @@ function compileRule({ from, to, jwt }: AccessRuleSpec, { object, list, index }:
 type IssuerSpec = NonNullable<AuthorizationSpec['jwt']>[number];
 
 function issuerOf({ issuer, audiences, jwks, payloadHeader }: IssuerSpec): TokenIssuer {
-  const set = publicKeySet(jwks.inline);
-  // The schema lets no other through; without keys no token is valid.
-  const keys = 'keys' in set ? set.keys : '{"keys":[]}';
-  return { issuer, audiences, keys, ...defined({ payloadHeader }) };
+  // The schema lets no other through. What is in a file comes later; without keys no token is valid.
+  const set = jwks.inline === undefined ? undefined : publicKeySet(jwks.inline);
+  const keys = set !== undefined && 'keys' in set ? set.keys : '';
+  return { issuer, audiences, keys, ...defined({ keyFile: jwks.file, payloadHeader }) };
 }
 
 /** Without a name of its own it means the one issuer that there is. */

@@ -4,6 +4,7 @@
 import { checkAuthorizations } from './check-authorizations.ts';
 import { checkCertificates } from './check-certificates.ts';
 import { type EndpointSet, nextEndpointSet } from './endpoint-set.ts';
+import { type KeyedAuthorizations, type KeySets, nextKeys } from './key-sets.ts';
 import { type AuthorizationSet, nextAuthorizations } from './next-authorizations.ts';
 import { nextObjectSet, type ObjectSet } from './object-set.ts';
 import type { Problem } from './problem.ts';
@@ -19,6 +20,8 @@ export interface WorldInput {
   readonly objects: readonly ObjectSnapshot[];
   /** Proxies are issued certificates, so mutual TLS is on unless the Mesh says otherwise; absent: they are not. */
   readonly certificates?: Certificates;
+  /** What is in the files of keys that Authorizations name. The same object while it is the same. */
+  readonly keySets?: KeySets;
 }
 
 /** With the trust domain of who issues them, which is then that of the mesh. */
@@ -29,6 +32,7 @@ interface Making {
   readonly registries: readonly RegistrySnapshot[];
   readonly names: ReadonlyMap<string, string>;
   readonly objectSet: ObjectSet;
+  readonly keyed: KeyedAuthorizations;
   readonly serviceSet: ServiceSet;
   readonly endpointSet: EndpointSet;
   readonly authorizationSet: AuthorizationSet;
@@ -54,15 +58,17 @@ export function nextWorld(previous: World | undefined, input: WorldInput): World
   const { definitions, defaults, mesh } = objectSet;
   const serviceSet = nextServiceSet(before?.serviceSet, { definitions, defaults, mesh, names });
   const endpointSet = nextEndpointSet(before?.endpointSet, { registries, serviceSet, definitions });
-  const { authorizations, gateways } = objectSet;
+  const { gateways } = objectSet;
+  const keyed = nextKeys(before?.keyed, objectSet.authorizations, input.keySets);
+  const { authorizations } = keyed;
   const authorizationSet = nextAuthorizations(before?.authorizationSet, {
     ...{ authorizations, gateways, mesh, registries },
     services: serviceSet.services,
   });
   const references = nextReferences(before, { registries, objectSet, serviceSet, endpointSet });
-  const access = nextAccess(before, { objectSet, serviceSet, endpointSet });
+  const access = nextAccess(before, { objectSet, keyed, serviceSet, endpointSet });
   const shown = nextShown(before, objectSet);
-  const stages = { registries, names, objectSet, serviceSet, endpointSet, authorizationSet };
+  const stages = { registries, names, objectSet, keyed, serviceSet, endpointSet, authorizationSet };
   const making: Making = { ...stages, references, access, shown };
   const parts = {
     mesh,
@@ -129,7 +135,7 @@ function sameNames(before: readonly RegistrySnapshot[], after: readonly Registry
   );
 }
 
-type Stages = Omit<Making, 'names' | 'authorizationSet' | 'references' | 'access' | 'shown'>;
+type Stages = Omit<Making, 'names' | 'keyed' | 'authorizationSet' | 'references' | 'access' | 'shown'>;
 
 /** Checked again only when what is named, or whether it has instances, changed. */
 function nextReferences(before: Making | undefined, stages: Stages): readonly Problem[] {
@@ -151,14 +157,15 @@ function nextReferences(before: Making | undefined, stages: Stages): readonly Pr
 
 function nextAccess(
   before: Making | undefined,
-  { objectSet, serviceSet, endpointSet }: Pick<Making, 'objectSet' | 'serviceSet' | 'endpointSet'>,
+  { objectSet, keyed, serviceSet, endpointSet }: Pick<Making, 'objectSet' | 'keyed' | 'serviceSet' | 'endpointSet'>,
 ): readonly Problem[] {
-  const { authorizations, gateways, mesh } = objectSet;
+  const { authorizations } = keyed;
+  const { gateways, mesh } = objectSet;
   const { services } = serviceSet;
   const { endpoints } = endpointSet;
   if (
     before !== undefined &&
-    before.objectSet.authorizations === authorizations &&
+    before.keyed.authorizations === authorizations &&
     before.objectSet.gateways === gateways &&
     before.objectSet.mesh === mesh &&
     before.serviceSet.services === services &&

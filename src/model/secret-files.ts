@@ -9,9 +9,10 @@ const secretKey = /^(?:key|file|(?:private)?keyfile|tokenfile|passwordfile|jwkfi
 /** Files, and folders with all that lies below them. */
 export function secretFiles(
   config: Pick<Config, 'state' | 'xds' | 'http' | 'registries' | 'objects'>,
-  trust: TrustConfig,
+  trust: TrustConfig | undefined,
 ): readonly string[] {
   const { state } = config;
+  if (trust === undefined) return [...new Set([state, ...named(config)])];
   const store = joinStorePlace(trust, state);
   const folders = [state, ...(store.kind === 'files' ? [store.path] : [])];
   return [...new Set([...folders, ...rootSecretFiles(trust, state), ...named(config), ...named(trust)])];

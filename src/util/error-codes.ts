@@ -226,6 +226,10 @@ export const errorCodes = {
     title: 'One issuer of tokens is declared in two ways for one service',
     hint: 'Declare it alike in all Authorizations of the service; until then no token of it is believed.',
   },
+  CH1252: {
+    title: 'A file with the keys of an issuer of tokens cannot be used',
+    hint: 'Mend the file that the message names: what the issuer publishes at its `jwks_uri`, on the machine of every control plane.',
+  },
   CH1261: {
     title: 'An intention of Consul cannot be read, and closes its service',
     hint: 'Write the service-intentions entry anew; nobody may call its destination until then.',

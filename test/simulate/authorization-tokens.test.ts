@@ -12,7 +12,7 @@ import { createTranslator } from '../../src/translate/translate.ts';
 import { type Answer, type Backend, startBackend } from '../support/backends.ts';
 import { objectSnapshot, registrySnapshot } from '../support/objects.ts';
 import { testProtos } from '../support/protos.ts';
-import { describeWith, freePort, type RunningEnvoy, startEnvoy } from '../support/real-parts.ts';
+import { describeWith, freePorts, type RunningEnvoy, startEnvoy } from '../support/real-parts.ts';
 import { type Json, ofType } from '../support/static-config.ts';
 import { testInstance } from '../support/worlds.ts';
 
@@ -53,6 +53,15 @@ const scenarios: Readonly<Record<string, object>> = {
   counted: { mode: 'shadow', allow: [rule()] },
   named: { allow: [rule(undefined, { from: ['*'] })] },
 };
+/** Of listeners of their own: keys that could not be read yet, and an issuer that another object declares otherwise. */
+const read = { to: [{ methods: ['GET'] }] };
+const unbelieved: Readonly<Record<'unread' | 'disputed', readonly object[]>> = {
+  unread: [{ jwt: [{ ...declared[0], jwks: { file: '/not/there' } }], allow: [read, rule()] }],
+  disputed: [
+    { jwt: [declared[0]], allow: [read, rule()] },
+    { jwt: [{ ...declared[0], audiences: ['cart'] }], allow: [rule()] },
+  ],
+};
 const hostOf = (name: string): string => `${name}.test`;
 
 const now = (): number => Math.floor(Date.now() / 1000);
@@ -71,13 +80,15 @@ function token(
     .sign(key);
 }
 
-function generated(spec: object, backend: number) {
-  const object = { apiVersion: 'chancery/v1', kind: 'Authorization', metadata: { name: 'cart' } };
+function generated(specs: object | readonly object[], backend: number) {
+  const text = (spec: object, index: number): string =>
+    JSON.stringify({
+      ...{ apiVersion: 'chancery/v1', kind: 'Authorization', metadata: { name: `cart-${index}` } },
+      spec: { service: 'cart', jwt: declared, ...spec },
+    });
   const world = nextWorld(undefined, {
     registries: [registrySnapshot({ cart: [testInstance('cart')] })],
-    objects: [
-      objectSnapshot({ 'a.yaml': JSON.stringify({ ...object, spec: { service: 'cart', jwt: declared, ...spec } }) }),
-    ],
+    objects: [objectSnapshot({ 'a.yaml': [specs].flat().map(text).join('\n---\n') })],
   });
   expect(world.problems.filter(({ severity }) => severity === 'error')).toEqual([]);
   const inbound = [{ address: '127.0.0.1', port: 21_000, appAddress: '127.0.0.1', appPort: backend }];
@@ -97,14 +108,18 @@ function generated(spec: object, backend: number) {
   };
 }
 
-function config({ port, counting, backend }: Readonly<Record<'port' | 'counting' | 'backend', number>>): object {
+type Ports = Readonly<Record<'port' | 'counting' | 'unread' | 'disputed', number>>;
+
+function config({ port, counting, unread, disputed }: Ports, backend: number): object {
   const hosts = Object.entries(scenarios).map(([name, spec]) => ({
     ...generated(spec, backend).host,
     ...{ name, domains: [hostOf(name)] },
   }));
-  const listener = (name: string, port_value: number, spec: object) => {
-    const { rds: _, access_log: __, ...manager } = generated(spec, backend).manager;
-    const typed_config = { ...manager, stat_prefix: name, route_config: { name, virtual_hosts: hosts } };
+  const listener = (name: string, port_value: number, specs: object | readonly object[], own = false) => {
+    const { manager: made, host } = generated(specs, backend);
+    const { rds: _, access_log: __, ...manager } = made;
+    const virtual_hosts = own ? [{ ...host, domains: ['*'] }] : hosts;
+    const typed_config = { ...manager, stat_prefix: name, route_config: { name, virtual_hosts } };
     return {
       ...{ name, address: { socket_address: { address: '127.0.0.1', port_value } } },
       filter_chains: [{ filters: [{ name: 'envoy.filters.network.http_connection_manager', typed_config }] }],
@@ -118,6 +133,8 @@ function config({ port, counting, backend }: Readonly<Record<'port' | 'counting'
       listeners: [
         listener('enforced', port, scenarios['valid'] ?? {}),
         listener('counting', counting, scenarios['counted'] ?? {}),
+        listener('unread', unread, unbelieved.unread, true),
+        listener('disputed', disputed, unbelieved.disputed, true),
       ],
       clusters: [generated({ deny: [{}] }, backend).cluster],
     },
@@ -126,17 +143,15 @@ function config({ port, counting, backend }: Readonly<Record<'port' | 'counting'
 
 describe.each(['envoy', 'envoy-oldest'] as const)('tokens on %s', (part) =>
   describeWith([part], 'a real Envoy', () => {
-    let [port, counting] = [0, 0];
+    let ports: Ports = { port: 0, counting: 0, unread: 0, disputed: 0 };
     let backend: Backend;
     let envoy: RunningEnvoy;
 
     beforeAll(async () => {
       backend = await startBackend('cart');
-      [port, counting] = [await freePort(), await freePort()];
-      envoy = await startEnvoy(
-        config({ port, counting, backend: backend.port }),
-        part === 'envoy' ? {} : { bin: 'oldest' },
-      );
+      const [port = 0, counting = 0, unread = 0, disputed = 0] = await freePorts(4);
+      ports = { port, counting, unread, disputed };
+      envoy = await startEnvoy(config(ports, backend.port), part === 'envoy' ? {} : { bin: 'oldest' });
     }, 60_000);
     afterAll(async () => {
       await envoy.stop();
@@ -153,7 +168,7 @@ describe.each(['envoy', 'envoy-oldest'] as const)('tokens on %s', (part) =>
     function ask(
       name: string,
       authorization: readonly string[],
-      { method = 'GET', path = '/', headers = [], at = port }: Asked = {},
+      { method = 'GET', path = '/', headers = [], at = ports.port }: Asked = {},
     ) {
       const lines = ['host', hostOf(name), ...authorization.flatMap((value) => ['authorization', value]), ...headers];
       return new Promise<{ readonly status: number; readonly seen: Answer['headers'] }>((resolve, reject) => {
@@ -244,11 +259,21 @@ describe.each(['envoy', 'envoy-oldest'] as const)('tokens on %s', (part) =>
       expect([get.status, get.seen['x-token']]).toEqual([200, undefined]);
     });
 
+    it.each(['unread', 'disputed'] as const)(
+      'T17: believes no token of keys that are %s, nor their header',
+      async (name) => {
+        const [at, jwt] = [ports[name], `Bearer ${await token()}`];
+        const { status: code, seen } = await ask(name, [jwt], { at, headers: ['x-token', 'forged'] });
+        expect([code, seen['x-token']]).toEqual([200, undefined]);
+        expect((await ask(name, [jwt], { at, method: 'POST' })).status).toBe(403);
+      },
+    );
+
     it('changes nothing of a request where it only counts', async () => {
       const jwt = `Bearer ${await token()}`;
-      const { status: code, seen } = await ask('counted', [jwt], { at: counting, headers: ['x-token', 'own'] });
+      const { status: code, seen } = await ask('counted', [jwt], { at: ports.counting, headers: ['x-token', 'own'] });
       expect([code, seen['authorization'], seen['x-token']]).toEqual([200, jwt, 'own']);
-      expect((await ask('counted', [], { at: counting })).status).toBe(200);
+      expect((await ask('counted', [], { at: ports.counting })).status).toBe(200);
       const counted = await envoy.adminGet('/stats?filter=counting.rbac.*shadow_denied$');
       expect(counted).toMatch(/\.shadow_denied: 1$/m);
     });

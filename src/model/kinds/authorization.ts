@@ -3,7 +3,18 @@
 // read as another.
 import { z } from 'zod';
 import { maxKeySet, publicKeySet } from '../public-keys.ts';
-import { bounds, headerValue, issue, list, matchHeaderName, method, path, serviceRef, strict } from './fields.ts';
+import {
+  bounds,
+  filePath,
+  headerValue,
+  issue,
+  list,
+  matchHeaderName,
+  method,
+  path,
+  serviceRef,
+  strict,
+} from './fields.ts';
 
 const callerPattern = /^(\*|([A-Za-z0-9][A-Za-z0-9_-]*\/)?[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?)$/;
 
@@ -69,7 +80,13 @@ const tokenIssuer = strict({
       .check((context) => {
         const set = publicKeySet(context.value);
         if ('fault' in set) issue(context, 'CH1249', `must ${set.fault}`);
-      }),
+      })
+      .optional(),
+    file: filePath.optional(),
+  }).check((context) => {
+    const { inline, file } = context.value;
+    if ((inline === undefined) === (file === undefined))
+      issue(context, 'CH1010', 'needs either inline or file, and not both');
   }),
   payloadHeader: payloadHeader.optional(),
 });

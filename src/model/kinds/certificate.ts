@@ -1,18 +1,12 @@
 // `chancery/v1` Certificate as a user writes it: what an edge shows to its clients, from files or issued by the mesh.
 // User-facing YAML only. Invariant: it holds paths and names, never a key.
 import { z } from 'zod';
-import { bounds, hostOrAny, issue, list, strict } from './fields.ts';
-
-/** On the machine of the control plane; a relative one would depend on where that was started. */
-const file = z
-  .string()
-  .max(bounds.text)
-  .regex(/^\/[^\0\n\r]*[^\0\n\r/]$/, { error: 'must be the absolute path of a file' });
+import { filePath, hostOrAny, issue, list, strict } from './fields.ts';
 
 const host = hostOrAny.refine((value) => value !== '*', { error: 'must be a host name; "*." may stand before it' });
 
 export const certificateSpec = strict({
-  files: strict({ cert: file, key: file }).optional(),
+  files: strict({ cert: filePath, key: filePath }).optional(),
   issuer: z.enum(['mesh']).optional(),
   hosts: list(host, 64).min(1).optional(),
 }).check((context) => {

@@ -193,4 +193,6 @@ export const headerValue = z
   .string()
   .max(bounds.body)
   .regex(/^[\t\x20-\x7e\x80-\uffff]*$/, { error: 'must be without control characters' });
+/** On the machine of the control plane; a relative one would depend on where that was started. */
+export const filePath = pattern(/^\/[^\0\n\r]*[^\0\n\r/]$/, 'must be the absolute path of a file', bounds.text);
 export const path = pattern(/^\/[^?#\s]*$/, 'must be a path that begins with "/", without query', bounds.text);

@@ -10,7 +10,7 @@ import type {
 import type { HttpFilterJson } from '../../gen/envoy/extensions/filters/network/http_connection_manager/v3/http_connection_manager_pb.js';
 import type { ValueMatcherJson } from '../../gen/envoy/type/matcher/v3/value_pb.js';
 import type { Authorization, TokenDemand } from '../../model/authorization.ts';
-import { believedIssuers } from '../../model/authorization-tokens.ts';
+import { believedIssuers, unbelievedHeaders } from '../../model/authorization-tokens.ts';
 import { jwtAuthn, jwtAuthnName } from '../filters/jwt-authn.ts';
 import { all, type Condition, not, some } from './condition.ts';
 import type { Effect } from './operations.ts';
@@ -33,11 +33,18 @@ export function hasToken({ issuer, claims }: TokenDemand, effect: Effect, believ
   return effect === 'allow' ? all(verified, said) : some(not(verified), said);
 }
 
+/** Nothing is verified with it; the filter stands nevertheless and takes its headers off. */
+const noKeys = { localJwks: { inlineString: '' } } as const;
+
 /** Undefined: no rule of the service asks of tokens. */
 export function tokenFilter(authorizations: readonly Authorization[]): HttpFilterJson | undefined {
   const issuers = believedIssuers(authorizations);
-  if (issuers.size === 0) return undefined;
+  const unbelieved = unbelievedHeaders(authorizations);
+  if (issuers.size + unbelieved.size === 0) return undefined;
   const providers: Record<string, JwtProviderJson> = {};
+  // A caller must not write there either, or would be believed without a token. No name of an issuer has a space.
+  for (const header of unbelieved)
+    providers[`no issuer: ${header}`] = { issuer: `no issuer: ${header}`, ...noKeys, forwardPayloadHeader: header };
   for (const [issuer, { audiences, keys, payloadHeader, enforced }] of issuers)
     providers[issuer] = {
       issuer,

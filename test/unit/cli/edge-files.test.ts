@@ -3,7 +3,7 @@ import { execFileSync } from 'node:child_process';
 import { mkdirSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
-import { createEdgeFiles } from '../../../src/cli/edge-files.ts';
+import { createEdgeFiles, tokenKeys } from '../../../src/cli/edge-files.ts';
 import { replaceFile } from '../../support/certificates.ts';
 import { createTempDir } from '../../support/temp-dir.ts';
 
@@ -38,6 +38,15 @@ describe('files of edge certificates', () => {
     await expect(files.read(at('state-of-others'))).rejects.toThrow('is no file');
     await expect(files.read(at('pipe'))).rejects.toThrow('is no file');
     await expect(files.read(at('nowhere.pem'))).rejects.toThrow('cannot be read');
+  });
+
+  it('of keys of issuers are read within their own bounds', async () => {
+    const keys = createEdgeFiles([], tokenKeys);
+    expect(await keys.read(at('key.pem'))).toBe('text');
+    writeFileSync(at('large.json'), ' '.repeat(65_537));
+    await expect(keys.read(at('large.json'))).rejects.toThrow('[CH1252]');
+    await expect(keys.read(at('large.json'))).rejects.toThrow('is too large for a set of keys');
+    expect(await files.read(at('large.json'))).toHaveLength(65_537);
   });
 
   it('have another fingerprint when they are replaced by rename', async () => {

@@ -28,6 +28,7 @@ function rig(structural: boolean, trouble: { at?: 'world' | 'structure' } = {}) 
   const clock = createFakeClock();
   const worlds: World[] = [];
   const structures: number[] = [];
+  const reads: Promise<void>[] = [];
   let world: World | undefined;
   const pipeline = createPipeline(
     {
@@ -47,6 +48,7 @@ function rig(structural: boolean, trouble: { at?: 'world' | 'structure' } = {}) 
         };
         return world;
       },
+      reading: () => reads[0],
       endpointFacts: () => worlds,
       onWorld: (next) => {
         if (trouble.at === 'world') throw new Error('no view');
@@ -59,7 +61,7 @@ function rig(structural: boolean, trouble: { at?: 'world' | 'structure' } = {}) 
     },
     { registries: ['consul'], objects: ['files'], holdMs: 30_000 },
   );
-  return { clock, pipeline, worlds, structures };
+  return { clock, pipeline, worlds, structures, reads };
 }
 
 describe('pipeline', () => {
@@ -192,6 +194,23 @@ describe('pipeline', () => {
     pipeline.objects({ ...objects(), documents });
     await clock.settle();
     expect(pipeline.latestObjects()[0]?.documents).toBe(documents);
+  });
+
+  it('publishes no state whose files are being read for the first time', async () => {
+    const { clock, pipeline, worlds, reads } = rig(false);
+    const read = Promise.withResolvers<void>();
+    reads.push(read.promise);
+    pipeline.objects(objects());
+    pipeline.registry(registry('1'));
+    await clock.settle();
+    expect([worlds.length, pipeline.world()]).toEqual([0, undefined]);
+    reads.length = 0;
+    read.resolve();
+    await clock.settle();
+    expect(worlds.length).toBe(1);
+    pipeline.again();
+    await clock.settle();
+    expect(worlds.length).toBe(2);
   });
 
   it('takes a suspicious answer for what it is when its window ends', async () => {

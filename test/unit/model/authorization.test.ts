@@ -156,6 +156,21 @@ describe('an Authorization', () => {
     ],
     [`{service: cart, jwt: [${issuer('a', '{}')}], deny: [{}]}`, 'CH1249', 'must be a JSON Web Key Set'],
     [
+      `{service: cart, jwt: [${issuer('a').replace('"inline"', '"file":"/a","inline"')}], deny: [{}]}`,
+      'CH1010',
+      '"spec.jwt[0].jwks" needs either inline or file, and not both',
+    ],
+    [
+      '{service: cart, jwt: [{issuer: a, audiences: [b], jwks: {}}], deny: [{}]}',
+      'CH1010',
+      '"spec.jwt[0].jwks" needs either inline or file, and not both',
+    ],
+    [
+      '{service: cart, jwt: [{issuer: a, audiences: [b], jwks: {file: keys.json}}], deny: [{}]}',
+      'CH1005',
+      '"spec.jwt[0].jwks.file" must be the absolute path of a file',
+    ],
+    [
       `{service: cart, jwt: [${issuer('a', undefined, { payloadHeader: 'x-forwarded-client-cert' })}], deny: [{}]}`,
       'CH1005',
       '"spec.jwt[0].payloadHeader" must not be a header that proxies write',
