@@ -1,5 +1,6 @@
 // The HTTP side of a listener. It must not know routes: they come by RDS under a name, so that no edit of a route touches
 // a listener. Invariant: what differs between an edge and a sidecar stands here and nowhere else.
+import type { HttpProtocolOptionsJson } from '../gen/envoy/config/core/v3/protocol_pb.js';
 import type { FilterJson } from '../gen/envoy/config/listener/v3/listener_components_pb.js';
 import type {
   HttpConnectionManagerJson,
@@ -9,6 +10,7 @@ import type {
 import { duration } from './durations.ts';
 import { accessLog } from './filters/access-log.ts';
 import { httpFilters } from './filters/index.ts';
+import { handsOn } from './filters/jwt-authn.ts';
 import { unsentHeader } from './retry.ts';
 
 /** The application refused the connection (response flag UF): the caller is told that nothing was handled. */
@@ -56,15 +58,18 @@ export interface HttpOptions {
 }
 
 export function httpConnectionManager(options: HttpOptions): FilterJson {
-  const { authorization = false } = options;
+  const { authorization = false, tokens } = options;
+  const common: HttpProtocolOptionsJson = {
+    ...(options.lifeMs === undefined ? {} : { maxConnectionDuration: duration(options.lifeMs) }),
+    // To many applications `x_user` is `x-user`, so that a caller would write beside what a token said.
+    ...(tokens !== undefined && handsOn(tokens) ? { headersWithUnderscoresAction: 'DROP_HEADER' } : {}),
+  };
   const manager: HttpConnectionManagerJson = {
     statPrefix: options.statPrefix,
     rds: { configSource: { ads: {}, resourceApiVersion: 'V3' }, routeConfigName: options.routes },
-    httpFilters: httpFilters({ authorization, tokens: options.tokens }),
+    httpFilters: httpFilters({ authorization, tokens }),
     ...(options.accessLog ? { accessLog: [accessLog('http', options.listener, { callers: authorization })] } : {}),
-    ...(options.lifeMs === undefined
-      ? {}
-      : { commonHttpProtocolOptions: { maxConnectionDuration: duration(options.lifeMs) } }),
+    ...(Object.keys(common).length === 0 ? {} : { commonHttpProtocolOptions: common }),
     upgradeConfigs: [{ upgradeType: 'websocket' }],
     // `/a/../b` and `//b` must not slip past a rule for `/b`.
     normalizePath: true,

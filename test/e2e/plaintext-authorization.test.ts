@@ -4,6 +4,7 @@ import { generateKeyPairSync } from 'node:crypto';
 import { Agent, request } from 'node:http';
 import { SignJWT } from 'jose';
 import { afterAll, beforeAll, expect, it } from 'vitest';
+import type { Answer } from '../support/backends.ts';
 import { describeWith, eventuallyPasses, freePorts, type RunningEnvoy } from '../support/real-parts.ts';
 import { registryRigs } from './registry-rigs.ts';
 import { type Scene, startScene } from './scene.ts';
@@ -44,14 +45,25 @@ describeWith(['envoy'], 'authorization without mutual TLS', () => {
     await scene[Symbol.asyncDispose]();
   });
 
-  function ask(method: string, headers: Readonly<Record<string, string>> = {}): Promise<number> {
+  function answer(method: string, headers: Readonly<Record<string, string>> = {}) {
     const options = { host: '127.0.0.1', port: inbound, method, agent, headers: { host: 'api', ...headers } };
-    return new Promise((resolve, reject) => {
-      request(options, (response) => response.resume().once('end', () => resolve(response.statusCode ?? 0)))
+    return new Promise<{ readonly status: number; readonly body: string }>((resolve, reject) => {
+      request(options, (response) => {
+        let body = '';
+        response.setEncoding('utf8').on('data', (chunk: string) => {
+          body += chunk;
+        });
+        response.once('end', () => resolve({ status: response.statusCode ?? 0, body }));
+      })
         .once('error', reject)
         .end();
     });
   }
+  const ask = async (method: string, headers: Readonly<Record<string, string>> = {}): Promise<number> =>
+    (await answer(method, headers)).status;
+  /** What the application was told. */
+  const headers = async (given: Readonly<Record<string, string>>): Promise<Answer['headers']> =>
+    (JSON.parse((await answer('GET', given)).body) as Answer).headers;
   const codes = async (): Promise<readonly string[]> => {
     const { stdout } = await scene.product.cli('problems', '-o', 'json');
     return [...stdout.matchAll(/CH1\d\d\d/g)].map(([code]) => code);
@@ -83,6 +95,22 @@ describeWith(['envoy'], 'authorization without mutual TLS', () => {
     rules({ jwt, allow: [{ jwt: { claims: [{ claim: 'role', exact: 'owner' }] } }] });
     await eventuallyPasses(async () => expect(await ask('GET', { authorization: bearer })).toBe(403));
     expect(await api.stat('listener_manager.listener_modified')).toBe(modified);
+  });
+
+  it('T20: hands on what a token says in a header that no caller can write, with an underscore neither', {
+    timeout: 30_000,
+  }, async () => {
+    const said = { 'x-user': 'forged', x_user: 'forged', x_other: 'own' };
+    rules({ jwt, allow: [{}] });
+    await eventuallyPasses(async () => expect((await headers(said))['x-user']).toBe('forged'));
+    rules({ jwt: [{ ...jwt[0], payloadHeader: 'x-user' }], allow: [{}] });
+    await eventuallyPasses(async () => expect((await headers(said))['x-user']).toBeUndefined());
+    expect(Object.keys(await headers(said)).filter((name) => name.startsWith('x_'))).toEqual([]);
+    const { 'x-user': user = '', ...rest } = await headers({ ...said, authorization: bearer });
+    expect(JSON.parse(Buffer.from(user, 'base64url').toString())).toMatchObject({ iss: 'idp', role: 'admin' });
+    expect(rest['x_user']).toBeUndefined();
+    rules({ deny: [{}] });
+    await eventuallyPasses(async () => expect(await ask('GET')).toBe(403));
   });
 
   it('a text that is refused keeps the last good one, and closes the service after a restart', {

@@ -9,6 +9,12 @@ const typeName = 'envoy.extensions.filters.http.jwt_authn.v3.JwtAuthentication';
 /** Also where it leaves what it found, in the dynamic metadata of a request. */
 export const jwtAuthnName = 'envoy.filters.http.jwt_authn';
 
+/** Whether it writes what a token says into a header for the application. */
+export function handsOn({ typedConfig }: HttpFilterJson): boolean {
+  const { providers = {} } = (typedConfig ?? {}) as JwtAuthenticationJson;
+  return Object.values(providers).some(({ forwardPayloadHeader = '' }) => forwardPayloadHeader !== '');
+}
+
 export function jwtAuthn(config: JwtAuthenticationJson): HttpFilterJson {
   return { name: jwtAuthnName, typedConfig: { '@type': `type.googleapis.com/${typeName}`, ...config } };
 }
