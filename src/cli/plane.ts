@@ -16,8 +16,8 @@ import type { ClientConfig } from '../xds/contract.ts';
 import type { XdsServerOptions } from '../xds/grpc/server.ts';
 import { shown } from '../xds/secrets.ts';
 import type { XdsPoolDeps } from '../xds/workers/pool.ts';
-import { createObjectStore, createRegistry } from './sources.ts';
 import { createEdgeFiles, tokenKeys } from './edge-files.ts';
+import { createObjectStore, createRegistry } from './sources.ts';
 import type { Trust } from './trust.ts';
 import { xdsOptions } from './xds-options.ts';
 
@@ -49,12 +49,12 @@ export interface Plane {
   run(signal: AbortSignal): Promise<void>;
 }
 
-export async function createPlane(deps: PlaneDeps, config: Config): Promise<Plane> {
-  const { workers } = config.xds;
-  const [{ createControl }, { createTranslator }, { createProtos }, { restSources }, createXds] = await Promise.all([
 /** How often the files that Authorizations name are looked at. */
 const keyFilesEveryMs = 2_000;
 
+export async function createPlane(deps: PlaneDeps, config: Config): Promise<Plane> {
+  const { workers } = config.xds;
+  const [{ createControl }, { createTranslator }, { createProtos }, { restSources }, createXds] = await Promise.all([
     import('../control/control.ts'),
     import('../translate/translate.ts'),
     import('../resources/protos.ts'),
@@ -101,22 +101,22 @@ const keyFilesEveryMs = 2_000;
             config.trust as TrustConfig,
           ),
         );
-  const control: Control = createControl(
-    {
-      clock,
   const keyFiles = createKeyFiles(
     { clock, log, files: createEdgeFiles(secretFiles(config, config.trust), tokenKeys) },
     keyFilesEveryMs,
   );
+  const control: Control = createControl(
+    {
+      clock,
       log,
       metrics,
       translator: createTranslator({ protos }),
       registries,
       objectSources,
+      keyFiles,
       ...(store === undefined ? {} : { store }),
       ...(trust === undefined ? {} : { authenticator: trust.authenticator, secrets: trust.secrets, edge: trust.edge }),
     },
-      keyFiles,
     {
       holdMs: config.guard.holdSeconds * 1000,
       ...(trust === undefined ? {} : { trustDomain: trust.trustDomain }),
@@ -158,10 +158,10 @@ const keyFilesEveryMs = 2_000;
       }
       await runAll(signal, [
         (inner) => control.run(inner),
+        (inner) => keyFiles.run(inner),
         (inner) => xds.run(inner),
         ...(trust === undefined ? [] : [(inner: AbortSignal) => trust.run(inner)]),
       ]);
-        (inner) => keyFiles.run(inner),
     },
   };
 }
