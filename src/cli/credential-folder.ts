@@ -68,7 +68,9 @@ export function credentialFolder(
     Object.entries(fileNames).map(([key, name]) => [key, at(name)]),
   ) as CredentialFolder['files'];
   const broken = (file: string): AppError =>
-    new AppError('CH1854', `"${file}" is missing or is not what was written there`);
+    new AppError('CH1854', `"${file}" is missing or is not what was written there`, {
+      hint: `Check that this user may read and write the folder, and that nobody else may. What is lost is got by joining again: chancery bootstrap NODE --join TOKEN --credentials ${path} --replace.`,
+    });
   const read = (file: string): string => {
     const text = readText(file);
     if (text === undefined) throw broken(file);

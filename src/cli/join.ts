@@ -45,7 +45,12 @@ export async function credentialOf(
     if (credentials === undefined) return undefined;
     const folder = credentialFolder(io, credentials);
     const record = folder.record();
-    if (record !== undefined) return { folder, record };
+    if (record !== undefined) {
+      // Said here rather than by an Envoy that does not start.
+      folder.secret(record);
+      folder.roots();
+      return { folder, record };
+    }
     throw new AppError('CH1854', `there is no credential in "${folder.path}"`, { hint: 'Get one with --join TOKEN.' });
   }
   if (credentials === undefined && !/^[\w-][\w.-]*$/.test(node))

@@ -133,7 +133,7 @@ function taintCommand(context: CommandContext): Command {
         await client.send('POST', '/api/v1/trust/rotation', JSON.stringify({ compromised: true }));
         io.out('the root is being replaced; `chancery certs list` shows how far it is\n');
         io.err(
-          'proxies that are connected keep working. A node that is not, or whose `chancery renew` has not run since, has to join again with a new token\n',
+          'proxies that are connected keep working until they connect anew: after a restart of theirs, or of the control plane. Have every node join again before that (chancery bootstrap NODE --join TOKEN --replace), but those whose `chancery renew` ran since the next root was made\n',
         );
         return exitCodes.fine;
       }

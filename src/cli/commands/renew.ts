@@ -2,6 +2,7 @@
 // Invariant: what is there stays until what replaces it is there whole; Envoy takes the new one for its next stream.
 import type { Command } from 'commander';
 import type { Clock } from '../../util/clock.ts';
+import { errorCodes } from '../../util/error-codes.ts';
 import { AppError } from '../../util/errors.ts';
 import { type CommandContext, command } from '../command.ts';
 import { type CredentialFolder, type CredentialRecord, credentialFolder, renewAtMs } from '../credential-folder.ts';
@@ -54,7 +55,13 @@ async function once(io: Io, folder: CredentialFolder, now: boolean): Promise<voi
     io.out(`renewed, until ${time((await renew(io, folder)).notAfterMs)}\n`);
     return;
   }
-  await learnRoots(io, folder).catch((error: unknown) => reportFailure(io, error));
+  // What Envoy is to read is looked at, too: nothing else would say before its next start that it is away.
+  folder.secret(record);
+  await learnRoots(io, folder).catch((error: unknown) => {
+    // Nor would the proxy reach it. One that is away now is asked again in an hour.
+    if (error instanceof AppError && error.code === 'CH1852') throw error;
+    reportFailure(io, error);
+  });
   io.out(`still good until ${time(record.notAfterMs)}; it is renewed from ${time(renewAtMs(record))} on\n`);
 }
 
@@ -78,8 +85,21 @@ async function learnRoots(io: Io, folder: CredentialFolder): Promise<void> {
   if (trust.kind === 'files') return;
   const { askForRoots } = await import('../enrolment-client.ts');
   const known = folder.roots();
-  const roots = await askForRoots(io, { server, expected: { who: 'named', ca: known, name: controlPlane } });
+  const roots = await askForRoots(io, { server, expected: { who: 'named', ca: known, name: controlPlane } }).catch(
+    (error: unknown) => {
+      throw joinAgain(error, folder);
+    },
+  );
   if (roots !== known) await folder.writeRoots(roots);
+}
+
+/** Of a server that is not known by the roots of the folder: what to do about it, unless it is a clock. */
+function joinAgain(error: unknown, { path }: CredentialFolder): unknown {
+  if (!(error instanceof AppError) || error.code !== 'CH1852' || error.hint !== errorCodes.CH1852.hint) return error;
+  return new AppError('CH1852', error.message.replace('[CH1852] ', ''), {
+    cause: error.cause,
+    hint: `It is another control plane, or its root was replaced and this node not told: then join again with chancery bootstrap NODE --join TOKEN --credentials ${path} --replace. Nothing was sent to it.`,
+  });
 }
 
 async function renew(io: Io, folder: CredentialFolder): Promise<CredentialRecord> {
@@ -90,7 +110,11 @@ async function renew(io: Io, folder: CredentialFolder): Promise<CredentialRecord
     trust.kind === 'files'
       ? expectedOf(io, trust)
       : ({ who: 'named', ca: folder.roots(), name: record.controlPlane } as const);
-  const { enrolled, key } = await askToRenew(io, { server, expected, secret: folder.secret(record) });
+  const { enrolled, key } = await askToRenew(io, { server, expected, secret: folder.secret(record) }).catch(
+    (error: unknown) => {
+      throw trust.kind === 'files' ? error : joinAgain(error, folder);
+    },
+  );
   // Envoy was told to read a file of this kind.
   if (enrolled.credential.kind !== kind)
     throw new AppError('CH1855', `${server} gives no ${kind} any more`, { hint: 'Join again with a new token.' });

@@ -4,6 +4,7 @@ import { readFileSync } from 'node:fs';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { runCommandLine } from '../../../src/cli/program.ts';
 import type { SecureFetch, SecureRequest } from '../../../src/cli/secure-request.ts';
+import { AppError } from '../../../src/util/errors.ts';
 import { createAuthority, describeWithOpenssl } from '../../support/certificates.ts';
 import { createTempDir, type TempDir } from '../../support/temp-dir.ts';
 import { createFakeCli, type FakeCli, type FakeIoOptions, type FakeServer } from './fake-io.ts';
@@ -170,7 +171,7 @@ describe('certs taint', () => {
   it('root: has it replaced, and says who has to join again', async () => {
     const { code, err } = await run('certs taint root', { server, environment });
     expect([code, asked.at(-1)]).toEqual([0, 'rotation {"compromised":true}']);
-    expect(err).toContain('join again');
+    expect(err).toMatch(/until they connect anew.* join again .*--join TOKEN --replace/);
   });
 });
 
@@ -391,6 +392,27 @@ describeWithOpenssl('a node', () => {
       expect(asked[0]?.headers).not.toHaveProperty('authorization');
       const away = await run('renew /c/web-1', { secureServer: () => Promise.reject(new Error('away')), files });
       expect([away.code, away.err, away.written.size]).toEqual([0, expect.stringContaining('away'), 0]);
+    });
+
+    it('says of a server that its roots do not know that the node is to join again, and fails', async () => {
+      const files = await joined();
+      const secureServer: SecureFetch = () => Promise.reject(new AppError('CH1852', 'it did not prove who it is'));
+      for (const line of ['renew /c/web-1', 'renew /c/web-1 --now']) {
+        const { code, out, err, written } = await run(line, { secureServer, files });
+        expect([code, out, written.size]).toEqual([1, '', 0]);
+        expect(err).toContain('[CH1852] it did not prove who it is. ');
+        expect(err).toContain('--join TOKEN --credentials /c/web-1 --replace');
+      }
+    });
+
+    it('says that a file for Envoy is away or cut off, as does who prints its bootstrap again', async () => {
+      const { '/c/web-1/token.json': token = '', ...rest } = await joined();
+      for (const files of [rest, { ...rest, '/c/web-1/token.json': token.slice(0, 150) }])
+        for (const line of ['renew /c/web-1', 'bootstrap web-1 --credentials /c/web-1']) {
+          const { code, out, err } = await run(line, { ...plane({ roots: root }), files });
+          expect([code, out], line).toEqual([1, '']);
+          expect(err).toMatch(/\[CH1854\] "\/c\/web-1\/token.json" .*--join TOKEN --credentials \/c\/web-1 --replace/);
+        }
     });
 
     it('shows the certificate it has, and asks for one of a new key', async () => {
