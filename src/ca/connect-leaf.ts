@@ -7,6 +7,7 @@ import { AppError } from '../util/errors.ts';
 import { certificateBlocks } from '../util/pem.ts';
 import { readCertificate } from './certificate.ts';
 import type { Leaf, Root } from './contract.ts';
+import { isIssuedBy } from './issued-by.ts';
 import { renewAt } from './renewal.ts';
 import { pkcs8 } from './x509.ts';
 
@@ -103,11 +104,7 @@ function rootOf(leaf: X509Certificate, between: readonly X509Certificate[], root
 }
 
 function signs(issuer: X509Certificate, certificate: X509Certificate): boolean {
-  try {
-    return issuer.ca && certificate.checkIssued(issuer) && certificate.verify(issuer.publicKey);
-  } catch {
-    return false;
-  }
+  return issuer.ca && isIssuedBy(certificate, issuer);
 }
 
 function refused(spiffeId: string, why: string): AppError {

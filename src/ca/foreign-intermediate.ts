@@ -6,6 +6,7 @@ import { type KeyObject, X509Certificate } from 'node:crypto';
 import { AppError } from '../util/errors.ts';
 import { publicKeyId } from './certificate.ts';
 import { type ForeignCertificate, readForeign } from './foreign-certificate.ts';
+import { isIssuedBy } from './issued-by.ts';
 
 export interface ForeignIntermediate {
   /** DER. */
@@ -74,7 +75,7 @@ export function checkRoot(
   { nowMs, trustDomain }: Pick<ForeignIntermediate, 'nowMs' | 'trustDomain'>,
 ): void {
   const root = linkOf(der, 'a root of it');
-  if (!root.x509.checkIssued(root.x509) || !verifies(root, root.x509.publicKey))
+  if (!isIssuedBy(root.x509, root.x509))
     throw new AppError('CH1871', 'a root of the authority is not self-signed', { retryable: true });
   checkMaySign(root, 1);
   checkUsable(root, trustDomain);
@@ -146,16 +147,7 @@ function isStrong(key: KeyObject): boolean {
 }
 
 function signs(issuer: Link, certificate: Link): boolean {
-  return certificate.x509.checkIssued(issuer.x509) && verifies(certificate, issuer.x509.publicKey);
-}
-
-/** A key of a kind that cannot sign it throws. */
-function verifies({ x509 }: Link, key: KeyObject): boolean {
-  try {
-    return x509.verify(key);
-  } catch {
-    return false;
-  }
+  return isIssuedBy(certificate.x509, issuer.x509);
 }
 
 function linkOf(der: Uint8Array, name: string): Link {

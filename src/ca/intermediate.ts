@@ -5,6 +5,7 @@ import { X509Certificate } from 'node:crypto';
 import { AppError } from '../util/errors.ts';
 import { readCertificate } from './certificate.ts';
 import type { RootProvider, Roots } from './contract.ts';
+import { isIssuedBy } from './issued-by.ts';
 import { publicKeyId } from './x509.ts';
 
 export interface AcceptedIntermediate {
@@ -54,7 +55,7 @@ function checkSigned(certificate: X509Certificate, issuer: X509Certificate): X50
 }
 
 function signs(issuer: X509Certificate, certificate: X509Certificate): boolean {
-  return issuer.ca && certificate.checkIssued(issuer) && certificate.verify(issuer.publicKey);
+  return issuer.ca && isIssuedBy(certificate, issuer);
 }
 
 function refused(why: string): AppError {

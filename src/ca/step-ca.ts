@@ -2,13 +2,14 @@
 // It must not know files. Invariants: nothing that it says is believed before its root was found by the fingerprint that the
 // configuration pins; the key of the provisioner signs tokens that are good once, for one request, for minutes.
 // Source: step-ca's api package (sign.go, api.go) and its provisioners JWK and X5C.
-import { createHash, X509Certificate } from 'node:crypto';
+import { createHash } from 'node:crypto';
 import type { Clock } from '../util/clock.ts';
 import { AppError } from '../util/errors.ts';
 import { pemText } from '../util/pem.ts';
 import { type AuthorityAsk, pemCertificates, textAt, textsAt } from './authority-ask.ts';
 import { sha256Url } from './csr.ts';
 import type { ForeignAuthority } from './foreign-roots.ts';
+import { isIssuedBy } from './issued-by.ts';
 
 /** What a token is signed for: one request, for minutes. */
 export interface StepCaToken {
@@ -97,15 +98,6 @@ export function createStepCa(
       if (error instanceof AppError && error.code !== 'CH1873') return undefined;
       throw error;
     }
-  }
-}
-
-function isIssuedBy(der: Uint8Array, root: Uint8Array): boolean {
-  try {
-    const [own, issuer] = [new X509Certificate(der), new X509Certificate(root)];
-    return own.checkIssued(issuer) && own.verify(issuer.publicKey);
-  } catch {
-    return false;
   }
 }
 

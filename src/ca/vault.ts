@@ -2,11 +2,11 @@
 // It must not know files or the environment. Invariant: the token is read at every use and sent for nothing but signing; what
 // comes back is not trusted here, `foreign-roots.ts` checks it.
 // Source: Vault's API documentation, secrets engine PKI: List issuers, Read issuer certificate, Sign intermediate (1.11 and later).
-import { X509Certificate } from 'node:crypto';
 import { AppError } from '../util/errors.ts';
 import { pemText } from '../util/pem.ts';
 import { type AuthorityAsk, pemCertificates, textAt, textsAt } from './authority-ask.ts';
 import type { ForeignAuthority } from './foreign-roots.ts';
+import { isIssuedBy } from './issued-by.ts';
 
 export interface VaultOptions {
   /** For messages. */
@@ -52,7 +52,7 @@ export function createVault(ask: AuthorityAsk, options: VaultOptions): ForeignAu
   /** The root at the end of an issuer's chain; undefined where the engine does not have it. */
   async function rootOf(reference: string): Promise<Uint8Array | undefined> {
     const body = await get(`issuer/${encodeURIComponent(reference)}/json`, `reading the issuer "${reference}"`);
-    return chainIn(body).find(isSelfSigned);
+    return chainIn(body).find((der) => isIssuedBy(der, der));
   }
 
   return {
@@ -86,7 +86,7 @@ export function createVault(ask: AuthorityAsk, options: VaultOptions): ForeignAu
         headers: { ...headers, 'x-vault-token': token },
         ...(ca === undefined ? {} : { ca }),
         body: {
-          csr: requestPem(request),
+          csr: pemText('CERTIFICATE REQUEST', [request]),
           format: 'pem',
           common_name: commonName,
           exclude_cn_from_sans: true,
@@ -101,19 +101,9 @@ export function createVault(ask: AuthorityAsk, options: VaultOptions): ForeignAu
   };
 }
 
-const requestPem = (der: Uint8Array): string => pemText('CERTIFICATE REQUEST', [der]);
 const segments = (path: string): string =>
   path
     .split('/')
     .filter((part) => part !== '')
     .map(encodeURIComponent)
     .join('/');
-
-function isSelfSigned(der: Uint8Array): boolean {
-  try {
-    const read = new X509Certificate(der);
-    return read.checkIssued(read) && read.verify(read.publicKey);
-  } catch {
-    return false;
-  }
-}
