@@ -65,16 +65,21 @@ export interface RunningPlane {
 async function startPlane(config: Config, context: { logs: LoggerHandle; signal: AbortSignal }): Promise<RunningPlane> {
   const { logs, signal } = context;
   const log = logs.logger;
-  const [{ createPlane }, { createAdmin }, { createPromMetrics }, { ensureToken }] = await Promise.all([
-    import('./cli/plane.ts'),
-    import('./admin/server.ts'),
-    import('./admin/metrics.ts'),
-    import('./admin/token.ts'),
-  ]);
+  const [{ createPlane }, { createAdmin }, { createPromMetrics }, { ensureToken }, { createStreamAskers }] =
+    await Promise.all([
+      import('./cli/plane.ts'),
+      import('./admin/server.ts'),
+      import('./admin/metrics.ts'),
+      import('./admin/token.ts'),
+      import('./admin/stream-askers.ts'),
+    ]);
   const token = await ensureToken(config.http.tokenFile ?? join(config.state, 'token'));
   const metrics = createPromMetrics({ version, node: config.node });
   const plane = await createPlane(
-    { clock, random, log, metrics, descriptorSet: descriptorSet(), environment: process.env },
+    {
+      ...{ clock, random, log, metrics, descriptorSet: descriptorSet(), environment: process.env },
+      askers: (accessTokens) => createStreamAskers({ clock, token: token.token, accessTokens }),
+    },
     config,
   );
   const { trust, control } = plane;

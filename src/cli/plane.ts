@@ -14,6 +14,7 @@ import type { SourceDeps } from '../sources/source-deps.ts';
 import { runAll } from '../util/tasks.ts';
 import type { ClientConfig } from '../xds/contract.ts';
 import type { XdsServerOptions } from '../xds/grpc/server.ts';
+import type { AskerOf } from '../xds/readers.ts';
 import { shown } from '../xds/secrets.ts';
 import type { XdsPoolDeps } from '../xds/workers/pool.ts';
 import { createEdgeFiles, tokenKeys } from './edge-files.ts';
@@ -27,6 +28,8 @@ export interface PlaneDeps extends SourceDeps {
   readonly held?: { readonly registries: readonly RegistrySource[]; readonly stores: readonly ObjectStore[] };
   /** Where a key-encryption key may stand. */
   readonly environment?: Readonly<Record<string, string | undefined>>;
+  /** Whose a token of the API is that came with a stream, where credentials are asked for; absent: nobody's. */
+  readonly askers?: (accessTokens: AccessTokens) => AskerOf;
   /** Other lives of certificates than the configuration can ask for: for tests. */
   readonly lives?: LifeOptions;
 }
@@ -132,7 +135,7 @@ export async function createPlane(deps: PlaneDeps, config: Config): Promise<Plan
       onEvent: control.xdsEvent,
       identifier: config.node,
       descriptors: async () => descriptorSet,
-      ...(trust === undefined ? {} : { doors: trust.serveDoors }),
+      ...(trust === undefined ? {} : { doors: trust.serveDoors, askerOf: deps.askers?.(trust.accessTokens) }),
       json: async (resource) => JSON.stringify(restSources(protos.decode(resource.type, shown(resource).bytes))),
     },
     xdsOptions(config.xds, trust?.files),

@@ -18,8 +18,8 @@ export type AccessClass =
   | 'operating'
   /** What a node of the mesh asks for; which part of it, its principal decides. */
   | 'mesh'
-  /** What holds every node's configuration and has no role to ask for: from this machine only, and never a change. */
-  | 'machine';
+  /** For people's tools at the port of the nodes, never a change: of readers; where nobody is asked, of this machine only. */
+  | 'inspecting';
 
 export type Asker =
   /** No credential, or none that holds. */
@@ -42,7 +42,12 @@ export interface Asked {
 }
 
 /** The least role that may ask for what has this class. */
-export const neededRole = { reading: 'reader', editing: 'editor', operating: 'operator' } as const;
+export const neededRole = {
+  reading: 'reader',
+  inspecting: 'reader',
+  editing: 'editor',
+  operating: 'operator',
+} as const;
 const allowed: Decision = { allowed: true };
 
 /** The decision. Reasons are for whoever asks, and say nothing of anybody else. */
@@ -50,14 +55,15 @@ export function decide(asker: Asker, { access, local }: Asked): Decision {
   switch (access) {
     case 'open':
       return allowed;
-    case 'machine':
-      return local ? allowed : denied('it is answered on this machine only');
     case 'mesh':
       if (asker.kind === 'principal' || asker.kind === 'unasked') return allowed;
       return asker.kind === 'role' ? denied('a token of the API is no credential of a node') : unknown('of a node');
+    case 'inspecting':
     case 'reading':
     case 'editing':
     case 'operating':
+      if (asker.kind === 'unasked' && access === 'inspecting')
+        return local ? allowed : denied('it is answered on this machine only');
       if (asker.kind === 'nobody' || asker.kind === 'unasked') return unknown(`with the role ${neededRole[access]}`);
       if (asker.kind === 'principal') return denied('a credential of a node is no token of the API');
       return mayAct(asker.role, neededRole[access])

@@ -3,6 +3,7 @@
 import { type Asker, decide } from '../model/access.ts';
 import type { Gate } from './gate.ts';
 import { accessOf } from './method-access.ts';
+import type { Readers } from './readers.ts';
 import { nobody, type ServedMethod, type Sink, type StreamListener } from './sink.ts';
 
 export interface Door {
@@ -12,8 +13,8 @@ export interface Door {
   guarded(method: ServedMethod): ServedMethod;
 }
 
-/** `gate` finds out who is calling; undefined where nobody is asked. */
-export function createDoor(gate: Pick<Gate, 'admit'> | undefined): Door {
+/** `gate` finds out which node is calling; undefined where nobody is asked. `readers`: whose a token of the API is. */
+export function createDoor(gate: Pick<Gate, 'admit'> | undefined, readers?: Pick<Readers, 'admit'>): Door {
   function admit(sink: Sink, path: string, open: (sink: Sink) => StreamListener): StreamListener {
     const access = accessOf(path);
     const pass = (asker: Asker, known: Sink): StreamListener => {
@@ -23,6 +24,7 @@ export function createDoor(gate: Pick<Gate, 'admit'> | undefined): Door {
       return nobody;
     };
     if (gate === undefined) return pass({ kind: 'unasked' }, sink);
+    if (access === 'inspecting' && readers !== undefined) return readers.admit(sink, (asker) => pass(asker, sink));
     if (access !== 'mesh') return pass({ kind: 'nobody' }, sink);
     return gate.admit(sink, (known) => pass({ kind: 'principal' }, known));
   }

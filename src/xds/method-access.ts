@@ -14,15 +14,19 @@ const nodes = [
   'envoy.service.runtime.v3.RuntimeDiscoveryService',
   'envoy.service.extension.v3.ExtensionConfigDiscoveryService',
   'envoy.service.load_stats.v3.LoadReportingService',
-  // What the port speaks, for people's tools; nothing of what is served.
+];
+
+const tools = [
+  // Every proxy's configuration, secrets left out.
+  'envoy.service.status.v3.ClientStatusDiscoveryService',
+  // What the port speaks; nothing of what is served.
   'grpc.reflection.v1.ServerReflection',
   'grpc.reflection.v1alpha.ServerReflection',
 ];
 
 const classes: ReadonlyMap<string, AccessClass> = new Map<string, AccessClass>([
   ...nodes.map((service) => [service, 'mesh'] as const),
-  // Every proxy's configuration, secrets left out.
-  ['envoy.service.status.v3.ClientStatusDiscoveryService', 'machine'],
+  ...tools.map((service) => [service, 'inspecting'] as const),
   // Whether it serves: load balancers and probes have no credential.
   ['grpc.health.v1.Health', 'open'],
 ]);

@@ -4,8 +4,10 @@ import { execFile } from 'node:child_process';
 import { copyFileSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { credentials, status } from '@grpc/grpc-js';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { secureFetch } from '../../src/cli/secure-request.ts';
+import { call, type ServiceCall } from '../conformance/xds/service-client.ts';
 import { eventuallyPasses } from '../support/eventually.ts';
 import { freePorts } from '../support/free-port.ts';
 import { type RunningProcess, startProcess } from '../support/process.ts';
@@ -19,6 +21,7 @@ describe('the API over TLS', () => {
   let config: string;
   let url: string;
   let ca: string;
+  let xdsPort: number;
   const said: string[] = [];
 
   interface Ran {
@@ -40,6 +43,7 @@ describe('the API over TLS', () => {
   beforeAll(async () => {
     place = createTempDir('api-doors');
     const [xds = 0, http = 0] = await freePorts(2);
+    xdsPort = xds;
     const objects = join(place.path, 'objects.yaml');
     writeFileSync(objects, '{apiVersion: chancery/v1, kind: Service, metadata: {name: web}}\n');
     mkdirSync(join(place.path, 'objects'));
@@ -72,6 +76,39 @@ describe('the API over TLS', () => {
     const token = { CHANCERY_TOKEN_FILE: join(place.path, 'state/token') };
     expect(await cli(['problems', '--ca', ca], { ...elsewhere, ...token })).toMatchObject({ code: 0 });
     expect(await cli(['problems'], { ...elsewhere, ...token, CHANCERY_CA: ca })).toMatchObject({ code: 0 });
+  });
+
+  it('T11: client status on the xDS port is told to readers, also on this machine, and to no other', {
+    timeout: 60_000,
+  }, async () => {
+    const service = 'envoy.service.status.v3';
+    const method = {
+      path: `/${service}.ClientStatusDiscoveryService/StreamClientStatus`,
+      ...{ request: `${service}.ClientStatusRequest`, response: `${service}.ClientStatusResponse` },
+    };
+    const open = (token?: string): ServiceCall => {
+      const headers = token === undefined ? {} : { authorization: `Bearer ${token}` };
+      const made = call(xdsPort, method, headers, credentials.createSsl(readFileSync(ca)));
+      made.send({});
+      return made;
+    };
+    for (const wrong of [undefined, 'guess', `ca1.peek.${'x'.repeat(43)}`]) {
+      await using refused = open(wrong);
+      expect((await refused.ended()).code).toBe(status.UNAUTHENTICATED);
+      expect(refused.waiting()).toBe(0);
+    }
+    await using first = open(readFileSync(join(place.path, 'state/token'), 'utf8').trim());
+    expect(await first.next()).toEqual({});
+    const made = await cli(['access', 'create', '--role', 'reader', '--name', 'peek', '--ttl', '1h']);
+    expect(made.code).toBe(0);
+    await using reader = open(made.out.trim());
+    expect(await reader.next()).toEqual({});
+    expect((await cli(['access', 'revoke', 'peek'])).code).toBe(0);
+    expect((await reader.ended()).code).toBe(status.UNAUTHENTICATED);
+    await using again = open(made.out.trim());
+    expect((await again.ended()).code).toBe(status.UNAUTHENTICATED);
+    first.send({});
+    expect(await first.next()).toEqual({});
   });
 
   it('is told nothing by who does not know its authority, and answers nobody in plaintext', async () => {

@@ -19,6 +19,7 @@ import { methodPath, type StreamMethod, streamMethods } from '../methods.ts';
 import { createNameLists } from '../name-lists.ts';
 import { limitOpening, limitOpeningRate, limitPerNode, type OpeningRate } from '../provider-limits.ts';
 import { createPump } from '../pump.ts';
+import { type AskerOf, createReaders } from '../readers.ts';
 import { createMessages } from '../responses.ts';
 import { createLazyRest } from '../rest/lazy-rest.ts';
 import { createSecretRule, type SecretRule } from '../secrets.ts';
@@ -60,6 +61,8 @@ export interface XdsServerDeps {
   readonly json?: (resource: Resource) => Promise<string>;
   /** What else is served over HTTP/1.1. */
   readonly doors?: Doors;
+  /** Whose a token of the HTTP API is, for people's tools where callers are asked; absent: nobody's. */
+  readonly askerOf?: AskerOf | undefined;
 }
 
 /** What speaks gRPC: see docs/decisions. */
@@ -141,13 +144,13 @@ export function createXdsServer(deps: XdsServerDeps, options: XdsServerOptions):
   );
   const openMs = options.openMs ?? 30_000;
   const callers = createCallers({ clock, log, provider: deps.provider });
-  const gate =
-    callers &&
-    createGate({
-      ...{ clock, log, callers, patienceMs: openMs },
-      onTurnedAway: (reason) => endedStreams.add({ reason }),
-    });
-  const door = createDoor(gate);
+  const waiting = {
+    ...{ clock, log, patienceMs: openMs },
+    onTurnedAway: (reason: string) => endedStreams.add({ reason }),
+  };
+  const gate = callers && createGate({ ...waiting, callers });
+  const readers = deps.askerOf && createReaders({ ...waiting, askerOf: deps.askerOf });
+  const door = createDoor(gate, readers);
   const secrets = callers && secretRule();
   const maxPerNode = options.maxStreamsPerNode ?? defaultMaxStreamsPerNode;
   const limited = limitPerNode(limitOpening(deps.provider, maxOpening), maxPerNode);
@@ -293,6 +296,7 @@ export function createXdsServer(deps: XdsServerDeps, options: XdsServerOptions):
     stopping = true;
     health.stop();
     gate?.stop();
+    readers?.stop();
     services.stop();
     rest?.stop();
     const closed = listener.close();

@@ -68,6 +68,7 @@ export function createXdsPool(deps: XdsPoolDeps, options: XdsPoolOptions): XdsSe
         ...{ log: deps.log, provider, onEvent: deps.onEvent, bytes, everyClient, descriptors: deps.descriptors },
         json: deps.json,
         doors: deps.doors,
+        askerOf: deps.askerOf,
         onMetrics: (report) => hub.take(slot.index, report),
       },
       {

@@ -5,7 +5,8 @@
 // yet. Names made on demand are in the view, and in every change told later, before their `wanted`. A stream that is being opened while something is published gets a view that has it; after `opened` it is told of
 // everything. So no change is lost, and none comes twice. Towards the main thread: what a stream says stays in order, and
 // `open` and `close` of its view stand where they were said among its events.
-import type { Caller, Credentials } from '../../model/principal.ts';
+import type { Asker } from '../../model/access.ts';
+import type { Caller, Credentials, Unknown } from '../../model/principal.ts';
 import type { Resource, ResourceRef } from '../../resources/resource.ts';
 import { type TypeUrl, typeUrls } from '../../resources/type-urls.ts';
 import type { LogFields } from '../../util/log.ts';
@@ -73,7 +74,8 @@ export type Question =
   /** A resource's message as JSON text. */
   | { readonly kind: 'json'; readonly resource: Resource }
   | { readonly kind: 'door'; readonly request: DoorRequest }
-  | { readonly kind: 'caller'; readonly credentials: Credentials };
+  | { readonly kind: 'caller'; readonly credentials: Credentials }
+  | { readonly kind: 'asker'; readonly credentials: Credentials };
 
 export type Answer =
   | { readonly kind: 'clients'; readonly clients: readonly ClientConfig[] }
@@ -81,6 +83,7 @@ export type Answer =
   | { readonly kind: 'json'; readonly text: string }
   | { readonly kind: 'door'; readonly reply: DoorReply | undefined }
   | { readonly kind: 'caller'; readonly caller: Caller }
+  | { readonly kind: 'asker'; readonly asker: Asker | Unknown }
   | { readonly kind: 'failed'; readonly message: string };
 
 export type FromWorker =

@@ -2,7 +2,8 @@
 // Like main.ts it is an entry: it takes the real clock and runs when it is loaded. It decides nothing.
 // Invariant: whatever ends it, what it had said before has been sent.
 import { parentPort, workerData } from 'node:worker_threads';
-import type { Caller, Credentials } from '../../model/principal.ts';
+import type { Asker } from '../../model/access.ts';
+import type { Caller, Credentials, Unknown } from '../../model/principal.ts';
 import type { Resource } from '../../resources/resource.ts';
 import { AppError, errorText } from '../../util/errors.ts';
 import { createSeededRandom } from '../../util/random.ts';
@@ -39,6 +40,12 @@ async function authenticate(credentials: Credentials): Promise<Caller> {
   return answer.caller;
 }
 
+async function askerOf(credentials: Credentials): Promise<Asker | Unknown> {
+  const answer = await ask({ kind: 'asker', credentials });
+  if (answer.kind !== 'asker') throw new Error('this answers another question');
+  return answer.asker;
+}
+
 const revokedListeners = new Set<(credentialIds: ReadonlySet<string>) => void>();
 function onRevoked(listener: (credentialIds: ReadonlySet<string>) => void): () => void {
   revokedListeners.add(listener);
@@ -52,6 +59,7 @@ const server = createXdsServer(
     log: reporter.log,
     metrics: reporter.metrics,
     provider: asks ? { ...mirror, authenticate, onRevoked } : mirror,
+    ...(asks ? { askerOf } : {}),
     onEvent: reporter.onEvent,
     identifier,
     async everyClient(matchers): Promise<readonly ClientConfig[]> {

@@ -7,6 +7,7 @@ import { type ErrorCodeName, errorCodes } from '../../util/error-codes.ts';
 import { AppError, errorText } from '../../util/errors.ts';
 import type { Logger } from '../../util/log.ts';
 import type { ClientConfig, Doors, ViewProvider, XdsEvent } from '../contract.ts';
+import type { AskerOf } from '../readers.ts';
 import type { NodeMatcher } from '../services/node-matcher.ts';
 import { createBacklogCell, take as taken } from './backlog.ts';
 import type { ByteSegments } from './byte-segments.ts';
@@ -31,6 +32,7 @@ export interface WorkerThreadDeps {
   readonly descriptors: (() => Promise<Uint8Array>) | undefined;
   readonly json: ((resource: Resource) => Promise<string>) | undefined;
   readonly doors: Doors | undefined;
+  readonly askerOf: AskerOf | undefined;
 }
 
 export interface WorkerThread {
@@ -105,6 +107,9 @@ export function startWorkerThread(
         const caller = await deps.provider.authenticate?.(question.credentials);
         if (caller === undefined) throw new Error('nobody is asked who it is');
         outbox.push({ kind: 'answer', ask, answer: { kind: 'caller', caller } });
+      } else if (question.kind === 'asker') {
+        const asker = (await deps.askerOf?.(question.credentials)) ?? { kind: 'nobody' };
+        outbox.push({ kind: 'answer', ask, answer: { kind: 'asker', asker } });
       } else if (question.kind === 'door') {
         const reply = await deps.doors?.(question.request);
         outbox.push({ kind: 'answer', ask, answer: { kind: 'door', reply } });

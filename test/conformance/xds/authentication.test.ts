@@ -8,6 +8,7 @@ import type { Caller, Unknown } from '../../../src/model/principal.ts';
 import { typeUrls } from '../../../src/resources/type-urls.ts';
 import { silentLogger } from '../../../src/util/log.ts';
 import type { Labels, Metrics } from '../../../src/util/metrics.ts';
+import type { AskerOf } from '../../../src/xds/readers.ts';
 import { eventually } from '../../support/eventually.ts';
 import { createKnownCallers, type KnownCallers, principal } from '../../support/known-callers.ts';
 import { createStaticViews, resource } from '../../support/static-views.ts';
@@ -28,6 +29,12 @@ const reflection = {
   path: '/grpc.reflection.v1.ServerReflection/ServerReflectionInfo',
   request: 'grpc.reflection.v1.ServerReflectionRequest',
   response: 'grpc.reflection.v1.ServerReflectionResponse',
+};
+
+const clientStatus = {
+  path: '/envoy.service.status.v3.ClientStatusDiscoveryService/StreamClientStatus',
+  request: 'envoy.service.status.v3.ClientStatusRequest',
+  response: 'envoy.service.status.v3.ClientStatusResponse',
 };
 
 const refused = (refusal: Unknown['refused'], cause: Unknown['cause']): Caller => ({
@@ -207,22 +214,27 @@ for (const { transport, workers } of [
       for (const client of clients) await client[Symbol.asyncDispose]();
     });
 
-    it('asks for load reports and reflection too; health is open, and client status is for this machine', async () => {
+    it('asks for load reports too; health is open, and client status and reflection are for readers', async () => {
       const callers = createCallers();
       const { metrics, counts } = counted();
-      await using server = await run(callers, { metrics, descriptors: async () => new Uint8Array() });
-      for (const method of [lrs, reflection])
-        for (const [token, code] of [
-          [undefined, status.UNAUTHENTICATED],
-          ['foreign', status.PERMISSION_DENIED],
-          ['broken', status.UNAVAILABLE],
-        ] as const) {
-          await using refusedCall = call(server.port, method, bearer(token));
-          refusedCall.send({});
-          expect((await refusedCall.ended()).code).toBe(code);
-          expect(refusedCall.waiting()).toBe(0);
-        }
-      await eventually(() => counts.get('xds_streams_ended_total unauthenticated') === 6);
+      const askerOf: AskerOf = async ({ authorization }) => {
+        if (authorization.includes('Bearer away')) throw new Error('the store is away');
+        return authorization.join() === 'Bearer people'
+          ? { kind: 'role', role: 'reader', name: 'people' }
+          : { kind: 'nobody' };
+      };
+      await using server = await run(callers, { metrics, askerOf, descriptors: async () => new Uint8Array() });
+      for (const [token, code] of [
+        [undefined, status.UNAUTHENTICATED],
+        ['foreign', status.PERMISSION_DENIED],
+        ['broken', status.UNAVAILABLE],
+      ] as const) {
+        await using refusedCall = call(server.port, lrs, bearer(token));
+        refusedCall.send({});
+        expect((await refusedCall.ended()).code).toBe(code);
+        expect(refusedCall.waiting()).toBe(0);
+      }
+      await eventually(() => counts.get('xds_streams_ended_total unauthenticated') === 3);
       await using other = call(server.port, lrs, bearer('bound'));
       other.send({ node: { id: 'other-1' } });
       expect((await other.ended()).code).toBe(status.PERMISSION_DENIED);
@@ -231,9 +243,6 @@ for (const { transport, workers } of [
       expect(await changes.next()).toMatchObject({ clusters: ['cart'] });
       changes.send({ node: { ...node, id: 'cart-2' } });
       expect((await changes.ended()).code).toBe(status.PERMISSION_DENIED);
-      await using tool = call(server.port, reflection, bearer('cart'));
-      tool.send({ listServices: '' });
-      expect(await tool.next()).toHaveProperty('listServicesResponse');
 
       const health = 'grpc.health.v1.Health';
       const asked = callers.asked.length;
@@ -242,13 +251,25 @@ for (const { transport, workers } of [
       });
       probe.send({});
       expect((await probe.ended()).code).toBe(status.OK);
-      const csds = 'envoy.service.status.v3';
-      await using people = call(server.port, {
-        path: `/${csds}.ClientStatusDiscoveryService/StreamClientStatus`,
-        ...{ request: `${csds}.ClientStatusRequest`, response: `${csds}.ClientStatusResponse` },
-      });
-      people.send({});
-      await people.next();
+      for (const method of [clientStatus, reflection]) {
+        await using people = call(server.port, method, bearer('people'));
+        people.send(method === reflection ? { listServices: '' } : {});
+        // No proxy is connected.
+        expect(Object.keys(await people.next())).toEqual(
+          method === reflection ? expect.arrayContaining(['listServicesResponse']) : [],
+        );
+        for (const [token, code] of [
+          [undefined, status.UNAUTHENTICATED],
+          // A node's.
+          ['cart', status.UNAUTHENTICATED],
+          ['away', status.UNAVAILABLE],
+        ] as const) {
+          await using refusedCall = call(server.port, method, bearer(token));
+          refusedCall.send({});
+          expect((await refusedCall.ended()).code).toBe(code);
+          expect(refusedCall.waiting()).toBe(0);
+        }
+      }
       expect(callers.asked).toHaveLength(asked);
     });
 

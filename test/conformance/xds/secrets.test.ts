@@ -109,7 +109,11 @@ for (const { transport, workers } of [
       const keep = (...line: unknown[]): void => void lines.push(JSON.stringify(line));
       const log = { ...silentLogger, info: keep, warn: keep, error: keep, debug: keep, child: () => log };
       const { callers } = createOwners();
-      await using server = await run(callers, {}, { log });
+      await using server = await run(
+        callers,
+        {},
+        { log, askerOf: async () => ({ kind: 'role', role: 'reader', name: 'people' }) },
+      );
       const channel = { variant: 'delta', aggregated: true } as const;
       await using client = open(server.port, channel, 'cart');
       client.send(ask(channel, 'mesh:identity'));
@@ -124,7 +128,7 @@ for (const { transport, workers } of [
           path: `/${service}.ClientStatusDiscoveryService/StreamClientStatus`,
           ...{ request: `${service}.ClientStatusRequest`, response: `${service}.ClientStatusResponse` },
         },
-        {},
+        { authorization: 'Bearer people' },
         secure,
       );
       people.send({});

@@ -19,7 +19,7 @@ const table: Readonly<Record<AccessClass, string>> = {
   editing: '??--++',
   operating: '??---+',
   mesh: '?++---',
-  machine: '------',
+  inspecting: '?--+++',
 };
 
 function mark(asker: Asker, access: AccessClass, local: boolean): string {
@@ -36,8 +36,8 @@ const row = (access: AccessClass, local: boolean): string =>
 describe('T11: who may have what', () => {
   it.each(Object.entries(table) as [AccessClass, string][])('%s: %s', (access, wanted) => {
     expect(row(access, false)).toBe(wanted);
-    // Nobody is believed for being here, but for what answers this machine alone.
-    expect(row(access, true)).toBe(access === 'machine' ? '++++++' : wanted);
+    // Nobody is believed for being here, but where nobody is asked for anything.
+    expect(row(access, true)).toBe(access === 'inspecting' ? '?+-+++' : wanted);
   });
 
   it('is nothing of what has no class', () => {
