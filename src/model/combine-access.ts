@@ -1,13 +1,29 @@
 // Two voices about one service, objects and intentions, both of which must let a request in: the deny rules of both hold, and of the allow rules
 // only what both allow. Pure. Invariant: the result lets in exactly what both let in, but that a prefix of a path in
-// disguise stays unmet.
+// disguise stays unmet, and that two who say too much let nobody in.
 import type { AccessPath, AccessRule, Authorization, Caller, Operation } from './authorization.ts';
+
+/** Pairs of paths that are looked at for one service, and that the result may hold: some 50 ms and 10 MB of configuration. */
+export const maxPairs = 50_000;
+
+/** Whether both say so much that what both allow cannot be worked out in bounded time. */
+export function sayTooMuch(first: readonly Authorization[], other: Authorization): boolean {
+  const weight = ({ to }: AccessRule): number =>
+    to.reduce((sum, { paths }) => sum + Math.max(1, paths.length), to.length === 0 ? 1 : 0);
+  const of = (list: readonly Authorization[]): number =>
+    list.flatMap(({ allow }) => allow).reduce((sum, rule) => sum + weight(rule), 0);
+  return of(first.filter(({ mode }) => mode === 'enforce')) * of([other]) > maxPairs;
+}
 
 /** `first` is what already counts; the other's list comes behind it, with the allow rules of both. */
 export function bothLetIn(first: readonly Authorization[], other: Authorization): readonly Authorization[] {
   const enforced = first.filter(({ mode }) => mode === 'enforce');
   const allowed = enforced.flatMap(({ allow }) => allow);
   if (allowed.length === 0 || other.allow.length === 0) return [...first, other];
+  if (sayTooMuch(first, other)) {
+    const closing = { index: other.deny.length, to: [], provenance: other.provenance };
+    return [...first, { ...other, allow: [], deny: [...other.deny, closing] }];
+  }
   const common = allowed.flatMap((a) => other.allow.flatMap((b) => commonRule(a, b)));
   const { provenance } = other;
   // Without an allow rule everybody would be let in.

@@ -3,13 +3,14 @@
 // more: its sidecars may still be there. What did not change is the same object as before.
 import type { Authorization } from './authorization.ts';
 import { identitiesOf } from './check-authorizations.ts';
-import { bothLetIn } from './combine-access.ts';
+import { bothLetIn, sayTooMuch } from './combine-access.ts';
 import { compileIntentions, intentionsOf } from './compile-intentions.ts';
 import type { Gateway } from './gateway.ts';
 import type { Intentions } from './intentions.ts';
 import type { Mesh } from './mesh.ts';
 import type { ServiceId } from './names.ts';
 import { createProblem, type Problem } from './problem.ts';
+import type { Provenance } from './provenance.ts';
 import type { Service } from './service.ts';
 import { compareText, sameMembers, shared, sharedList, sharedMap } from './sharing.ts';
 import type { RegistrySnapshot } from './snapshot.ts';
@@ -55,17 +56,20 @@ export function nextAuthorizations(
     ...voices.flatMap(({ intentions }) => namedBy(intentions)),
   ]);
   const all = new Map<ServiceId, readonly Authorization[]>();
+  const tooMuch: Problem[] = [];
   for (const id of [...ids].sort(compareText)) {
     const before = previous?.authorizations.get(id);
     let list = objects.get(id) ?? [];
     for (const voice of voices) {
       const said = compileIntentions(id, { ...voice, known });
-      if (said !== undefined) list = bothLetIn(list, said);
+      if (said === undefined) continue;
+      if (sayTooMuch(list, said)) tooMuch.push(closedFor(id, said.provenance));
+      list = bothLetIn(list, said);
     }
     const kept = list.map((one, index) => shared(before?.[index], one));
     if (kept.length > 0) all.set(id, sharedList(before, kept));
   }
-  const problems = voices.flatMap((voice) => unmet(voice, all, services, mesh));
+  const problems = [...tooMuch, ...voices.flatMap((voice) => unmet(voice, all, services, mesh))];
   return {
     authorizations: sharedMap(previous?.authorizations, all),
     problems: shared<readonly Problem[]>(previous?.problems, problems),
@@ -75,6 +79,11 @@ export function nextAuthorizations(
 
 function namedBy({ entries }: Intentions): ServiceId[] {
   return [...entries.keys()].filter((name) => name !== '*') as ServiceId[];
+}
+
+function closedFor(id: ServiceId, at: Provenance): Problem {
+  const message = `its permissions and the Authorizations of "${id}" are too many to hold together, so nobody may call it`;
+  return createProblem('CH1263', at, message);
 }
 
 /** One Problem a registry: with mutual TLS off nobody knows who calls, so that no intention is met. */

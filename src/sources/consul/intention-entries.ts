@@ -51,6 +51,9 @@ export function parseIntentions(body: readonly unknown[], context: IntentionCont
   return { intentions: { fallback: context.fallback, entries: sorted }, problems };
 }
 
+/** Of one source, which are compared with each other, and of one entry. More closes its destination. */
+const maxPermissions = { source: 1_000, entry: 4_000 } as const;
+
 interface Reading extends IntentionContext {
   readonly destination: string;
   readonly provenance: Provenance;
@@ -96,7 +99,13 @@ function entryOf(row: Json, reading: Reading): IntentionEntry {
       return closed('CH1263', `${unsaid.join(' and ')} cannot be asked here, so nobody may call "${destination}"`);
     const refused: string[] = [];
     const sources = new Map<string, IntentionSource>();
-    for (const source of optionalList(row, 'Sources')) {
+    const listed = optionalList(row, 'Sources');
+    const counts = listed.map((source) => (isRecord(source) ? optionalList(source, 'Permissions').length : 0));
+    if (counts.reduce((sum, count) => sum + count, 0) > maxPermissions.entry)
+      throw new ShapeError(`there are more than ${maxPermissions.entry} permissions`);
+    if (counts.some((count) => count > maxPermissions.source))
+      throw new ShapeError(`a source has more than ${maxPermissions.source} permissions`);
+    for (const source of listed) {
       if (!isRecord(source)) throw new ShapeError('a source is not an object');
       const made = sourceOf(source, reading, refused);
       if (made === undefined) continue;

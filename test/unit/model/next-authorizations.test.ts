@@ -45,6 +45,31 @@ describe('intentions in a World', () => {
     expect(['web', 'other', 'third'].map((name) => lets(world, name))).toEqual([true, false, false]);
   });
 
+  it('T8: so many that what both allow could not be worked out in time close their service, and say so', () => {
+    const paths = (count: number) => Array.from({ length: count }, (_, n) => ({ prefix: `/p${n}` }));
+    const rules = (count: number): string =>
+      JSON.stringify({
+        ...{ apiVersion: 'chancery/v1', kind: 'Authorization', metadata: { name: 'api' } },
+        spec: { service: 'api', allow: [{ to: [{ methods: ['GET'] }] }, { to: [{ paths: paths(count) }] }] },
+      });
+    const permissions = Array.from({ length: 1_000 }, (_, n) => ({ Action: 'allow', HTTP: { PathExact: `/x${n}` } }));
+    const open = [{ Action: 'allow', HTTP: { PathExact: '/' } }, ...permissions.slice(1)];
+    const said = intentions([{ Name: 'web', Permissions: open }]);
+    const fine = nextWorld(undefined, input(said, rules(40)));
+    expect([lets(fine, 'web'), fine.problems.some(({ code }) => code === 'CH1263')]).toEqual([true, false]);
+    const world = nextWorld(undefined, input(said, rules(60)));
+    expect(lets(world, 'web')).toBe(false);
+    expect(world.problems.filter(({ code }) => code === 'CH1263')).toMatchObject([
+      { message: expect.stringContaining('too many to hold together') },
+    ]);
+    const many = intentions([
+      { Name: 'web', Permissions: [...open, ...open] },
+      { Name: '*', Action: 'allow' },
+    ]);
+    expect(many.entries.get('api')?.closed).toBe(true);
+    expect(lets(nextWorld(undefined, input(many)), 'other')).toBe(false);
+  });
+
   it('T4: govern a service that no registry holds any more', () => {
     const said = intentions([{ Name: 'web', Action: 'allow' }]);
     const first = nextWorld(undefined, input(said));
