@@ -15,6 +15,7 @@ import { readConnectLeaf } from './connect-leaf.ts';
 import { createConnectLine } from './connect-line.ts';
 import { type ConnectRoots, readConnectRoots } from './connect-roots.ts';
 import type { Authority, Roots } from './contract.ts';
+import { certificateText } from './root.ts';
 
 export interface ConnectAuthority extends Pick<Authority, 'issue' | 'roots' | 'onRoots'> {
   /** What all names begin with, for `trustDomain` of the mesh. Throws before `open` has resolved. */
@@ -209,5 +210,5 @@ export function createConnectAuthority(
 }
 
 function nameOf({ certificate }: { readonly certificate: Uint8Array }): string {
-  return Buffer.from(certificate).toString('base64');
+  return certificateText(certificate);
 }

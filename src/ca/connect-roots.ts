@@ -6,7 +6,7 @@ import { AppError, errorText } from '../util/errors.ts';
 import { readCertificate } from './certificate.ts';
 import type { Root } from './contract.ts';
 import { checkRoot } from './foreign-intermediate.ts';
-import { publicKeyId } from './x509.ts';
+import { rootOf } from './root.ts';
 
 export interface ConnectRoots {
   /** `<uuid>.consul` */
@@ -41,10 +41,7 @@ export function readConnectRoots(body: unknown, nowMs: number): ConnectRoots {
   const first = [...usable.filter(({ active }) => active), ...usable.filter(({ active }) => !active)];
   return {
     trustDomain: TrustDomain,
-    roots: first.map(({ der }) => {
-      const { publicKey, notAfterMs } = readCertificate(der);
-      return { certificate: der, keyId: publicKeyId(publicKey), notAfterMs };
-    }),
+    roots: first.map(({ der }) => rootOf(der)),
   };
 }
 

@@ -1,8 +1,8 @@
 // The roots of an authority outside, as proxies are told them, over the time that one takes the place of another. Pure.
 // It must not know which authority it is, nor how it is asked. Invariants: a root that the authority never gave is not in it;
 // one that it gives no more stays until what it signed was replaced, or it has ended.
-import { publicKeyId, readCertificate } from './certificate.ts';
 import type { Root } from './contract.ts';
+import { certificateText, rootOf } from './root.ts';
 
 export interface TrustedRoot extends Root {
   /** Since when proxies are told, wall clock; 0: there was nothing before it. */
@@ -32,12 +32,16 @@ export function followRoots(
   { leavingMs }: BundleLimits,
 ): Bundle {
   const { nowMs, inUse } = at;
-  const names = new Set(given.map(nameOf));
-  const known = new Set(before.map(({ certificate }) => nameOf(certificate)));
-  const kept = before.map((root) => (names.has(nameOf(root.certificate)) ? back(root) : gone(root, nowMs)));
+  const names = new Set(given.map(certificateText));
+  const known = new Set(before.map(({ certificate }) => certificateText(certificate)));
+  const kept = before.map((root) => (names.has(certificateText(root.certificate)) ? back(root) : gone(root, nowMs)));
   const toldMs = before.length === 0 ? 0 : nowMs;
   const fresh = given
-    .filter((der, index) => !known.has(nameOf(der)) && given.findIndex((one) => nameOf(one) === nameOf(der)) === index)
+    .filter(
+      (der, index) =>
+        !known.has(certificateText(der)) &&
+        given.findIndex((one) => certificateText(one) === certificateText(der)) === index,
+    )
     .map((certificate): TrustedRoot => ({ ...rootOf(certificate), toldMs }));
   const all = [...kept, ...fresh].filter(
     ({ keyId, goneMs, notAfterMs }) =>
@@ -104,7 +108,7 @@ export function readBundle(bytes: Uint8Array): Bundle | undefined {
 
 export function bundleText(bundle: Bundle): Uint8Array {
   const plain = bundle.map(({ certificate, toldMs, goneMs }) => ({
-    certificate: nameOf(certificate),
+    certificate: certificateText(certificate),
     toldMs,
     ...(goneMs === undefined ? {} : { goneMs }),
   }));
@@ -120,11 +124,6 @@ function readRoot(value: unknown): TrustedRoot {
 
 const isTime = (value: unknown): value is number => Number.isFinite(value) && (value as number) >= 0;
 
-function rootOf(certificate: Uint8Array): Root {
-  const read = readCertificate(certificate);
-  return { certificate, keyId: publicKeyId(read.publicKey), notAfterMs: read.notAfterMs };
-}
-
 function back(root: TrustedRoot): TrustedRoot {
   if (root.goneMs === undefined) return root;
   const { goneMs: _, ...rest } = root;
@@ -133,8 +132,4 @@ function back(root: TrustedRoot): TrustedRoot {
 
 function gone(root: TrustedRoot, nowMs: number): TrustedRoot {
   return root.goneMs === undefined ? { ...root, goneMs: nowMs } : root;
-}
-
-function nameOf(der: Uint8Array): string {
-  return Buffer.from(der).toString('base64');
 }

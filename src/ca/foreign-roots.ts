@@ -20,6 +20,7 @@ import {
   usableFrom,
 } from './foreign-bundle.ts';
 import { type CheckedIntermediate, checkIntermediate, checkRoot } from './foreign-intermediate.ts';
+import { certificateText } from './root.ts';
 
 /** An authority outside. Each call is one try, ends in bounded time, and rejects with CH1873 to CH1877. */
 export interface ForeignAuthority {
@@ -155,19 +156,14 @@ export function createForeignRoots(deps: ForeignRootsDeps, options: ForeignRoots
     const { before } = await recall();
     const { roots, signs } = await authority.read(before.map(({ certificate }) => certificate));
     const next = await remember(usable(roots));
-    const changed = next.map(({ certificate }) => Buffer.from(certificate).toString('base64')).join();
-    if (
-      changed !==
-      known()
-        .map((der) => Buffer.from(der).toString('base64'))
-        .join()
-    ) {
+    const told = next.map(({ certificate }) => certificateText(certificate)).join();
+    if (told !== known().map(certificateText).join()) {
       generation++;
       if (isOpen) log.info('the roots of the authority outside changed', { roots: next.map(({ keyId }) => keyId) });
     }
     bundle = next;
-    const name = signs && Buffer.from(signs).toString('base64');
-    upstream = bundle.find(({ certificate }) => Buffer.from(certificate).toString('base64') === name)?.keyId;
+    const name = signs && certificateText(signs);
+    upstream = bundle.find(({ certificate }) => certificateText(certificate) === name)?.keyId;
   }
 
   function check(given: Awaited<ReturnType<ForeignAuthority['sign']>>, publicKey: Uint8Array): CheckedIntermediate {

@@ -7,7 +7,8 @@ import { certificateBlocks } from '../util/pem.ts';
 import { readCertificate } from './certificate.ts';
 import type { Root } from './contract.ts';
 import { type CheckedIntermediate, checkIntermediate, checkRoot } from './foreign-intermediate.ts';
-import { generateKeyPair, type Issuer, publicKeyId, randomSerial, signIntermediate } from './x509.ts';
+import { certificateText, rootOf } from './root.ts';
+import { generateKeyPair, type Issuer, randomSerial, signIntermediate } from './x509.ts';
 
 export interface GivenTexts {
   /** PEM: the authority first, then what stands between it and its root. */
@@ -100,7 +101,7 @@ function parsedKey(pem: Buffer): KeyObject | undefined {
 }
 
 function usableRoots(ders: readonly Uint8Array[], { trustDomain, nowMs, paths }: GivenExpectation): readonly Root[] {
-  const unique = new Map(ders.map((der) => [Buffer.from(der).toString('base64'), der]));
+  const unique = new Map(ders.map((der) => [certificateText(der), der]));
   const all = [...unique.values()].map((der) => ({ der, read: readCertificate(der) }));
   // Bundles keep ended ones for long; an ended anchor that fits by name would be in the way of its successor.
   const valid = all.filter(({ read }) => read.notBeforeMs <= nowMs && nowMs < read.notAfterMs);
@@ -112,9 +113,7 @@ function usableRoots(ders: readonly Uint8Array[], { trustDomain, nowMs, paths }:
       throw new AppError('CH1883', `${paths.roots} has a certificate that is no root of ours: ${reason(error)}`);
     }
   }
-  return valid.map(({ der, read }) => ({
-    ...{ certificate: der, keyId: publicKeyId(read.publicKey), notAfterMs: read.notAfterMs },
-  }));
+  return valid.map(({ der }) => rootOf(der));
 }
 
 /** Signs for a key that nobody keeps, and checks that as what a foreign authority signs for us is checked. */

@@ -13,6 +13,7 @@ import { readCertificate } from './certificate.ts';
 import type { RootProvider, Roots } from './contract.ts';
 import { type Given, type GivenTexts, readGiven } from './issuer-authority.ts';
 import { beginSuccession, type Succession, type SuccessionLimits, succeed } from './issuer-succession.ts';
+import { certificateText } from './root.ts';
 import { randomSerial, signIntermediate } from './x509.ts';
 
 export interface IssuerFilesDeps {
@@ -129,7 +130,7 @@ export function createIssuerFiles(deps: IssuerFilesDeps, options: IssuerFilesOpt
 }
 
 function ids({ roots }: Succession): string {
-  return roots.map(({ certificate }) => Buffer.from(certificate).toString('base64')).join();
+  return roots.map(({ certificate }) => certificateText(certificate)).join();
 }
 
 /** Links are followed: that is how orchestrators replace files. With `owner` it is a key, and who may read it is checked. */

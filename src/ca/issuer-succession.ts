@@ -3,6 +3,7 @@
 // a root that nobody gave is never trusted; one that is given no more is, until what it signed for us was replaced.
 import type { Root } from './contract.ts';
 import type { Given, GivenAuthority } from './issuer-authority.ts';
+import { certificateText } from './root.ts';
 
 export interface Succession {
   readonly signing: GivenAuthority;
@@ -83,5 +84,5 @@ function mayTakeOver(
 }
 
 function name({ certificate }: Root): string {
-  return Buffer.from(certificate).toString('base64');
+  return certificateText(certificate);
 }

@@ -2,6 +2,7 @@
 // It must not know which it is. Invariant: replicas that share the join store wait for one another's proxies.
 import { createHash } from 'node:crypto';
 import type { Roots } from '../ca/contract.ts';
+import { certificateText } from '../ca/root.ts';
 import { createRotationFleet } from '../control/rotation-fleet.ts';
 import type { Clock } from '../util/clock.ts';
 import type { ToldRoots } from './trust-root.ts';
@@ -33,7 +34,6 @@ export function takeOverLimits(leafMs: number): { readonly holdMs: number; reado
 /** Of the same roots the same on every replica, whichever signs. */
 function epochOf({ roots }: Roots): number {
   const hash = createHash('sha256');
-  for (const text of roots.map(({ certificate }) => Buffer.from(certificate).toString('base64')).sort())
-    hash.update(text);
+  for (const text of roots.map(({ certificate }) => certificateText(certificate)).sort()) hash.update(text);
   return hash.digest().readUIntBE(0, 6);
 }
