@@ -2,12 +2,13 @@
 // replicas know them and one that was revoked is worth nothing at once, wherever it is shown.
 // It must not know HTTP. Invariants: what a token may do is what the store says now; secrets are compared in constant time; a
 // name belongs to one token at a time.
-import { createHash, randomBytes, timingSafeEqual } from 'node:crypto';
+import { randomBytes } from 'node:crypto';
 import { type Role, roles } from '../model/access.ts';
 import type { Store } from '../model/store.ts';
 import type { Clock } from '../util/clock.ts';
 import { AppError } from '../util/errors.ts';
 import { decodeRecord, encodeRecord, moment } from './stored-json.ts';
+import { createTokenShelf, knowsSecret, type ShelvedToken, secretHashOf, withoutSecret } from './token-shelf.ts';
 
 export interface AccessToken {
   /** Of the token: in lists and in the audit log. */
@@ -51,14 +52,10 @@ const defaultTtlMs = 90 * dayMs;
 const maxTtlMs = 3_653 * dayMs;
 /** Tokens there may be. */
 const maxTokens = 1_000;
-const listedForMs = 5_000;
 export const accessTokenName = /^[a-z0-9][a-z0-9_-]{0,62}$/;
 const textForm = /^ca1\.([a-z0-9][a-z0-9_-]{0,62})\.([A-Za-z0-9_-]{43})$/;
 
-interface StoredToken extends AccessToken {
-  /** Hex SHA-256. */
-  readonly secretHash: string;
-}
+type StoredToken = AccessToken & ShelvedToken;
 
 /** True for what has the form of such a token. */
 export function isAccessToken(text: string): boolean {
@@ -67,31 +64,7 @@ export function isAccessToken(text: string): boolean {
 
 export function createAccessTokens(deps: { readonly store: Store; readonly clock: Clock }): AccessTokens {
   const { store, clock } = deps;
-  let listed: { readonly atMs: number; readonly tokens: Promise<readonly StoredToken[]> } | undefined;
-
-  async function sweep(): Promise<readonly StoredToken[]> {
-    const alive: StoredToken[] = [];
-    for (const [key, { value, revision }] of await store.list(prefix)) {
-      const token = decodeToken(key.slice(prefix.length), value);
-      // What cannot be read may be of a newer version of this program.
-      if (token === undefined) continue;
-      if (token.expiresAtMs > clock.wall()) alive.push(token);
-      else await store.delete(key, { revision });
-    }
-    return alive;
-  }
-
-  function recent(): Promise<readonly StoredToken[]> {
-    if (listed === undefined || clock.now() - listed.atMs > listedForMs) {
-      const tokens = sweep();
-      listed = { atMs: clock.now(), tokens };
-      // A list that could not be read is no list.
-      tokens.catch(() => {
-        listed = undefined;
-      });
-    }
-    return listed.tokens;
-  }
+  const shelf = createTokenShelf(deps, { prefix, decode: decodeToken });
 
   return {
     async create({ name, role, ttlMs = defaultTtlMs, createdBy }) {
@@ -100,12 +73,12 @@ export function createAccessTokens(deps: { readonly store: Store; readonly clock
       if (!roles.includes(role)) throw new AppError('CH1723', `a role is one of ${roles.join(', ')}`);
       if (!(ttlMs >= minuteMs && ttlMs <= maxTtlMs))
         throw new AppError('CH1723', 'a token of the API lives for 1 minute to 10 years');
-      if ((await sweep()).length >= maxTokens)
+      if ((await shelf.alive()).length >= maxTokens)
         throw new AppError('CH1723', `there are ${maxTokens} tokens, which is the limit`);
       const secret = randomBytes(32).toString('base64url');
       const createdAtMs = Math.floor(clock.wall());
       const token = { name, role, createdBy, createdAtMs, expiresAtMs: Math.floor(createdAtMs + ttlMs) };
-      const record = encodeRecord({ version: 1, ...token, secretHash: hashOf(secret) });
+      const record = encodeRecord({ version: 1, ...token, secretHash: secretHashOf(secret) });
       if ((await store.put(prefix + name, record, 'absent')) === undefined)
         throw new AppError('CH1722', `there is a token named "${name}"`);
       return { ...token, text: `ca1.${name}.${secret}` };
@@ -115,15 +88,15 @@ export function createAccessTokens(deps: { readonly store: Store; readonly clock
       if (name === '') return undefined;
       const entry = await store.get(prefix + name);
       const token = entry === undefined ? undefined : decodeToken(name, entry.value);
-      if (token === undefined || !knows(token, secret) || token.expiresAtMs <= clock.wall()) return undefined;
-      return withoutHash(token);
+      if (token === undefined || !knowsSecret(token, secret) || token.expiresAtMs <= clock.wall()) return undefined;
+      return withoutSecret(token);
     },
     async isListed(text) {
       const [, name = '', secret = ''] = textForm.exec(text) ?? [];
-      const token = (await recent()).find((one) => one.name === name);
-      return token !== undefined && knows(token, secret);
+      const token = (await shelf.recent()).find((one) => one.name === name);
+      return token !== undefined && knowsSecret(token, secret);
     },
-    list: async () => (await sweep()).map(withoutHash),
+    list: async () => (await shelf.alive()).map(withoutSecret),
     async revoke(name) {
       if (!accessTokenName.test(name)) return false;
       for (;;) {
@@ -146,16 +119,4 @@ function decodeToken(name: string, bytes: Uint8Array): StoredToken | undefined {
   if (typeof secretHash !== 'string' || !/^[0-9a-f]{64}$/.test(secretHash)) return undefined;
   if (typeof createdBy !== 'string') return undefined;
   return { name, role, createdBy, createdAtMs, expiresAtMs, secretHash };
-}
-
-function withoutHash({ secretHash: _, ...token }: StoredToken): AccessToken {
-  return token;
-}
-
-function hashOf(secret: string): string {
-  return createHash('sha256').update(secret).digest('hex');
-}
-
-function knows({ secretHash }: StoredToken, secret: string): boolean {
-  return timingSafeEqual(Buffer.from(hashOf(secret)), Buffer.from(secretHash));
 }

@@ -1,7 +1,7 @@
 // One-time tokens with which a node gets its first credential. The store keeps a hash of the secret, never the secret.
 // It must not know credentials. Invariants: of many redemptions of one token exactly one succeeds, whichever replicas they
 // reach; what is granted is what the store returned, and nothing of it comes from the text that was sent.
-import { createHash, randomBytes, timingSafeEqual } from 'node:crypto';
+import { randomBytes } from 'node:crypto';
 import type { Unknown } from '../model/principal.ts';
 import type { Store } from '../model/store.ts';
 import type { Clock } from '../util/clock.ts';
@@ -11,6 +11,7 @@ import { holdingsOf, maxNodeIdLength } from './holdings.ts';
 import { decodeGrant, encodeGrant, type JoinGrant, type StoredGrant } from './join-grant.ts';
 import { joinTokenText, readJoinToken } from './join-token-text.ts';
 import { refuse } from './refusals.ts';
+import { createTokenShelf, knowsSecret, secretHashOf, withoutSecret } from './token-shelf.ts';
 
 export interface JoinTokenDeps {
   readonly store: Store;
@@ -54,13 +55,13 @@ export interface JoinTokens {
 const open = 'tokens/join/';
 const used = 'tokens/joined/';
 const dayMs = 86_400_000;
-const listedForMs = 5_000;
 const idForm = /^[0-9a-f]{32}$/;
 
 export function createJoinTokens(deps: JoinTokenDeps, options: { readonly trustDomain: string }): JoinTokens {
   const { store, clock } = deps;
   const log = deps.log.child('audit');
-  let listed: { readonly atMs: number; readonly grants: Promise<readonly StoredGrant[]> } | undefined;
+  const waiting = createTokenShelf(deps, { prefix: open, decode: decodeGrant });
+  const redeemed = createTokenShelf(deps, { prefix: used, decode: decodeGrant });
 
   /** Remembers that the token was used, so that a second use can be told from a guess. */
   async function remember(grant: StoredGrant): Promise<void> {
@@ -81,45 +82,20 @@ export function createJoinTokens(deps: JoinTokenDeps, options: { readonly trustD
       const earlier = await store.get(used + id);
       const grant = earlier === undefined ? undefined : decodeGrant(id, earlier.value);
       // Whoever has the secret and comes second: one of the two was not meant to have it.
-      if (grant !== undefined && knows(grant, secret)) log.warn('a join token was used a second time', { token: id });
+      if (grant !== undefined && knowsSecret(grant, secret))
+        log.warn('a join token was used a second time', { token: id });
       return refuse('unknown-key');
     }
     const grant = decodeGrant(id, entry.value);
-    if (grant === undefined || !knows(grant, secret)) return refuse('unknown-key');
+    if (grant === undefined || !knowsSecret(grant, secret)) return refuse('unknown-key');
     if (grant.expiresAtMs <= clock.wall()) return refuse('expired');
     if (!(await store.delete(open + id, { revision: entry.revision }))) {
       log.warn('a join token was used by two at once', { token: id });
       return refuse('unknown-key');
     }
     await remember(grant);
-    const { secretHash: _, ...granted } = grant;
     log.info('a join token was redeemed', { token: id, services: grant.services, gateways: grant.gateways });
-    return granted;
-  }
-
-  /** Those that are alive; what ended is removed. */
-  async function sweep(prefix: string): Promise<readonly StoredGrant[]> {
-    const alive: StoredGrant[] = [];
-    for (const [key, { value, revision }] of await store.list(prefix)) {
-      const grant = decodeGrant(key.slice(prefix.length), value);
-      // What cannot be read may be of a newer version of this program.
-      if (grant === undefined) continue;
-      if (grant.expiresAtMs > clock.wall()) alive.push(grant);
-      else await store.delete(key, { revision });
-    }
-    return alive;
-  }
-
-  function recent(): Promise<readonly StoredGrant[]> {
-    if (listed === undefined || clock.now() - listed.atMs > listedForMs) {
-      const grants = sweep(open);
-      listed = { atMs: clock.now(), grants };
-      // A list that could not be read is no list.
-      grants.catch(() => {
-        listed = undefined;
-      });
-    }
-    return listed.grants;
+    return withoutSecret(grant);
   }
 
   return {
@@ -131,15 +107,16 @@ export function createJoinTokens(deps: JoinTokenDeps, options: { readonly trustD
         throw new AppError('CH1833', `a node id has 1 to ${maxNodeIdLength} characters`);
       if (!(ttlMs >= 1000 && ttlMs <= dayMs)) throw new AppError('CH1833', 'a join token lives for 1 s to 24 h');
       // Nobody may ever ask for the list, so what ended goes here too.
-      for (const prefix of [open, used]) await sweep(prefix);
+      await waiting.alive();
+      await redeemed.alive();
       const id = randomBytes(16).toString('hex');
       const secret = randomBytes(32).toString('base64url');
       const expiresAtMs = Math.floor(clock.wall() + ttlMs);
       const bound = nodeId === undefined ? {} : { nodeId };
-      const grant: StoredGrant = { id, ...holdings, ...bound, expiresAtMs, secretHash: hashOf(secret) };
+      const grant: StoredGrant = { id, ...holdings, ...bound, expiresAtMs, secretHash: secretHashOf(secret) };
       const put = await store.put(open + id, encodeGrant(grant), 'absent');
       if (put === undefined) throw new Error('a random id of 128 bits is taken');
-      listed = undefined;
+      waiting.forget();
       log.info('a join token was made', { token: id, ...holdings, ...bound, expiresAtMs });
       return { text: joinTokenText({ id, secret, ...(pin === undefined ? {} : { pin }) }), id, expiresAtMs };
     },
@@ -156,13 +133,13 @@ export function createJoinTokens(deps: JoinTokenDeps, options: { readonly trustD
     async isListed(text) {
       const token = readJoinToken(text);
       if (token === undefined) return false;
-      const grant = (await recent()).find(({ id }) => id === token.id);
-      return grant !== undefined && knows(grant, token.secret);
+      const grant = (await waiting.recent()).find(({ id }) => id === token.id);
+      return grant !== undefined && knowsSecret(grant, token.secret);
     },
     async list() {
-      const grants = await sweep(open);
-      await sweep(used);
-      return grants.map(({ secretHash: _, ...grant }) => grant);
+      const grants = await waiting.alive();
+      await redeemed.alive();
+      return grants.map(withoutSecret);
     },
     async revoke(id) {
       if (!idForm.test(id)) return false;
@@ -173,12 +150,4 @@ export function createJoinTokens(deps: JoinTokenDeps, options: { readonly trustD
       return revoked;
     },
   };
-}
-
-function hashOf(secret: string): string {
-  return createHash('sha256').update(secret).digest('hex');
-}
-
-function knows(grant: StoredGrant, secret: string): boolean {
-  return timingSafeEqual(Buffer.from(hashOf(secret)), Buffer.from(grant.secretHash));
 }
