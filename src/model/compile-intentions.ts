@@ -28,7 +28,7 @@ export function compileIntentions(
   { intentions, source, known }: IntentionGround,
 ): Authorization | undefined {
   const { entries, fallback } = intentions;
-  const own = entries.get(service);
+  const own = entries.get(service.toLowerCase());
   const wild = entries.get('*');
   if (own === undefined && wild === undefined && fallback === 'allow') return undefined;
   const provenance = (own ?? wild)?.provenance ?? {

@@ -32,6 +32,6 @@ export interface IntentionEntry {
 export interface Intentions {
   /** What holds between two of which no intention speaks. */
   readonly fallback: 'allow' | 'deny';
-  /** By destination. */
+  /** By destination in lower case: an entry for `Api` governs `api`, as Consul tells its proxies. */
   readonly entries: ReadonlyMap<string, IntentionEntry>;
 }

@@ -78,7 +78,8 @@ export function nextAuthorizations(
 }
 
 function namedBy({ entries }: Intentions): ServiceId[] {
-  return [...entries.keys()].filter((name) => name !== '*') as ServiceId[];
+  const named = [...entries.values()].map(({ destination }) => destination);
+  return named.filter((name) => name !== '*') as ServiceId[];
 }
 
 function closedFor(id: ServiceId, at: Provenance): Problem {

@@ -45,7 +45,7 @@ export function parseIntentions(body: readonly unknown[], context: IntentionCont
       problems.push(createProblem('CH1262', provenance, foreign, { severity: 'warning' }));
       continue;
     }
-    entries.set(destination, entryOf(row, { ...context, destination, provenance, problems }));
+    entries.set(destination.toLowerCase(), entryOf(row, { ...context, destination, provenance, problems }));
   }
   const sorted = new Map([...entries].sort(([a], [b]) => compareText(a, b)));
   return { intentions: { fallback: context.fallback, entries: sorted }, problems };

@@ -70,6 +70,16 @@ describe('intentions in a World', () => {
     expect(lets(nextWorld(undefined, input(many)), 'other')).toBe(false);
   });
 
+  it('T4: govern a service whatever letters they spell it with, as Consul tells its proxies', () => {
+    const spelt = [
+      { Name: '*', Sources: [{ Name: '*', Action: 'allow' }] },
+      { Name: 'Api', Sources: [{ Name: 'web', Action: 'deny' }] },
+    ];
+    const said = parseIntentions(spelt, { source: 'memory', fallback: 'allow' }).intentions;
+    const world = nextWorld(undefined, input(said));
+    expect([lets(world, 'web'), lets(world, 'other'), lets(world, 'web', 'Api')]).toEqual([false, true, false]);
+  });
+
   it('T4: govern a service that no registry holds any more', () => {
     const said = intentions([{ Name: 'web', Action: 'allow' }]);
     const first = nextWorld(undefined, input(said));
