@@ -80,6 +80,13 @@ export function createPromMetrics(options: MetricsOptions): PromMetrics {
           'When the first of them ends, in seconds since the Unix epoch; 0: there is none',
         ),
       );
+      const late = new Gauge(
+        config(
+          'credentials_not_renewed',
+          'Connected proxies whose own credential has under a quarter of its life left',
+          ['credential'],
+        ),
+      );
       const ready = new Gauge(config('ready', '1 after the first sync'));
       refresh = () => {
         const now = of.status();
@@ -94,6 +101,13 @@ export function createPromMetrics(options: MetricsOptions): PromMetrics {
         held.set(now.held.length);
         for (const state of ['synced', 'pending', 'rejecting', 'offline'])
           proxies.set({ state }, now.proxies.filter((proxy) => proxy.state === state).length);
+        // Of other kinds nothing is told: they are renewed by others.
+        for (const credential of ['token', 'certificate'])
+          late.set(
+            { credential },
+            now.proxies.filter((proxy) => proxy.credentialEndsMs !== undefined && proxy.credential?.kind === credential)
+              .length,
+          );
         for (const severity of ['error', 'warning'])
           problems.set({ severity }, now.problems.filter((problem) => problem.severity === severity).length);
         for (const health of ['healthy', 'warning', 'critical'] as const)

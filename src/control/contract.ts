@@ -43,6 +43,8 @@ export interface ProxyStatus {
   readonly credential?: { readonly kind: string; readonly id: string };
   /** Wall-clock milliseconds at which the certificate that it shows others ends. */
   readonly certificateEndsMs?: number;
+  /** Wall-clock milliseconds at which its own credential ends; there only while less than a quarter of its life is left. */
+  readonly credentialEndsMs?: number;
 }
 
 /** One refused push, joined to what caused it. */

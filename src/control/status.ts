@@ -141,6 +141,7 @@ function proxyOf(node: string, records: readonly StreamRecord[], input: StatusIn
     ...(claims.stats === undefined ? {} : { stats: claims.stats }),
     ...(principal === undefined ? {} : { credential: principal.credential }),
     ...(issued === undefined ? {} : { certificateEndsMs: issued.notAfterMs }),
+    ...(isOverdue(principal, input.clock.wall()) ? { credentialEndsMs: principal.notAfterMs } : {}),
   };
 }
 

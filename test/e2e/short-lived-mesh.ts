@@ -46,7 +46,7 @@ export interface ShortLivedMesh extends AsyncDisposable {
   readonly registry: MemoryRegistry;
   readonly objects: MemoryObjects;
   /** Starts a gateway that joined. */
-  gateway(node: string, name: string): Promise<void>;
+  gateway(node: string, name: string, args?: readonly string[]): Promise<void>;
   /** The outbound listener of web's sidecar. */
   readonly outbound: number;
   /** The command line, in the folder. Rejects with what it said on stderr. */
@@ -186,7 +186,7 @@ export async function startShortLivedMesh(
   return {
     plane: () => plane,
     ...{ folder: dir.path, registry, objects },
-    gateway: (node, name) => envoy(node, 'gateway', name, []),
+    gateway: (node, name, args = []) => envoy(node, 'gateway', name, args),
     ...{ outbound, chancery, secretsOf, handshake, failedHandshakes, start, warnings: () => warned },
     async stop() {
       stop.abort();

@@ -221,11 +221,12 @@ export function createXdsServer(deps: XdsServerDeps, options: XdsServerOptions):
         onEnd(reason) {
           sessions.delete(session);
           leave();
+          if (reason === 'expired' || reason === 'revoked') age.over(sink.peer);
           openStreams.set({}, sessions.size);
           endedStreams.add({ reason });
         },
       });
-      const leave = age.join(sink.peer, session);
+      const leave = age.join(sink.peer, session, sink.principal);
       sessions.add(session);
       openStreams.set({}, sessions.size);
       if (stopping) session.stop('the server is stopping', 'stopping');

@@ -148,6 +148,15 @@ describe('reads', () => {
     expect([answer.statusCode, answer.json()]).toEqual([503, { ready: false, waitingFor: ['consul'] }]);
   });
 
+  it('counts by kind the proxies whose credential nobody renewed', async () => {
+    const of = (kind: string) => status.proxies.map((proxy) => ({ ...proxy, credential: { kind, id: 'one' } }));
+    const late = [...of('token'), ...of('certificate')].map((proxy) => ({ ...proxy, credentialEndsMs: 1 }));
+    const proxies = [...late, ...late.slice(1), ...of('token')];
+    const { body } = await fixture({ status: { proxies } }).ask('GET', '/metrics');
+    expect(body).toContain('chancery_credentials_not_renewed{credential="token"} 1\n');
+    expect(body).toContain('chancery_credentials_not_renewed{credential="certificate"} 2\n');
+  });
+
   it('exposes metrics with the gauges of the status', async () => {
     const { body, headers } = await fixture().ask('GET', '/metrics');
     expect(headers['content-type']).toContain('text/plain');

@@ -197,6 +197,7 @@ describeWithOpenssl('a node', () => {
       readonly nowMs?: () => number;
       readonly answer?: { status: number; body: object };
       readonly roots?: string;
+      readonly lifeDays?: number;
     } = {},
   ) {
     const asked: SecureRequest[] = [];
@@ -211,7 +212,7 @@ describeWithOpenssl('a node', () => {
       const body = {
         credential: certificate ? { kind: 'certificate', chain: root } : { kind: 'token', token: nodeToken },
         ...{ roots: root, controlPlane: 'spiffe://mesh/chancery', principal },
-        ...{ issuedAtMs, notAfterMs: issuedAtMs + 30 * dayMs },
+        ...{ issuedAtMs, notAfterMs: issuedAtMs + (more.lifeDays ?? 30) * dayMs },
       };
       return { status: 200, body: JSON.stringify(body) };
     };
@@ -413,6 +414,18 @@ describeWithOpenssl('a node', () => {
           expect([code, out], line).toEqual([1, '']);
           expect(err).toMatch(/\[CH1854\] "\/c\/web-1\/token.json" .*--join TOKEN --credentials \/c\/web-1 --replace/);
         }
+    });
+
+    it('a certificate at half of its own life, which what signed it cut short', async () => {
+      const short = { lifeDays: 4, roots: root };
+      const { written } = await run(`${join} ${joinToken(pin)} --certificate`, plane(short));
+      const cli = createFakeCli({ ...plane(short), files: Object.fromEntries(written) });
+      cli.clock.advance(2 * dayMs - 1000);
+      expect(await runCommandLine(['renew', '/c/web-1'], cli.deps)).toBe(0);
+      expect(cli.out()).toContain('it is renewed from 2030-01-03T00:00:00.000Z on');
+      cli.clock.advance(1000);
+      expect(await runCommandLine(['renew', '/c/web-1'], cli.deps)).toBe(0);
+      expect(cli.out()).toMatch(/\nrenewed, until 2030-01-05T/);
     });
 
     it('shows the certificate it has, and asks for one of a new key', async () => {

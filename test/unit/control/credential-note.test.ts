@@ -41,11 +41,15 @@ describe('a credential in status', () => {
     ['consul', { ageDays: 0.99, lifeDays: 1 }],
   ] as const)('is nothing to tell of: %s', (kind, times) => {
     expect(proxy(kind, times)?.note).toBe('');
+    expect(proxy(kind, times)).not.toHaveProperty('credentialEndsMs');
   });
   it.each([
     ['token', { ageDays: 23, lifeDays: 30 }],
     ['certificate', { ageDays: 6, lifeDays: 7 }],
   ] as const)('with less than a quarter of its life left is told of: %s', (kind, times) => {
     expect(proxy(kind, times)?.note).toMatch(/^its credential ends 20\d\d-\d\d-\d\dT\d\d:\d\dZ: run `chancery renew`/);
+    expect(proxy(kind, times)?.credentialEndsMs).toBe(
+      createFakeClock().wall() + (times.lifeDays - times.ageDays) * day,
+    );
   });
 });

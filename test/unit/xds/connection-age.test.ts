@@ -1,11 +1,13 @@
-// Old connections end one by one, and a stream that was never answered is left alone for a while.
+// Old connections end one by one, those of an old credential too, and a stream that was never answered is left alone for a while.
 import { EventEmitter } from 'node:events';
 import type { Socket } from 'node:net';
-import { expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
+import type { Principal } from '../../../src/model/principal.ts';
 import { createSeededRandom } from '../../../src/util/random.ts';
 import { createConnectionAge } from '../../../src/xds/grpc/connection-age.ts';
 import type { Connection } from '../../../src/xds/grpc/transport.ts';
 import { createFakeClock } from '../../support/fake-clock.ts';
+import { principal } from '../../support/known-callers.ts';
 
 const ageMs = 100_000;
 
@@ -25,12 +27,12 @@ function rig(age = ageMs) {
     ages.watch(opened);
     return opened;
   };
-  const stream = ({ peer }: Connection, answered: boolean) => {
+  const stream = ({ peer }: Connection, answered: boolean, whose?: Principal) => {
     const ends: number[] = [];
-    const leave = ages.join(peer, { answered: () => answered, stop: () => void ends.push(clock.now()) });
+    const leave = ages.join(peer, { answered: () => answered, stop: () => void ends.push(clock.now()) }, whose);
     return { ends, leave };
   };
-  return { clock, retired, connection, stream };
+  return { clock, ages, retired, connection, stream };
 }
 
 it('retires connections within a tenth of the age, not together, and their streams within a second', () => {
@@ -73,4 +75,48 @@ it('does nothing without an age', () => {
   const { clock, connection, stream } = rig(0);
   stream(connection('a'), true);
   expect(clock.pending()).toBe(0);
+});
+
+describe('a credential of which half was renewed', () => {
+  const day = 86_400_000;
+  const life = 30 * day;
+  const of = (clock: { wall(): number }, ageMs: number) => {
+    const issuedAtMs = clock.wall() - ageMs;
+    return principal('a', { issuedAtMs, notAfterMs: issuedAtMs + life });
+  };
+
+  it('is asked for anew before it is told of at a quarter, by each node at a time of its own', () => {
+    const { clock, retired, connection, stream } = rig(0);
+    for (let at = 0; at < 20; at++) {
+      const { ends, leave } = stream(connection(`c${at}`), true, of(clock, 0));
+      clock.advance(0.7 * life - 1);
+      expect(retired).toHaveLength(at);
+      clock.advance(0.04 * life + 1_001);
+      expect(retired).toHaveLength(at + 1);
+      expect(ends).toHaveLength(1);
+      leave();
+    }
+    expect(clock.pending()).toBe(0);
+  });
+
+  it('is looked for hourly from then on', () => {
+    const { clock, retired, connection, stream } = rig(0);
+    stream(connection('late'), true, of(clock, 0.8 * life));
+    clock.advance(3_600_000 - 1);
+    expect(retired).toEqual([]);
+    clock.advance(1);
+    expect(retired).toHaveLength(1);
+  });
+
+  it('of which the life is not known ends nothing', () => {
+    const { clock, connection, stream } = rig(0);
+    stream(connection('a'), true, principal('a'));
+    expect(clock.pending()).toBe(0);
+  });
+
+  it('is shown on another connection once this one is of no use', () => {
+    const { ages, retired, connection } = rig(0);
+    ages.over(connection('a').peer);
+    expect(retired.map(([name]) => name)).toEqual(['a']);
+  });
 });
