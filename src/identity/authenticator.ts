@@ -27,8 +27,9 @@ export function createAuthenticator(deps: AuthenticatorDeps, limits: FailureLimi
   const { revocations, clock, log } = deps;
   const certificates = deps.verifiers.find(({ kind }) => kind === 'certificate');
   const tokens = deps.verifiers.filter((verifier) => verifier !== certificates);
-  /** Those that ask nobody, and cost less than a handshake. */
-  const quick = tokens.filter(({ kind }) => kind !== 'consul');
+  /** Those that ask nobody, and cost less than a handshake, or that have let this very credential in before. */
+  const quick = (credentials: Credentials): readonly Verifier[] =>
+    tokens.filter((one) => one.kind !== 'consul' || one.remembers?.(credentials) === true);
   const failures = createFailureLimit(clock, limits);
   const audit = limitLog(log, clock, { burst: 200, perSecond: 50 });
   const decisions = deps.metrics.counter(
@@ -106,7 +107,7 @@ export function createAuthenticator(deps: AuthenticatorDeps, limits: FailureLimi
    */
   async function limited(credentials: Credentials): Promise<Caller> {
     if (!failures.blocked(credentials.address)) return judge(credentials, tokens);
-    const caller = await judge(credentials, quick);
+    const caller = await judge(credentials, quick(credentials));
     return isPrincipal(caller) ? caller : refuse('rate-limited');
   }
 

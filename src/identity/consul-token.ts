@@ -151,6 +151,8 @@ export function createConsulTokens(deps: ConsulTokenDeps, options: ConsulTokenOp
         return give(token, hash, use);
       return admit(token, hash);
     },
+    remembers: ({ consulToken: [token = ''] }) =>
+      form.test(token) && inUse.has(createHash('sha256').update(token).digest('base64url')),
     onRevoked(listener) {
       listeners.add(listener);
       return () => void listeners.delete(listener);

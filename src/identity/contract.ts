@@ -18,6 +18,8 @@ export interface Verifier extends Partial<RevocationSource> {
   readonly kind: CredentialKind;
   /** Undefined: no credential of this kind came; another verifier may know it. Never throws on what a caller sent. */
   verify(credentials: Credentials): Promise<Caller> | Caller | undefined;
+  /** Of one that asks somebody else: whether it knows the credential already, which no stranger can have guessed. */
+  remembers?(credentials: Credentials): boolean;
 }
 
 export interface Authenticator extends RevocationSource {

@@ -323,6 +323,7 @@ describe('failures of one address', () => {
       rig.tokens,
       {
         kind: 'consul',
+        remembers: ({ consulToken }) => consulToken[0] === 'in use',
         verify({ consulToken }) {
           if (consulToken.length === 0) return undefined;
           asked++;
@@ -340,6 +341,7 @@ describe('failures of one address', () => {
     expect(asked).toBe(0);
     expect(outcome(await authenticate({ ...consul, address: '192.0.2.10' }))).toBe('accepted');
     expect(asked).toBe(1);
+    expect(outcome(await authenticate({ ...credentials({ consulToken: ['in use'] }), address }))).toBe('accepted');
   });
 });
 

@@ -54,6 +54,22 @@ async function running(own: ConsulTokens, use: () => Promise<void>): Promise<voi
 }
 
 describe('a token of Consul', () => {
+  it('T9: is remembered once it was let in, until it holds no more', async () => {
+    const own = tokens();
+    const remembered = (token: string) => own.remembers?.(credentials({ consulToken: [token] }));
+    expect(remembered(secret)).toBe(false);
+    await shown(own);
+    expect([remembered(secret), remembered(`${secret}0`), own.remembers?.(credentials())]).toEqual([
+      true,
+      false,
+      false,
+    ]);
+    self = () => reply(403, {});
+    clock.advance(60_000);
+    expect(outcome(await shown(own))).toBe('unknown-key');
+    expect(remembered(secret)).toBe(false);
+  });
+
   it('is who Consul says, for an hour at most', async () => {
     expect(await shown(tokens())).toEqual({
       id: webId,
