@@ -112,7 +112,7 @@ function certificatesOf(body: string): readonly string[] {
   } catch {
     return [];
   }
-  return typeof roots === 'string' ? certificateBlocks(roots) : [];
+  return typeof roots === 'string' ? certificateBlocks(roots).map((pem) => `${pem}\n`) : [];
 }
 
 /** As `Root.keyId`. */
