@@ -20,8 +20,6 @@ export interface NodeClaims extends Holdings {
   readonly nodeId?: string;
   /** `fam`: of the first credential that it was renewed from. Tokens from before there were families have none. */
   readonly family?: string;
-  /** Hex SHA-256 of the SubjectPublicKeyInfo of the certificate that the connection must show. */
-  readonly clientKey?: string;
   readonly issuedAtMs: number;
   /** `since`: when its family began, in seconds; tokens that are the first of one have none. */
   readonly sinceMs?: number;
@@ -32,7 +30,6 @@ export const audienceOf = (trustDomain: string): string => `chancery:${trustDoma
 const tokenId = /^[0-9a-f]{32}$/;
 /** The id of a join token, or of the first credential where that is older than families. */
 export const familyForm = /^[0-9a-f]{1,40}$/;
-const keyHash = /^[0-9a-f]{64}$/;
 /** 9999-12-31, in seconds. */
 const lastSecond = 253_402_300_799;
 
@@ -49,8 +46,8 @@ export function readClaims(payload: Readonly<Record<string, unknown>>, trustDoma
     return 'malformed';
   if (fam !== undefined && (typeof fam !== 'string' || !familyForm.test(fam))) return 'malformed';
   if (since !== undefined && !isSecond(since)) return 'malformed';
-  const clientKey = cnf === undefined ? undefined : boundKey(cnf);
-  if (cnf !== undefined && clientKey === undefined) return 'malformed';
+  // RFC 7800: bound to a key that is not asked for here. Nodes that are to prove a key have a certificate instead.
+  if (cnf !== undefined) return 'malformed';
   const identity = readSpiffeId(sub);
   if (identity === undefined) return 'malformed';
   if (identity.trustDomain !== trustDomain) return 'foreign-trust-domain';
@@ -63,7 +60,6 @@ export function readClaims(payload: Readonly<Record<string, unknown>>, trustDoma
     tokenId: jti,
     ...(node === undefined ? {} : { nodeId: node }),
     ...(fam === undefined ? {} : { family: fam }),
-    ...(clientKey === undefined ? {} : { clientKey }),
     issuedAtMs: iat * 1000,
     ...(since === undefined ? {} : { sinceMs: since * 1000 }),
     notAfterMs: exp * 1000,
@@ -72,15 +68,4 @@ export function readClaims(payload: Readonly<Record<string, unknown>>, trustDoma
 
 function isSecond(value: unknown): value is number {
   return typeof value === 'number' && Number.isFinite(value) && value >= 0 && value <= lastSecond;
-}
-
-/** `{"spki#S256": hex}`, the form of RFC 7800 with a member of ours; nothing may stand beside it. */
-function boundKey(cnf: unknown): string | undefined {
-  if (typeof cnf !== 'object' || cnf === null || Object.keys(cnf).length !== 1) return undefined;
-  const hash = (cnf as Readonly<Record<string, unknown>>)['spki#S256'];
-  return typeof hash === 'string' && keyHash.test(hash) ? hash : undefined;
-}
-
-export function writeBoundKey(clientKey: string): Readonly<Record<string, string>> {
-  return { 'spki#S256': clientKey };
 }

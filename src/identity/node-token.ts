@@ -1,23 +1,15 @@
 // Node tokens: JWTs that the control plane signs with ES256 and later takes as a credential.
 // It must not know where keys are kept, nor which tokens were revoked. Invariant: algorithm, type, audience and trust domain
-// are pinned; a token bound to a key is worth nothing on a connection that does not show the certificate of that key.
-import { createHash, randomBytes, X509Certificate } from 'node:crypto';
+// are pinned.
+import { randomBytes } from 'node:crypto';
 import { decodeJwt, jwtVerify, SignJWT } from 'jose';
-import type { Caller, CredentialRef, Credentials } from '../model/principal.ts';
+import type { Principal } from '../model/principal.ts';
 import type { Clock } from '../util/clock.ts';
 import { AppError } from '../util/errors.ts';
 import { bearerToken, maxTokenLength, unverified } from './bearer.ts';
-import { certificateRef } from './certificate-mark.ts';
 import type { Verifier } from './contract.ts';
 import { jwtFailure, UnknownKey } from './jwt-failure.ts';
-import {
-  audienceOf,
-  type NodeClaims,
-  nodeTokenType,
-  readClaims,
-  requiredClaims,
-  writeBoundKey,
-} from './node-claims.ts';
+import { audienceOf, type NodeClaims, nodeTokenType, readClaims, requiredClaims } from './node-claims.ts';
 import { type Cause, refuse } from './refusals.ts';
 import type { SigningKeys } from './signing-keys.ts';
 
@@ -40,8 +32,6 @@ export interface NodeTokenRequest {
   readonly services: readonly string[];
   readonly gateways: readonly string[];
   readonly nodeId?: string;
-  /** Hex SHA-256 of the SubjectPublicKeyInfo of the client certificate it is bound to. */
-  readonly clientKey?: string;
   /** What is revoked together with it: at most 40 hex digits. */
   readonly family?: string;
   /** When that began; undefined: now. */
@@ -110,7 +100,6 @@ export function createNodeTokens({ keys, clock }: NodeTokenDeps, options: NodeTo
         ...(request.nodeId === undefined ? {} : { node: request.nodeId }),
         ...(request.family === undefined ? {} : { fam: request.family }),
         ...(request.sinceMs === undefined ? {} : { since: Math.floor(request.sinceMs / 1000) }),
-        ...(request.clientKey === undefined ? {} : { cnf: writeBoundKey(request.clientKey) }),
       };
       const claims = readClaims(payload, trustDomain);
       if (typeof claims === 'string')
@@ -127,26 +116,12 @@ export function createNodeTokens({ keys, clock }: NodeTokenDeps, options: NodeTo
       const token = bearerToken(credentials);
       // Of other types are those of other issuers; a JWT of no issuer that is known is nobody's, and refused as malformed.
       if (token === undefined || unverified(token, 'header', 'typ') !== nodeTokenType) return undefined;
-      return check(token).then((claims) =>
-        typeof claims === 'string' ? refuse(claims) : principalOf(claims, credentials, clock.wall()),
-      );
+      return check(token).then((claims) => (typeof claims === 'string' ? refuse(claims) : principalOf(claims)));
     },
   };
 }
 
-function principalOf(claims: NodeClaims, credentials: Credentials, nowMs: number): Caller {
-  const { clientKey } = claims;
-  let notAfterMs = claims.notAfterMs;
-  let beside: CredentialRef | undefined;
-  if (clientKey !== undefined) {
-    const shown = shownKey(credentials);
-    if (shown === undefined) return refuse('missing');
-    if (shown.hash !== clientKey) return refuse('unknown-key');
-    // A resumed connection may show a certificate that ended meanwhile.
-    if (shown.notAfterMs <= nowMs) return refuse('expired');
-    notAfterMs = Math.min(notAfterMs, shown.notAfterMs);
-    beside = shown.ref;
-  }
+function principalOf(claims: NodeClaims): Principal {
   return {
     id: claims.id,
     services: claims.services,
@@ -154,28 +129,12 @@ function principalOf(claims: NodeClaims, credentials: Credentials, nowMs: number
     ...(claims.nodeId === undefined ? {} : { nodeId: claims.nodeId }),
     issuedAtMs: claims.issuedAtMs,
     ...(claims.sinceMs === undefined ? {} : { sinceMs: claims.sinceMs }),
-    notAfterMs,
+    notAfterMs: claims.notAfterMs,
     credential: {
       ...{ kind: 'token', id: claims.tokenId },
       ...(claims.family === undefined ? {} : { family: claims.family }),
-      ...(beside === undefined ? {} : { beside }),
     },
   };
-}
-
-function shownKey({
-  tls,
-  certificate,
-}: Credentials): { hash: string; notAfterMs: number; ref: CredentialRef } | undefined {
-  if (!tls || certificate === undefined) return undefined;
-  try {
-    const shown = new X509Certificate(certificate);
-    const spki = shown.publicKey.export({ type: 'spki', format: 'der' });
-    const hash = createHash('sha256').update(spki).digest('hex');
-    return { hash, notAfterMs: shown.validToDate.getTime(), ref: certificateRef(shown) };
-  } catch {
-    return undefined;
-  }
 }
 
 /** Times of a token that its own holder reads, to renew it; nothing is verified. Undefined where it is no node token. */

@@ -1,6 +1,6 @@
 // Certificates for tests as bytes: whatever names, times and uses are asked for, right or wrong. They sign themselves, as the
 // chain is the TLS library's affair.
-import { createHash, generateKeyPairSync, type KeyObject, sign } from 'node:crypto';
+import { generateKeyPairSync, type KeyObject, sign } from 'node:crypto';
 
 export interface CertificateParts {
   /** GeneralNames: `uri('...')`, `dns('...')`. */
@@ -19,12 +19,6 @@ export const newKeys = (): { publicKey: KeyObject; privateKey: KeyObject } =>
 
 export const uri = (text: string): Uint8Array => tlv(0x86, Buffer.from(text, 'latin1'));
 export const dns = (text: string): Uint8Array => tlv(0x82, Buffer.from(text, 'latin1'));
-
-export function spkiHash(publicKey: KeyObject): string {
-  return createHash('sha256')
-    .update(publicKey.export({ type: 'spki', format: 'der' }))
-    .digest('hex');
-}
 
 /** DER. */
 export function makeCertificate(parts: CertificateParts): Uint8Array {
