@@ -7,6 +7,7 @@ import type { CommandContext } from './command.ts';
 import { accessCommand } from './commands/access.ts';
 import { bootstrapCommand } from './commands/bootstrap.ts';
 import { certsCommand } from './commands/certs.ts';
+import { checkCommand } from './commands/check.ts';
 import { completionCommand } from './commands/completion.ts';
 import { demoCommand } from './commands/demo.ts';
 import { loadCommand } from './commands/load.ts';
@@ -57,6 +58,7 @@ export function createProgram(deps: CliDeps, result: (code: number) => void): Co
     revokeCommand,
     certsCommand,
     statusCommand,
+    checkCommand,
     problemsCommand,
     loadCommand,
     watchCommand,

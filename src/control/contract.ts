@@ -85,6 +85,10 @@ export interface ControlStatus {
     readonly healthy: number;
     readonly warning: number;
     readonly critical: number;
+    /** Instances that have a sidecar; absent where no certificates are issued. */
+    readonly sidecars?: number;
+    /** The mode of its own; absent where the Mesh's holds, and where no certificates are issued. */
+    readonly tls?: 'strict' | 'permissive' | 'none';
   }[];
   readonly proxies: readonly ProxyStatus[];
   /** Newest first, bounded. */

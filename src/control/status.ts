@@ -186,10 +186,13 @@ export function statusReport(input: StatusInput): ControlStatus {
       note: 'no stream; it keeps serving what it had',
     };
   });
-  const services = [...(world?.services.keys() ?? [])].map((id) => {
+  const services = [...(world?.services.values() ?? [])].map(({ id, tls }) => {
     const count = { id, healthy: 0, warning: 0, critical: 0 };
-    for (const instance of world?.endpoints.get(id) ?? []) count[instance.health]++;
-    return count;
+    const instances = world?.endpoints.get(id) ?? [];
+    for (const instance of instances) count[instance.health]++;
+    if (world?.mesh.certificates !== true) return count;
+    const sidecars = instances.filter(({ proxy }) => proxy !== undefined).length;
+    return { ...count, sidecars, ...(tls === 'mesh' ? {} : { tls }) };
   });
   const toWall = clock.wall() - clock.now();
   const sidecarless = withoutSidecar(world);

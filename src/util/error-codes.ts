@@ -664,6 +664,14 @@ export const errorCodes = {
     title: 'The bootstrap would have no credential',
     hint: 'Make a token with `chancery token create` where the control plane runs, and give it to `chancery bootstrap` with --join. Only for a control plane that was started with --insecure say --insecure.',
   },
+  CH1861: {
+    title: 'Prometheus cannot be asked',
+    hint: 'Check the address given with --prometheus (or CHANCERY_PROMETHEUS), and that it can be reached from here.',
+  },
+  CH1862: {
+    title: 'What Prometheus answered cannot be used',
+    hint: 'Check that it is a Prometheus; it has to answer the query whole, for nothing is concluded from a part.',
+  },
   CH1869: {
     title: 'The key that seals cannot be used',
     hint: 'Give it back to its owner with mode 600, or restore it from a backup: what it sealed opens with no other.',

@@ -36,6 +36,7 @@ const clients: Readonly<Record<string, string>> = {
   'src/ca/authority-ask.ts': 'the authority outside that chancery.yaml names',
   'src/cli/client.ts': 'the command line, to the server it is told',
   'src/cli/enrolment-client.ts': 'the command line, to the server that a join token pins',
+  'src/cli/prometheus.ts': 'the command line, to the Prometheus it is told',
   'src/demo/intruder.ts': "the demo's own sidecars",
   'src/demo/request.ts': "the demo's own ports",
   'src/sources/dns/dns-registry.ts': 'name servers, from chancery.yaml',

@@ -7,6 +7,7 @@ import { createClient } from '../client.ts';
 import { type CommandContext, command, type Format, formatOption, withServer } from '../command.ts';
 import { exitCodes } from '../exit.ts';
 import { plainText } from '../plain-text.ts';
+import { plaintextQuery } from '../plaintext-queries.ts';
 import { asText } from '../print.ts';
 import { ago, counted, durationMs, table } from '../table.ts';
 import { neverConnected, showResources } from './resource-states.ts';
@@ -102,10 +103,6 @@ function refusalText(
   return `refused for ${ago(nowMs - sinceMs)}: ${type} ${what}${from.length === 0 ? '' : ` from ${[...new Set(from)].join(', ')}`} by ${counted(proxies, 'proxy', 'proxies')} (${plainText(who)})\n  ${words}\n`;
 }
 
-/** Requests that came to sidecars in plaintext, by the service that was called; Envoy's own counter of that way in. */
-const plaintextQuery =
-  'sum by (service) (increase(envoy_http_downstream_rq_total{envoy_http_conn_manager_prefix=~"inbound_.*_plaintext"}[1d]))';
-
 /** Who is withheld, who would be, or what is known about the next step: callers outside of the mesh are not seen from here. */
 function sidecarText({ mtls, withheld, plaintext, some }: WithoutSidecar): string {
   const number = withheld > 0 ? withheld : plaintext;
@@ -115,7 +112,7 @@ function sidecarText({ mtls, withheld, plaintext, some }: WithoutSidecar): strin
   if (plaintext > 0) return `strict is not safe: ${counted(plaintext, 'instance')} without a sidecar: ${who}\n`;
   if (mtls === 'strict') return '';
   if (mtls === 'off') return 'mtls is off; permissive is safe: it takes plaintext too. Every instance has a sidecar\n';
-  return `mtls is ${mtls}; every instance has a sidecar. Who calls in plaintext is counted by the sidecars alone; strict is safe where this stays 0:\n  ${plaintextQuery}\n`;
+  return `mtls is ${mtls}; every instance has a sidecar. Who calls in plaintext is counted by the sidecars alone: ask with \`chancery check --prometheus URL\`; strict is safe where this stays 0:\n  ${plaintextQuery('1d')}\n`;
 }
 
 /** The table of proxies, a line that sums up, and what else stands in the way. */

@@ -329,7 +329,7 @@ describe('the server side', () => {
     ],
     [
       { mtls: 'permissive', withheld: 0, plaintext: 0, some: [] },
-      'strict is safe where this stays 0:\n  sum by (service) (increase(envoy_http_downstream_rq_total{envoy_http_conn_manager_prefix=~"inbound_.*_plaintext"}[1d]))\n',
+      'strict is safe where this stays 0:\n  sum by (service) (increase(envoy_http_downstream_rq_total{envoy_http_conn_manager_prefix=~"inbound_.*_plaintext"}[1d]) or increase(envoy_tcp_',
     ],
   ] as const)('says for whom strict is not safe: %j', (withoutSidecar, line) => {
     expect(statusText({ ...status, withoutSidecar }, 61_000)).toContain(line);
