@@ -2,11 +2,10 @@
 // them there and replaces them. Our intermediates are signed with it.
 // It must not know who writes them. Invariants: it never writes; what cannot be used whole leaves the last good in use, and
 // says so; the order in which roots are told and sign is `issuer-succession.ts`.
-import { constants } from 'node:fs';
-import { open } from 'node:fs/promises';
 import type { Clock } from '../util/clock.ts';
 import { AppError, errorText } from '../util/errors.ts';
 import { fingerprint } from '../util/file-changes.ts';
+import { guardedRead } from '../util/guarded-read.ts';
 import type { Logger } from '../util/log.ts';
 import type { Metrics } from '../util/metrics.ts';
 import { readCertificate } from './certificate.ts';
@@ -38,7 +37,7 @@ export interface IssuerFiles extends RootProvider {
   reload(): Promise<Roots>;
 }
 
-const maxBytes = 1_048_576;
+const bounds = { code: 'CH1881', maxBytes: 1_048_576 } as const;
 const backdateMs = 3_600_000;
 
 export function createIssuerFiles(deps: IssuerFilesDeps, options: IssuerFilesOptions): IssuerFiles {
@@ -56,9 +55,9 @@ export function createIssuerFiles(deps: IssuerFilesDeps, options: IssuerFilesOpt
     const all = [certificate, key, roots];
     const before = await fingerprint(all);
     const texts: GivenTexts = {
-      certificate: await read(certificate),
-      key: await read(key, deps.uid),
-      roots: await read(roots),
+      certificate: await guardedRead(certificate, bounds),
+      key: await guardedRead(key, { ...bounds, owner: deps.uid }),
+      roots: await guardedRead(roots, bounds),
     };
     try {
       if ((await fingerprint(all)) !== before)
@@ -131,32 +130,4 @@ export function createIssuerFiles(deps: IssuerFilesDeps, options: IssuerFilesOpt
 
 function ids({ roots }: Succession): string {
   return roots.map(({ certificate }) => certificateText(certificate)).join();
-}
-
-/** Links are followed: that is how orchestrators replace files. With `owner` it is a key, and who may read it is checked. */
-async function read(path: string, owner?: number): Promise<Buffer> {
-  try {
-    // A pipe would wait for somebody to write.
-    const file = await open(path, constants.O_RDONLY | constants.O_NONBLOCK);
-    try {
-      const found = await file.stat();
-      if (!found.isFile() || found.size > maxBytes) throw new AppError('CH1881', `${path} is no file, or too large`);
-      if (owner !== undefined) guard(path, found, owner);
-      return await file.readFile();
-    } finally {
-      await file.close();
-    }
-  } catch (cause) {
-    if (cause instanceof AppError) throw cause;
-    throw new AppError('CH1881', `${path} cannot be read`, { cause, retryable: true });
-  }
-}
-
-/** Ours alone; or root's, who may give it to our group to read, as Kubernetes does with `fsGroup`. */
-function guard(path: string, { uid, mode }: { readonly uid: number; readonly mode: number }, owner: number): void {
-  if (uid !== owner && uid !== 0)
-    throw new AppError('CH1881', `${path} belongs to the user ${uid}, not to ${owner} or root`);
-  const forbidden = uid === 0 && owner !== 0 ? 0o037 : 0o077;
-  if ((mode & forbidden) !== 0)
-    throw new AppError('CH1881', `${path} is open to others (mode ${(mode & 0o777).toString(8)})`);
 }

@@ -1,11 +1,11 @@
 // The key of a provisioner of step-ca, from files: a JWK, or a key in PEM with its certificates.
 // It must not know what is signed with it. Invariant: a file that others can read is refused, and no message holds what it says.
 import { createPrivateKey, type JsonWebKey, type KeyObject, X509Certificate } from 'node:crypto';
-import { constants } from 'node:fs';
-import { open, readFile } from 'node:fs/promises';
+import { readFile } from 'node:fs/promises';
 import { pemCertificates } from '../ca/authority-ask.ts';
 import { type ProvisionerKey, tokenAlgorithm } from '../identity/provisioner-token.ts';
 import { AppError } from '../util/errors.ts';
+import { guardedRead } from '../util/guarded-read.ts';
 
 export interface ProvisionerFiles {
   readonly jwkFile?: string | undefined;
@@ -14,6 +14,7 @@ export interface ProvisionerFiles {
 }
 
 const maxBytes = 65_536;
+
 /** `uid`: of the running process; undefined where files have no owner. Rejects with CH1876. */
 export async function readProvisionerKey(files: ProvisionerFiles, uid: number | undefined): Promise<ProvisionerKey> {
   const { jwkFile, certificateFile = '', privateKeyFile = '' } = files;
@@ -63,26 +64,8 @@ function signing(key: KeyObject, path: string): KeyObject {
   return key;
 }
 
-/** Ours alone; or root's, who may give it to our group to read, as Kubernetes does with `fsGroup`. */
 async function readPrivate(path: string, uid: number | undefined): Promise<string> {
-  try {
-    // A pipe would wait for somebody to write.
-    const file = await open(path, constants.O_RDONLY | constants.O_NONBLOCK);
-    try {
-      const found = await file.stat();
-      if (!found.isFile() || found.size > maxBytes) throw refused(path, 'is no file, or too large');
-      if (uid !== undefined && found.uid !== uid && found.uid !== 0)
-        throw refused(path, `belongs to the user ${found.uid}, not to ${uid} or root`);
-      if (uid !== undefined && (found.mode & (found.uid === 0 && uid !== 0 ? 0o037 : 0o077)) !== 0)
-        throw refused(path, `is open to others (mode ${(found.mode & 0o777).toString(8)})`);
-      return await file.readFile('utf8');
-    } finally {
-      await file.close();
-    }
-  } catch (cause) {
-    if (cause instanceof AppError) throw cause;
-    throw new AppError('CH1876', `the key of the provisioner cannot be read from ${path}`, { cause, retryable: true });
-  }
+  return (await guardedRead(path, { code: 'CH1876', maxBytes, owner: uid })).toString();
 }
 
 const refused = (path: string, why: string): AppError => new AppError('CH1876', `${path} ${why}`);
