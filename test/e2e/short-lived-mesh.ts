@@ -39,6 +39,13 @@ export interface NodeSecrets {
   readonly ca: string;
 }
 
+/** One node, whose Envoy may end and begin again with the same bootstrap. */
+export interface Node {
+  stop(): Promise<void>;
+  /** Resolves once the process runs, whether or not it has a control plane. */
+  start(): Promise<void>;
+}
+
 export interface ShortLivedMesh extends AsyncDisposable {
   /** The control plane; another one after `restart`. */
   plane(): Plane;
@@ -46,7 +53,7 @@ export interface ShortLivedMesh extends AsyncDisposable {
   readonly registry: MemoryRegistry;
   readonly objects: MemoryObjects;
   /** Starts a gateway that joined. */
-  gateway(node: string, name: string, args?: readonly string[]): Promise<void>;
+  gateway(node: string, name: string, args?: readonly string[]): Promise<Node>;
   /** The outbound listener of web's sidecar. */
   readonly outbound: number;
   /** The command line, in the folder. Rejects with what it said on stderr. */
@@ -103,7 +110,7 @@ export async function startShortLivedMesh(
     role: 'service' | 'gateway',
     name: string,
     args: readonly string[],
-  ): Promise<void> {
+  ): Promise<Node> {
     const pin = plane.trust?.authority.roots().roots[0]?.keyId ?? expect.fail('no root');
     const owner = role === 'service' ? { services: [name], gateways: [] } : { services: [], gateways: [name] };
     const token = await plane.trust?.joinTokens.create({ ...owner, pin });
@@ -114,9 +121,19 @@ export async function startShortLivedMesh(
       ...['--credentials', join(dir.path, node), '--stats', `127.0.0.1:${stats}`, '--admin', `127.0.0.1:${admin}`],
       ...args,
     ]);
-    const started = await startEnvoy(bootstrap);
-    stack.defer(() => started.stop());
-    envoys.push(started);
+    let current: RunningEnvoy | undefined;
+    const begin = async (waitFor: 'admin' | 'ready'): Promise<void> => {
+      current = await startEnvoy(bootstrap, { waitFor });
+      envoys.push(current);
+    };
+    const stop = async (): Promise<void> => {
+      if (current !== undefined) envoys.splice(envoys.indexOf(current), 1);
+      await current?.stop();
+      current = undefined;
+    };
+    stack.defer(stop);
+    await begin('ready');
+    return { stop, start: () => begin('admin') };
   }
 
   function secretsOf(node: string): NodeSecrets {
