@@ -10,7 +10,8 @@ import { collectGarbage, growHeapWithFleet, keepHeapSmall } from './cli/heap.ts'
 import type { CliDeps, Io } from './cli/io.ts';
 import type { LoggerHandle } from './cli/logger.ts';
 import type { Control } from './control/contract.ts';
-import { type Config, isLoopback } from './model/config.ts';
+import type { Config } from './model/config.ts';
+import { isLoopback } from './util/host-port.ts';
 import { createSystemClock } from './util/system-clock.ts';
 import { runAll } from './util/tasks.ts';
 

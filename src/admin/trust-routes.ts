@@ -8,10 +8,10 @@ import type { ProxyCertificate } from '../control/proxy-certificate.ts';
 import type { Families } from '../identity/families.ts';
 import type { JoinTokens } from '../identity/join-token.ts';
 import type { Revocations } from '../identity/revocations.ts';
-import { isLoopback } from '../model/config.ts';
 import { defined } from '../model/defined.ts';
 import { revocableKinds } from '../model/revocable.ts';
 import type { Clock } from '../util/clock.ts';
+import { isLoopbackPeer } from '../util/host-port.ts';
 import { Fault } from './fault.ts';
 import { changed, jsonReply, type Reply, type Request, type RouteLine, read } from './route.ts';
 
@@ -217,7 +217,7 @@ function rotationState({ rotation, mesh, certificates }: TrustParts): object {
 
 /** What does not leave the machine needs no TLS. */
 function credentialsOf({ tls, authorization, address }: Request) {
-  return { tls: tls || isLoopback(address.replace(/^::ffff:/, '')), authorization, consulToken: [], address };
+  return { tls: tls || isLoopbackPeer(address), authorization, consulToken: [], address };
 }
 
 function asReply({ status, contentType, body }: DoorAnswer): Reply {

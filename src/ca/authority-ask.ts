@@ -5,6 +5,7 @@ import { request as plainRequest } from 'node:http';
 import { request as secureRequest } from 'node:https';
 import type { Clock } from '../util/clock.ts';
 import { AppError } from '../util/errors.ts';
+import { isLoopback } from '../util/host-port.ts';
 import { certificateBlocks } from '../util/pem.ts';
 
 export interface AuthorityRequest {
@@ -139,8 +140,7 @@ function spoken(words: string, secrets: readonly string[]): string {
 /** Throws CH1857 for what would travel in plaintext; the URL without a slash at its end. */
 export function authorityUrl(url: string): string {
   const { protocol, hostname } = new URL(url);
-  const isLocal = hostname === 'localhost' || hostname === '[::1]' || /^127\.\d+\.\d+\.\d+$/.test(hostname);
-  if (protocol !== 'https:' && !isLocal)
+  if (protocol !== 'https:' && !isLoopback(hostname))
     throw new AppError('CH1857', `the authority at ${url} would be asked without TLS`);
   return url.replace(/\/+$/, '');
 }

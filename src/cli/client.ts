@@ -1,11 +1,12 @@
 // Talks to a running control plane's HTTP API: address, token, problem documents back into errors with codes.
 // It knows no command. Invariant: an unreachable server is CH1606, a refused token CH1607; the token is in no message, and over
 // TLS it is sent to nobody who has not proved to be the server that is meant.
-import { isLoopback } from '../model/config.ts';
+
 import { resolveConfig } from '../model/config-layers.ts';
 import type { Problem } from '../model/problem.ts';
 import { type ErrorCodeName, errorCodes } from '../util/error-codes.ts';
 import { AppError } from '../util/errors.ts';
+import { isLoopback } from '../util/host-port.ts';
 import type { Io } from './io.ts';
 
 export interface ServerOptions {

@@ -1,6 +1,7 @@
 // Mistakes in the configuration as Problems: what does not fit the schema, and what the schema alone cannot say.
 // It changes nothing. Invariant: a mistake in the file has its line and column; one from elsewhere names the variable or flag.
 import type { z } from 'zod';
+import { isLoopback } from '../util/host-port.ts';
 import { didYouMean } from '../util/near-miss.ts';
 import {
   type Config,
@@ -8,7 +9,6 @@ import {
   configSchema,
   environmentName,
   flagName,
-  isLoopback,
   isSecretKey,
   objectsName,
   optionKeys,

@@ -275,7 +275,3 @@ export function registryName(registry: RegistryConfig): string {
 export function objectsName(objects: ObjectsConfig): string {
   return objects.name ?? (objects.kind === 'directory' ? 'objects' : `${objects.kind}-objects`);
 }
-
-export function isLoopback(address: string): boolean {
-  return address === 'localhost' || address === '::1' || address === '[::1]' || /^127\.\d+\.\d+\.\d+$/.test(address);
-}

@@ -1,6 +1,7 @@
 // The door of the xDS port: what class of access a method has, who asks, and what is decided about both.
 // It must not know what is served. Invariant: nothing of a stream is read before the decision.
 import { type Asker, decide } from '../model/access.ts';
+import { isLoopbackPeer } from '../util/host-port.ts';
 import type { Gate } from './gate.ts';
 import { accessOf } from './method-access.ts';
 import type { Readers } from './readers.ts';
@@ -18,7 +19,7 @@ export function createDoor(gate: Pick<Gate, 'admit'> | undefined, readers?: Pick
   function admit(sink: Sink, path: string, open: (sink: Sink) => StreamListener): StreamListener {
     const access = accessOf(path);
     const pass = (asker: Asker, known: Sink): StreamListener => {
-      const decision = decide(asker, { access, local: isLoopback(sink.peer.address) });
+      const decision = decide(asker, { access, local: isLoopbackPeer(sink.peer.address) });
       if (decision.allowed) return open(known);
       sink.end(decision.refused, decision.reason);
       return nobody;
@@ -32,9 +33,4 @@ export function createDoor(gate: Pick<Gate, 'admit'> | undefined, readers?: Pick
     admit,
     guarded: ({ path, open }) => ({ path, open: (sink) => admit(sink, path, open) }),
   };
-}
-
-/** True for an address of this machine's loopback. */
-export function isLoopback(address: string): boolean {
-  return address === '::1' || /^(::ffff:)?127\./.test(address);
 }

@@ -2,10 +2,11 @@
 // It must not know gRPC. Invariant: plaintext leaves loopback only where that was said; no error of one connection ends
 // the process or another connection; nothing is resumed from an earlier TLS session.
 import { constants } from 'node:crypto';
-import { createServer, isIP, type Server as NetServer, type Socket } from 'node:net';
+import { createServer, type Server as NetServer, type Socket } from 'node:net';
 import { createServer as createTlsServer, TLSSocket, type Server as TlsServer } from 'node:tls';
 import type { Clock } from '../../util/clock.ts';
 import { AppError, errorText } from '../../util/errors.ts';
+import { isLoopback } from '../../util/host-port.ts';
 import type { Logger } from '../../util/log.ts';
 import type { Metrics } from '../../util/metrics.ts';
 import { byFirstBytes } from './first-bytes.ts';
@@ -171,10 +172,6 @@ function connectionOptions({ tls, handshakeMs }: ListenerOptions) {
     requestCert: asked,
     rejectUnauthorized: asked && tls?.clientCertificates !== 'optional',
   };
-}
-
-function isLoopback(address: string): boolean {
-  return address === 'localhost' || address === '::1' || (isIP(address) === 4 && address.startsWith('127.'));
 }
 
 /**

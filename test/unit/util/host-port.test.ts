@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { hostPort } from '../../../src/util/host-port.ts';
+import { hostPort, isLoopback, isLoopbackPeer } from '../../../src/util/host-port.ts';
 
 describe('host and port', () => {
   it.each([
@@ -23,5 +23,29 @@ describe('host and port', () => {
   it('may be a port alone where a host is assumed', () => {
     expect(hostPort('80', '127.0.0.1')).toEqual({ address: '127.0.0.1', port: 80 });
     expect(hostPort('80')).toBeUndefined();
+  });
+});
+
+describe('loopback', () => {
+  it.each(['127.0.0.1', '127.9.9.9', '::1', '[::1]', 'localhost'])('%s', (host) => {
+    expect(isLoopback(host)).toBe(true);
+  });
+
+  it.each(['::1', '127.0.0.1', '::ffff:127.0.0.1'])('of a peer: %s', (address) => {
+    expect(isLoopbackPeer(address)).toBe(true);
+  });
+
+  it.each([
+    '10.0.0.1',
+    '::',
+    '::ffff:10.0.0.1',
+    '128.0.0.1',
+    '',
+    '1127.0.0.1',
+    '127.0.0.1.example',
+    '127.evil.example',
+  ])('not "%s"', (host) => {
+    expect(isLoopback(host)).toBe(false);
+    expect(isLoopbackPeer(host)).toBe(false);
   });
 });

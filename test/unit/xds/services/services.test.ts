@@ -4,7 +4,7 @@ import { typeUrls } from '../../../../src/resources/type-urls.ts';
 import { silentLogger } from '../../../../src/util/log.ts';
 import type { ClientConfig } from '../../../../src/xds/contract.ts';
 import { maxDescribed } from '../../../../src/xds/description.ts';
-import { createDoor, isLoopback } from '../../../../src/xds/door.ts';
+import { createDoor } from '../../../../src/xds/door.ts';
 import { createClientStatus } from '../../../../src/xds/services/client-status.ts';
 import { createServices } from '../../../../src/xds/services/services.ts';
 import { createFakeClock } from '../../../support/fake-clock.ts';
@@ -100,8 +100,6 @@ describe('client status', () => {
   it('is answered on loopback only', async () => {
     expect(await ask('127.0.0.1', 1)).toEqual({ end: 'end ok', messages: 1 });
     expect(await ask('10.0.0.1', 1)).toEqual({ end: 'end permission-denied', messages: 0 });
-    expect(['127.0.0.1', '127.9.9.9', '::1', '::ffff:127.0.0.1'].every(isLoopback)).toBe(true);
-    expect(['10.0.0.1', '::', '::ffff:10.0.0.1', '128.0.0.1', '', '1127.0.0.1'].some(isLoopback)).toBe(false);
   });
 
   it('is not answered in part where it would be too large', async () => {
