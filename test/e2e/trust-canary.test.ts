@@ -180,7 +180,7 @@ describeWith(['envoy'], 'T21: the secrets of a mesh', () => {
       }
   });
 
-  it('are in nothing that the command line prints', async () => {
+  it('are in nothing that the command line prints', { timeout: 60_000 }, async () => {
     const asked = [
       ...[['status'], ['status', '-o', 'json'], ['status', 'web-1', '--resources'], ['certs', 'list', '-o', 'json']],
       ...[

@@ -409,9 +409,9 @@ describe.each(['grpc-js', 'http2'] as const)('%s', (transport: XdsTransport) => 
       };
       const listener = { incoming() {}, halfClosed() {}, closed() {} };
       const methods = [
-        { path: '/test.Fault/Open', open: fault },
-        { path: '/test.Fault/Message', open: () => ({ ...listener, incoming: fault }) },
-        { path: '/test.Fault/End', open: () => ({ ...listener, closed: fault }) },
+        { path: '/grpc.health.v1.Health/Open', open: fault },
+        { path: '/grpc.health.v1.Health/Message', open: () => ({ ...listener, incoming: fault }) },
+        { path: '/grpc.health.v1.Health/End', open: () => ({ ...listener, closed: fault }) },
       ];
       await using server = await runServer(views(), {}, { methods, log });
       const client = raw(server.port);
@@ -420,7 +420,7 @@ describe.each(['grpc-js', 'http2'] as const)('%s', (transport: XdsTransport) => 
       for (const { path } of methods) {
         const bad = client.open({ ':path': path });
         bad.stream.write(request());
-        if (path === '/test.Fault/End') bad.stream.close();
+        if (path === '/grpc.health.v1.Health/End') bad.stream.close();
         else {
           expect(await bad.status()).toBe(13);
           expect(decodeURIComponent(String(bad.headers['grpc-message']))).toBe('internal error');
