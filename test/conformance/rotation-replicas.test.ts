@@ -10,35 +10,18 @@ import { createRotatingRoots } from '../../src/ca/rotating-roots.ts';
 import { rotationDuties } from '../../src/ca/rotation.ts';
 import { createRotation, type Rotation, type RotationJournal } from '../../src/ca/rotation-driver.ts';
 import { createRotationJournal } from '../../src/ca/rotation-journal.ts';
-import type { StartSigner } from '../../src/ca/signer.ts';
-import { answersTo } from '../../src/ca/signing.ts';
-import type { Issuer } from '../../src/ca/x509.ts';
 import { createRotationFleet } from '../../src/control/rotation-fleet.ts';
 import { createStore, type StoreConfig } from '../../src/store/store.ts';
 import { silentLogger } from '../../src/util/log.ts';
 import { createSystemClock } from '../../src/util/system-clock.ts';
 import { describeWith, eventually, startConsul, startEtcd } from '../support/real-parts.ts';
+import { startSignerHere } from '../support/signer-here.ts';
 
 const trustDomain = 'example.org';
 const phases = ['prepare', 'confirm', 'activate', 'drain', 'retire', 'steady'];
 const web = { spiffeId: `spiffe://${trustDomain}/svc/web`, seed: '', urgency: 'routine' } as const;
 const lookEveryMs = 100;
 const silentMs = 8 * lookEveryMs;
-
-/** Signs on this thread: threads are another test's. */
-const startHere: StartSigner = (_name, onAnswers) => {
-  let current: Issuer | undefined;
-  return {
-    post({ issuer, orders }) {
-      current = issuer ?? current;
-      const by = current;
-      if (by !== undefined) queueMicrotask(() => onAnswers(answersTo(by, orders).answers));
-    },
-    hold() {},
-    ended: new Promise(() => {}),
-    kill() {},
-  };
-};
 
 interface Replica {
   readonly authority: Authority;
@@ -84,7 +67,7 @@ function createWorld(config: StoreConfig) {
       { silentMs },
     );
     const common = { clock, random: () => 0.5, log: silentLogger };
-    const authority = createAuthority({ ...common, provider, start: startHere }, { trustDomain });
+    const authority = createAuthority({ ...common, provider, start: startSignerHere }, { trustDomain });
     const rotation = createRotation(
       { ...common, journal: fatal, fleet, roots: createRotatingRoots(provider, authority) },
       {

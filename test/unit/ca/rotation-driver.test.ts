@@ -5,31 +5,14 @@ import { createAuthority } from '../../../src/ca/authority.ts';
 import type { Authority, Leaf } from '../../../src/ca/contract.ts';
 import type { RotationRecord } from '../../../src/ca/rotation.ts';
 import { createRotation, type Rotation, type RotationJournal } from '../../../src/ca/rotation-driver.ts';
-import type { StartSigner } from '../../../src/ca/signer.ts';
-import { answersTo } from '../../../src/ca/signing.ts';
-import type { Issuer } from '../../../src/ca/x509.ts';
 import { silentLogger } from '../../../src/util/log.ts';
 import { createFakeClock } from '../../support/fake-clock.ts';
 import { createRootsInMemory, type Kept } from '../../support/roots-in-memory.ts';
+import { startSignerHere } from '../../support/signer-here.ts';
 
 const minute = 60_000;
 const leafLifeMs = 5 * minute;
 const random = (): number => 0.5;
-
-/** Signs on this thread: threads are another test's. */
-const startHere: StartSigner = (_name, onAnswers) => {
-  let current: Issuer | undefined;
-  return {
-    post({ issuer, orders }) {
-      current = issuer ?? current;
-      const by = current;
-      if (by !== undefined) queueMicrotask(() => onAnswers(answersTo(by, orders).answers));
-    },
-    hold() {},
-    ended: new Promise(() => {}),
-    kill() {},
-  };
-};
 
 interface Replica {
   readonly authority: Authority;
@@ -72,7 +55,7 @@ async function createWorld() {
       throw new Error('it ended');
     }
     const authority = createAuthority(
-      { clock, random, log: silentLogger, provider, start: startHere },
+      { clock, random, log: silentLogger, provider, start: startSignerHere },
       { trustDomain: 'example.org', leafLifeMs },
     );
     const rotation = createRotation(
