@@ -4,13 +4,12 @@ import type { HttpProtocolOptionsJson } from '../gen/envoy/config/core/v3/protoc
 import type { FilterJson } from '../gen/envoy/config/listener/v3/listener_components_pb.js';
 import type {
   HttpConnectionManagerJson,
-  HttpFilterJson,
   LocalReplyConfigJson,
 } from '../gen/envoy/extensions/filters/network/http_connection_manager/v3/http_connection_manager_pb.js';
 import { duration } from './durations.ts';
 import { accessLog } from './filters/access-log.ts';
 import { httpFilters } from './filters/index.ts';
-import { handsOn } from './filters/jwt-authn.ts';
+import { payloadHeaders, type TokenProviders } from './filters/jwt-authn.ts';
 import { unsentHeader } from './retry.ts';
 
 /** The application refused the connection (response flag UF): the caller is told that nothing was handled. */
@@ -53,7 +52,7 @@ export interface HttpOptions {
   /** Callers may show a certificate, and the routes say who may call. */
   readonly authorization?: boolean;
   /** Verifies tokens. */
-  readonly tokens?: HttpFilterJson | undefined;
+  readonly tokens?: TokenProviders | undefined;
   readonly accessLog: boolean;
 }
 
@@ -62,7 +61,9 @@ export function httpConnectionManager(options: HttpOptions): FilterJson {
   const common: HttpProtocolOptionsJson = {
     ...(options.lifeMs === undefined ? {} : { maxConnectionDuration: duration(options.lifeMs) }),
     // To many applications `x_user` is `x-user`, so that a caller would write beside what a token said.
-    ...(tokens !== undefined && handsOn(tokens) ? { headersWithUnderscoresAction: 'DROP_HEADER' } : {}),
+    ...(tokens !== undefined && payloadHeaders(tokens).length > 0
+      ? { headersWithUnderscoresAction: 'DROP_HEADER' }
+      : {}),
   };
   const manager: HttpConnectionManagerJson = {
     statPrefix: options.statPrefix,

@@ -8,12 +8,12 @@ import type { ClusterJson } from '../gen/envoy/config/cluster/v3/cluster_pb.js';
 import type { FilterChainJson, FilterJson } from '../gen/envoy/config/listener/v3/listener_components_pb.js';
 import type { ListenerJson } from '../gen/envoy/config/listener/v3/listener_pb.js';
 import type { VirtualHostJson } from '../gen/envoy/config/route/v3/route_components_pb.js';
-import type { HttpFilterJson } from '../gen/envoy/extensions/filters/network/http_connection_manager/v3/http_connection_manager_pb.js';
 import type { Mtls } from '../model/mtls.ts';
 import type { Protocol } from '../model/service.ts';
 import type { ConnectionAccess } from './authorization/authorization.ts';
 import { inboundClusterName } from './cluster-names.ts';
 import { protocolOptions } from './clusters.ts';
+import type { TokenProviders } from './filters/jwt-authn.ts';
 import { httpConnectionManager } from './http-connection-manager.ts';
 import { tcpProxy } from './listeners.ts';
 import { connectionLifeMs, downstreamSocket, meshAlpn } from './mutual-tls.ts';
@@ -57,7 +57,7 @@ export interface InboundOptions {
   /** Undefined: every connection is taken. */
   readonly access?: ConnectionAccess | undefined;
   /** Verifies tokens of requests. */
-  readonly tokens?: HttpFilterJson | undefined;
+  readonly tokens?: TokenProviders | undefined;
 }
 
 /** By whom a connection came: its filters, and its name in statistics, differ by that. */

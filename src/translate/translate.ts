@@ -14,6 +14,7 @@ import { type ClusterTable, createClusterTable, emptyCluster } from './cluster-t
 import type { Translator, ViewContent } from './contract.ts';
 import { misdirected } from './edge-listeners.ts';
 import { createEndpointTable, type EndpointTable } from './endpoint-table.ts';
+import { jwtAuthnRef, jwtAuthnResource } from './filters/jwt-authn.ts';
 import { type HostGroups, hostGroups } from './host-groups.ts';
 import { inboundCluster, inboundName, inboundVirtualHost } from './inbound.ts';
 import { countRun, createKeyedMemo, sameItems } from './memo.ts';
@@ -134,6 +135,10 @@ export function createTranslator({ protos }: { readonly protos: Protos }): Trans
       else problems.push(made.problem);
     };
     const protocol = profile.role === 'sidecar' ? (world.services.get(profile.service)?.protocol ?? 'http') : 'http';
+    const extensions = new Map<string, Resource>();
+    const tokens = all.access?.tokens;
+    if (tokens !== undefined && protocol !== 'tcp')
+      keep(extensions, part(jwtAuthnRef, jwtAuthnResource(tokens), { deps: [], provenance: all.access?.asked ?? [] }));
     for (const planned of plan.listeners) {
       const { name, provenance } = planned;
       if (planned.routing.kind === 'inbound')
@@ -161,12 +166,14 @@ export function createTranslator({ protos }: { readonly protos: Protos }): Trans
         deps.push({ type: typeUrls.cluster, name: clusterName(service, subset) });
       deps.push(...(planned.secrets ?? []));
       if (planned.mutualTls === true) deps.push(...secretRefs);
+      if (planned.routing.kind === 'inbound' && !tcp && tokens !== undefined) deps.push(jwtAuthnRef);
       keep(listeners, part({ type: typeUrls.listener, name }, planned.json, { deps, provenance }));
     }
     const known = all.clusters.resources;
     // Control puts the secrets of a proxy beside what is made here.
     const has = (ref: ResourceRef): boolean => {
       if (ref.type === typeUrls.cluster) return known.has(ref.name) || clusters.has(ref.name);
+      if (ref.type === typeUrls.extension) return extensions.has(ref.name);
       return ref.type === typeUrls.routes ? routes.has(ref.name) : isMeshSecret(ref);
     };
     const unchecked = [...routes.values()].filter((resource) => checked.get(resource) !== known);
@@ -185,6 +192,7 @@ export function createTranslator({ protos }: { readonly protos: Protos }): Trans
         [typeUrls.cluster, together(profile, known, clusters)],
         [typeUrls.listener, listeners],
         [typeUrls.routes, routes],
+        ...(extensions.size === 0 ? [] : [[typeUrls.extension, extensions] as const]),
       ]),
       problems,
     };

@@ -1,11 +1,12 @@
 // The keys of an issuer of tokens in a file of the control plane: exchanged under requests, and not lost when it restarts.
 import { generateKeyPairSync } from 'node:crypto';
 import { renameSync, writeFileSync } from 'node:fs';
+import { Agent } from 'node:http';
 import { join } from 'node:path';
 import { SignJWT } from 'jose';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { ask, type Load, startLoad } from '../support/load.ts';
-import { describeWith, eventually, eventuallyPasses, freePorts } from '../support/real-parts.ts';
+import { describeWith, eventually, eventuallyPasses, freePorts, type RunningEnvoy } from '../support/real-parts.ts';
 import { createTempDir } from '../support/temp-dir.ts';
 import { registryRigs } from './registry-rigs.ts';
 import { type Scene, startScene } from './scene.ts';
@@ -19,7 +20,9 @@ describeWith(['envoy'], 'the keys of an issuer in a file', () => {
   const dir = createTempDir('token-keys');
   const file = join(dir.path, 'keys.json');
   let scene: Scene;
+  let api: RunningEnvoy;
   let inbound = 0;
+  const warm = new Agent({ keepAlive: true, maxSockets: 1 });
   const bearers = { one: '', two: '' };
 
   const rules = (name: string): void =>
@@ -44,6 +47,14 @@ describeWith(['envoy'], 'the keys of an issuer in a file', () => {
     ...(kid === undefined ? {} : { headers: { authorization: bearers[kid] } }),
   });
   const status = async (kid?: keyof typeof pairs): Promise<number> => (await ask(request(kid))).status;
+  /** On the one connection that stays open. */
+  const open = async (kid?: keyof typeof pairs): Promise<number> =>
+    (await ask({ ...request(kid), agent: warm })).status;
+  const listeners = async (): Promise<readonly number[]> => [
+    await api.stat('listener_manager.listener_modified'),
+    await api.stat('listener_manager.listener_in_place_updated'),
+    await api.stat('listener_manager.listener_create_success'),
+  ];
   const load = (kid: keyof typeof pairs): Load => startLoad({ ...request(kid), perSecond: 50, maxSeconds: 60 });
   const problems = async (): Promise<string> => (await scene.product.cli('problems')).stdout;
 
@@ -57,10 +68,11 @@ describeWith(['envoy'], 'the keys of an issuer in a file', () => {
     let outbound = 0;
     [inbound = 0, outbound = 0] = await freePorts(2);
     await scene.instance('api', 'api-1', { proxyPort: inbound });
-    await scene.product.envoy('api-1', ['--service', 'api', '--outbound', `127.0.0.1:${outbound}`]);
+    api = await scene.product.envoy('api-1', ['--service', 'api', '--outbound', `127.0.0.1:${outbound}`]);
     await eventuallyPasses(async () => expect(await status()).toBe(200));
   }, 60_000);
   afterAll(async () => {
+    warm.destroy();
     await scene[Symbol.asyncDispose]();
     dir.remove();
   });
@@ -78,13 +90,16 @@ describeWith(['envoy'], 'the keys of an issuer in a file', () => {
 
   it('is exchanged under requests with none failed: both keys, then the new one', { timeout: 60_000 }, async () => {
     const first = load('one');
+    const before = await listeners();
+    expect([await open('one'), await open('two')]).toEqual([200, 403]);
     replace(set('one', 'two'));
-    await eventuallyPasses(async () => expect(await status('two')).toBe(200));
+    await eventuallyPasses(async () => expect(await open('two')).toBe(200));
     const second = load('two');
     await eventually(() => second.soFar().sent >= 100);
     expect(await first.stop()).toMatchObject({ failed: 0, failures: {} });
     replace(set('two'));
-    await eventuallyPasses(async () => expect(await status('one')).toBe(403));
+    await eventuallyPasses(async () => expect(await open('one')).toBe(403));
+    expect(await listeners()).toEqual(before);
     replace('{"keys": []}');
     await eventuallyPasses(async () => expect(await problems()).toContain('its former keys are believed'));
     replace(set('two'));
@@ -101,6 +116,17 @@ describeWith(['envoy'], 'the keys of an issuer in a file', () => {
     await eventually(() => second.soFar().sent >= 200);
     const before = second.soFar().sent;
     await eventually(() => second.soFar().sent >= before + 100);
+    expect(await second.stop()).toMatchObject({ failed: 0, failures: {} });
+  });
+
+  it('goes away with the last rule about tokens, with no request of an open connection failed', {
+    timeout: 60_000,
+  }, async () => {
+    expect(await open('two')).toBe(200);
+    const [second, nobody] = [load('two'), expect.poll(() => open(), { timeout: 10_000 })];
+    scene.product.remove('rules.yaml');
+    await nobody.toBe(200);
+    await eventually(() => second.soFar().sent >= 200);
     expect(await second.stop()).toMatchObject({ failed: 0, failures: {} });
   });
 });

@@ -53,10 +53,14 @@ const scenarios: Readonly<Record<string, object>> = {
   counted: { mode: 'shadow', allow: [rule()] },
   named: { allow: [rule(undefined, { from: ['*'] })] },
 };
-/** Of listeners of their own: keys that could not be read yet, and an issuer that another object declares otherwise. */
+/**
+ * Of listeners of their own: keys that could not be read yet, an issuer that another object declares otherwise, and a
+ * listener that has to go on without what it verifies.
+ */
 const read = { to: [{ methods: ['GET'] }] };
-const unbelieved: Readonly<Record<'unread' | 'disputed', readonly object[]>> = {
+const unbelieved: Readonly<Record<'unread' | 'disputed' | 'without', readonly object[]>> = {
   unread: [{ jwt: [{ ...declared[0], jwks: { file: '/not/there' } }], allow: [read, rule()] }],
+  without: [{ jwt: [declared[0]], allow: [read, rule()] }],
   disputed: [
     { jwt: [declared[0]], allow: [read, rule()] },
     { jwt: [{ ...declared[0], audiences: ['cart'] }], allow: [rule()] },
@@ -99,25 +103,41 @@ function generated(specs: object | readonly object[], backend: number) {
   const [listener] = ofType(content, typeUrls.listener) as unknown as [
     { readonly filter_chains: readonly [{ readonly filters: readonly [{ readonly typed_config: Json }] }] },
   ];
+  const [extension] = ofType(content, typeUrls.extension);
+  const manager = listener.filter_chains[0].filters[0].typed_config;
+  /** As if it had come, or what the listener goes on with without it. */
+  const withTokens = (config: 'extension' | 'default'): Json => ({
+    ...manager,
+    http_filters: (manager['http_filters'] as Json[]).map(({ config_discovery: discovery, ...filter }) => {
+      if (discovery === undefined) return filter;
+      const { default_config } = discovery as Json;
+      return { ...filter, typed_config: config === 'default' ? default_config : extension?.['typed_config'] };
+    }),
+  });
   const [routes] = ofType(content, typeUrls.routes) as unknown as [{ readonly virtual_hosts: readonly [Json] }];
   return {
-    manager: listener.filter_chains[0].filters[0].typed_config,
+    manager: withTokens,
     host: routes.virtual_hosts[0],
     cluster:
       ofType(content, typeUrls.cluster).find(({ name }) => name === 'inbound/21000') ?? expect.fail('no cluster'),
   };
 }
 
-type Ports = Readonly<Record<'port' | 'counting' | 'unread' | 'disputed', number>>;
+type Ports = Readonly<Record<'port' | 'counting' | 'unread' | 'disputed' | 'without', number>>;
 
-function config({ port, counting, unread, disputed }: Ports, backend: number): object {
+function config({ port, counting, unread, disputed, without }: Ports, backend: number): object {
   const hosts = Object.entries(scenarios).map(([name, spec]) => ({
     ...generated(spec, backend).host,
     ...{ name, domains: [hostOf(name)] },
   }));
-  const listener = (name: string, port_value: number, specs: object | readonly object[], own = false) => {
+  const listener = (
+    name: string,
+    port_value: number,
+    specs: object | readonly object[],
+    { own = false, config = 'extension' }: { own?: boolean; config?: 'extension' | 'default' } = {},
+  ) => {
     const { manager: made, host } = generated(specs, backend);
-    const { rds: _, access_log: __, ...manager } = made;
+    const { rds: _, access_log: __, ...manager } = made(config);
     const virtual_hosts = own ? [{ ...host, domains: ['*'] }] : hosts;
     const typed_config = { ...manager, stat_prefix: name, route_config: { name, virtual_hosts } };
     return {
@@ -133,8 +153,9 @@ function config({ port, counting, unread, disputed }: Ports, backend: number): o
       listeners: [
         listener('enforced', port, scenarios['valid'] ?? {}),
         listener('counting', counting, scenarios['counted'] ?? {}),
-        listener('unread', unread, unbelieved.unread, true),
-        listener('disputed', disputed, unbelieved.disputed, true),
+        listener('unread', unread, unbelieved.unread, { own: true }),
+        listener('disputed', disputed, unbelieved.disputed, { own: true }),
+        listener('without', without, unbelieved.without, { own: true, config: 'default' }),
       ],
       clusters: [generated({ deny: [{}] }, backend).cluster],
     },
@@ -143,14 +164,14 @@ function config({ port, counting, unread, disputed }: Ports, backend: number): o
 
 describe.each(['envoy', 'envoy-oldest'] as const)('tokens on %s', (part) =>
   describeWith([part], 'a real Envoy', () => {
-    let ports: Ports = { port: 0, counting: 0, unread: 0, disputed: 0 };
+    let ports: Ports = { port: 0, counting: 0, unread: 0, disputed: 0, without: 0 };
     let backend: Backend;
     let envoy: RunningEnvoy;
 
     beforeAll(async () => {
       backend = await startBackend('cart');
-      const [port = 0, counting = 0, unread = 0, disputed = 0] = await freePorts(4);
-      ports = { port, counting, unread, disputed };
+      const [port = 0, counting = 0, unread = 0, disputed = 0, without = 0] = await freePorts(5);
+      ports = { port, counting, unread, disputed, without };
       envoy = await startEnvoy(config(ports, backend.port), part === 'envoy' ? {} : { bin: 'oldest' });
     }, 60_000);
     afterAll(async () => {
@@ -259,8 +280,8 @@ describe.each(['envoy', 'envoy-oldest'] as const)('tokens on %s', (part) =>
       expect([get.status, get.seen['x-token']]).toEqual([200, undefined]);
     });
 
-    it.each(['unread', 'disputed'] as const)(
-      'T17: believes no token of keys that are %s, nor their header',
+    it.each(['unread', 'disputed', 'without'] as const)(
+      'T17: believes no token of what is %s, nor their header',
       async (name) => {
         const [at, jwt] = [ports[name], `Bearer ${await token()}`];
         const { status: code, seen } = await ask(name, [jwt], { at, headers: ['x-token', 'forged'] });

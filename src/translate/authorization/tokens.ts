@@ -1,17 +1,13 @@
-// What tokens of requests say, as conditions, and the filter that verifies them. It must not know callers.
+// What tokens of requests say, as conditions, and whose are verified. It must not know callers.
 // Invariants: only what was verified is asked, so that a token that is missing or bad meets no allow rule; it meets every deny
 // rule that asks of tokens, because who is to be kept out would otherwise leave the token away. An issuer of which two things
 // are said is not believed at all.
 import type { PrincipalJson } from '../../gen/envoy/config/rbac/v3/rbac_pb.js';
-import type {
-  JwtAuthenticationJson,
-  JwtProviderJson,
-} from '../../gen/envoy/extensions/filters/http/jwt_authn/v3/config_pb.js';
-import type { HttpFilterJson } from '../../gen/envoy/extensions/filters/network/http_connection_manager/v3/http_connection_manager_pb.js';
+import type { JwtProviderJson } from '../../gen/envoy/extensions/filters/http/jwt_authn/v3/config_pb.js';
 import type { ValueMatcherJson } from '../../gen/envoy/type/matcher/v3/value_pb.js';
 import type { Authorization, TokenDemand } from '../../model/authorization.ts';
 import { believedIssuers, unbelievedHeaders } from '../../model/authorization-tokens.ts';
-import { jwtAuthn, jwtAuthnName } from '../filters/jwt-authn.ts';
+import { jwtAuthnName, sanitizing, type TokenProviders } from '../filters/jwt-authn.ts';
 import { all, type Condition, not, some } from './condition.ts';
 import type { Effect } from './operations.ts';
 
@@ -33,18 +29,12 @@ export function hasToken({ issuer, claims }: TokenDemand, effect: Effect, believ
   return effect === 'allow' ? all(verified, said) : some(not(verified), said);
 }
 
-/** Nothing is verified with it; the filter stands nevertheless and takes its headers off. */
-const noKeys = { localJwks: { inlineString: '' } } as const;
-
 /** Undefined: no rule of the service asks of tokens. */
-export function tokenFilter(authorizations: readonly Authorization[]): HttpFilterJson | undefined {
+export function tokenProviders(authorizations: readonly Authorization[]): TokenProviders | undefined {
   const issuers = believedIssuers(authorizations);
   const unbelieved = unbelievedHeaders(authorizations);
   if (issuers.size + unbelieved.size === 0) return undefined;
-  const providers: Record<string, JwtProviderJson> = {};
-  // A caller must not write there either, or would be believed without a token. No name of an issuer has a space.
-  for (const header of unbelieved)
-    providers[`no issuer: ${header}`] = { issuer: `no issuer: ${header}`, ...noKeys, forwardPayloadHeader: header };
+  const providers: Record<string, JwtProviderJson> = { ...sanitizing(unbelieved) };
   for (const [issuer, { audiences, keys, payloadHeader, enforced }] of issuers)
     providers[issuer] = {
       issuer,
@@ -60,10 +50,5 @@ export function tokenFilter(authorizations: readonly Authorization[]): HttpFilte
       normalizePayloadInMetadata: { spaceDelimitedClaims: ['scope'] },
       ...(payloadHeader === undefined || !enforced ? {} : { forwardPayloadHeader: payloadHeader }),
     };
-  const config: JwtAuthenticationJson = {
-    providers,
-    // All tokens are verified, and none is asked for: that is for the rules.
-    rules: [{ match: { prefix: '/' }, requires: { allowMissingOrFailed: {} } }],
-  };
-  return jwtAuthn(config);
+  return providers;
 }
