@@ -1,5 +1,6 @@
 // Reads the files that objects name: of certificates, and of the keys of issuers of tokens. Whoever may write objects names
-// them, and what is read goes to a proxy: so never a file of the control plane's own. Invariant: bounded, regular files only, links followed before they are judged.
+// them, and what is read goes to a proxy: so never a file of the control plane's own.
+// It must not know what is in them. Invariant: bounded, regular files only, links followed before they are judged.
 import { constants } from 'node:fs';
 import { open, realpath } from 'node:fs/promises';
 import { resolve, sep } from 'node:path';

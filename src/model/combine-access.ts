@@ -1,5 +1,5 @@
-// Two voices about one service, objects and intentions, both of which must let a request in: the deny rules of both hold, and of the allow rules
-// only what both allow. Pure. Invariant: the result lets in exactly what both let in, but that a prefix of a path in
+// Two voices about one service, objects and intentions, both of which must let a request in: the deny rules of both hold, and of
+// the allow rules only what both allow. Pure. Invariant: the result lets in exactly what both let in, but that a prefix of a path in
 // disguise stays unmet, and that two who say too much let nobody in.
 import type { AccessPath, AccessRule, Authorization, Caller, Operation } from './authorization.ts';
 
