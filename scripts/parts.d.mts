@@ -22,6 +22,7 @@ export type FoundPart =
 
 export declare const parts: Readonly<Record<PartName, Part>>;
 export declare function cacheRoot(env?: NodeJS.ProcessEnv): string;
+export declare function goEnvironment(env?: NodeJS.ProcessEnv): NodeJS.ProcessEnv;
 export declare function cacheFolder(name: PartName, version?: string, env?: NodeJS.ProcessEnv): string;
 export declare function versionOf(file: string): string | undefined;
 export declare function findPart(name: PartName, env?: NodeJS.ProcessEnv): FoundPart;

@@ -55,6 +55,21 @@ export function cacheRoot(env = process.env) {
   return join(env.XDG_CACHE_HOME || join(homedir(), '.cache'), 'chancery');
 }
 
+/**
+ * What Go builds with: its modules and results in the cache unless said otherwise, versions as they are pinned, no C, and no
+ * other toolchain than the one that is there.
+ */
+export function goEnvironment(env = process.env) {
+  return {
+    ...env,
+    GOMODCACHE: env.GOMODCACHE ?? join(cacheRoot(env), 'go/mod'),
+    GOCACHE: env.GOCACHE ?? join(cacheRoot(env), 'go/build'),
+    GOFLAGS: `${env.GOFLAGS ?? ''} -mod=readonly -modcacherw`.trim(),
+    GOTOOLCHAIN: 'local',
+    CGO_ENABLED: '0',
+  };
+}
+
 /** The folder of one component in the cache. */
 export function cacheFolder(name, version = parts[name].version, env = process.env) {
   return join(cacheRoot(env), parts[name].folder, `${version}-${platform}`);

@@ -4,7 +4,7 @@
 import { accessSync, constants, existsSync } from 'node:fs';
 import { delimiter, dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { cacheRoot, versionOf } from './parts.mjs';
+import { cacheRoot, goEnvironment, versionOf } from './parts.mjs';
 import { placeWhole, run, withLock } from './steps.mjs';
 
 const tools = join(dirname(dirname(fileURLToPath(import.meta.url))), 'tools');
@@ -33,14 +33,7 @@ export async function ensureStepCa() {
   const found = find(stepCa);
   if (found !== undefined) return found;
   const folder = place(stepCa.name, stepCa.version);
-  const env = {
-    ...process.env,
-    GOMODCACHE: process.env.GOMODCACHE ?? join(cacheRoot(), 'go/mod'),
-    GOCACHE: process.env.GOCACHE ?? join(cacheRoot(), 'go/build'),
-    GOFLAGS: `${process.env.GOFLAGS ?? ''} -mod=readonly -modcacherw`.trim(),
-    GOTOOLCHAIN: 'local',
-    CGO_ENABLED: '0',
-  };
+  const env = goEnvironment();
   const flags = `-s -w -X main.Version=${stepCa.version}`;
   try {
     await withLock(`${folder}.lock`, async () => {

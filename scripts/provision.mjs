@@ -5,7 +5,7 @@ import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { cacheFolder, cacheRoot, findPart, parts, versionOf } from './parts.mjs';
+import { cacheFolder, findPart, goEnvironment, parts, versionOf } from './parts.mjs';
 import { placeWhole, run, SetupError, step, withLock } from './steps.mjs';
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
@@ -95,14 +95,7 @@ function goWay(tool, main, hint) {
     name: `go build in tools/${tool}`,
     async fetch(folder) {
       await checkGo(tool);
-      const env = {
-        ...process.env,
-        GOMODCACHE: process.env.GOMODCACHE ?? join(cacheRoot(), 'go/mod'),
-        GOCACHE: process.env.GOCACHE ?? join(cacheRoot(), 'go/build'),
-        GOFLAGS: `${process.env.GOFLAGS ?? ''} -mod=readonly -modcacherw`.trim(),
-        GOTOOLCHAIN: 'local',
-        CGO_ENABLED: '0',
-      };
+      const env = goEnvironment();
       const start = performance.now();
       let compiled = 0;
       console.log(`${parts[tool].title}: building it with Go, once (${hint})`);

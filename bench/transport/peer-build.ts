@@ -4,7 +4,7 @@ import { createHash } from 'node:crypto';
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { cacheRoot } from '../../scripts/parts.mjs';
+import { cacheRoot, goEnvironment } from '../../scripts/parts.mjs';
 import { placeWhole, run, withLock } from '../../scripts/steps.mjs';
 
 const source = fileURLToPath(new URL('../peer/', import.meta.url));
@@ -25,14 +25,7 @@ export async function buildPeer(): Promise<Peer> {
     await withLock(`${folder}.lock`, async () => {
       if (existsSync(path)) return;
       console.log('building the go-control-plane peer, once (about a minute)');
-      const env = {
-        ...process.env,
-        GOMODCACHE: process.env['GOMODCACHE'] ?? join(cacheRoot(), 'go/mod'),
-        GOCACHE: process.env['GOCACHE'] ?? join(cacheRoot(), 'go/build'),
-        GOFLAGS: `${process.env['GOFLAGS'] ?? ''} -mod=readonly -modcacherw`.trim(),
-        GOTOOLCHAIN: 'local',
-        CGO_ENABLED: '0',
-      };
+      const env = goEnvironment();
       await placeWhole(folder, async (temporary) => {
         await run('go', ['build', '-trimpath', '-o', join(temporary, 'xds-peer'), '.'], { cwd: source, env });
       });

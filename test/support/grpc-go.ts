@@ -6,7 +6,7 @@ import { accessSync, constants, existsSync, readdirSync, readFileSync } from 'no
 import { delimiter, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { describe } from 'vitest';
-import { cacheRoot } from '../../scripts/parts.mjs';
+import { cacheRoot, goEnvironment } from '../../scripts/parts.mjs';
 import { placeWhole, run, withLock } from '../../scripts/steps.mjs';
 
 const sources = fileURLToPath(new URL('../clients/grpc-go/', import.meta.url));
@@ -41,15 +41,8 @@ export async function grpcGoClient(): Promise<string> {
   await withLock(`${folder}.lock`, async () => {
     if (existsSync(binary)) return;
     await placeWhole(folder, async (temporary: string) => {
-      const go = {
-        GOMODCACHE: process.env['GOMODCACHE'] ?? join(cacheRoot(), 'go/mod'),
-        GOCACHE: process.env['GOCACHE'] ?? join(cacheRoot(), 'go/build'),
-        GOFLAGS: `${process.env['GOFLAGS'] ?? ''} -mod=readonly -modcacherw`.trim(),
-        GOTOOLCHAIN: 'local',
-        CGO_ENABLED: '0',
-      };
       const args = ['build', '-trimpath', '-ldflags', '-s -w', '-o', join(temporary, 'client'), '.'];
-      await run('go', args, { cwd: sources, env: { ...process.env, ...go }, lowPriority: true });
+      await run('go', args, { cwd: sources, env: goEnvironment(), lowPriority: true });
     });
   });
   return binary;
