@@ -2,7 +2,7 @@
 // It must not know what is sealed. Invariant: a key of our own is made once, with mode 0600, and never again.
 import { execFile } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
-import { mkdir, open, readFile, stat } from 'node:fs/promises';
+import { mkdir, open, readFile, stat, unlink } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { KeyReaders } from '../ca/key-encryption-key.ts';
 import type { KeyEncryptionKeyConfig } from '../model/config-trust.ts';
@@ -41,12 +41,15 @@ export async function configuredKey(
 
 const length = 32;
 
+/** `open`: there is something that it sealed, so that another one would be of no use. */
+export type SealKey = (purpose?: 'open') => Promise<Uint8Array>;
+
 /** The key beside a root that is kept in files: `seal.key` in its folder, made at the first use. Rejects with CH1869. */
-export function localSealKey(folder: string): () => Promise<Uint8Array> {
+export function localSealKey(folder: string): SealKey {
   const path = join(folder, 'seal.key');
   let known: Promise<Uint8Array> | undefined;
-  return () => {
-    known ??= readOrMake(folder, path).catch((error: unknown) => {
+  return (purpose) => {
+    known ??= (purpose === 'open' ? read(path) : readOrMake(folder, path)).catch((error: unknown) => {
       known = undefined;
       throw error;
     });
@@ -55,22 +58,22 @@ export function localSealKey(folder: string): () => Promise<Uint8Array> {
 }
 
 async function readOrMake(folder: string, path: string): Promise<Uint8Array> {
-  await mkdir(folder, { recursive: true, mode: 0o700 });
-  const file = await open(path, 'wx', 0o600).catch((error: NodeJS.ErrnoException) => {
-    if (error.code === 'EEXIST') return undefined;
-    throw error;
+  const made = await make(folder, path).catch((error: unknown) => {
+    throw new AppError('CH1869', `${path} cannot be made`, {
+      cause: error,
+      hint: 'Make room on the disk, and have the user that runs Chancery own the folder; then start again.',
+    });
   });
-  if (file !== undefined) {
-    try {
-      const made = randomBytes(length);
-      await file.writeFile(made);
-      await file.sync();
-      return made;
-    } finally {
-      await file.close();
-    }
-  }
-  const { mode } = await stat(path);
+  return made ?? read(path);
+}
+
+async function read(path: string): Promise<Uint8Array> {
+  const { mode } = await stat(path).catch((error: NodeJS.ErrnoException) => {
+    if (error.code !== 'ENOENT') throw error;
+    throw new AppError('CH1869', `${path} is missing`, {
+      hint: 'Restore it from a backup of its folder: what it sealed opens with no other, so none is made in its place.',
+    });
+  });
   if (process.platform !== 'win32' && (mode & 0o077) !== 0)
     throw new AppError('CH1869', `${path} can be read by others (mode ${(mode & 0o777).toString(8)})`, {
       hint: `Run chmod 600 ${path}.`,
@@ -78,4 +81,25 @@ async function readOrMake(folder: string, path: string): Promise<Uint8Array> {
   const key = await readFile(path);
   if (key.length !== length) throw new AppError('CH1869', `${path} is not a key of ${length} bytes`);
   return key;
+}
+
+/** Undefined: it is there. One that could not be written whole is not left behind: nothing would open with it. */
+async function make(folder: string, path: string): Promise<Uint8Array | undefined> {
+  await mkdir(folder, { recursive: true, mode: 0o700 });
+  const file = await open(path, 'wx', 0o600).catch((error: NodeJS.ErrnoException) => {
+    if (error.code === 'EEXIST') return undefined;
+    throw error;
+  });
+  if (file === undefined) return undefined;
+  try {
+    const made = randomBytes(length);
+    await file.writeFile(made);
+    await file.sync();
+    return made;
+  } catch (error) {
+    await unlink(path).catch(() => {});
+    throw error;
+  } finally {
+    await file.close();
+  }
 }

@@ -6,7 +6,7 @@ import { seal, unseal } from '../ca/envelope.ts';
 import type { BundleLimits, TakeOverLimits } from '../ca/foreign-bundle.ts';
 import { createForeignRoots, type ForeignAuthority } from '../ca/foreign-roots.ts';
 import { type KeyEncryptionKeyConfig, rootFolder, type TrustConfig } from '../model/config-trust.ts';
-import { configuredKey, localSealKey } from './seal-key.ts';
+import { configuredKey, localSealKey, type SealKey } from './seal-key.ts';
 import { createConfirmed } from './told-roots.ts';
 import type { RootDeps, Roots, ToldRoots } from './trust-root.ts';
 
@@ -45,7 +45,7 @@ export async function outsideRoots(
   const { clock, log } = deps;
   const { kind, authority } = of;
   const trustDomain = trust.domain;
-  const sealKey =
+  const sealKey: SealKey =
     of.sealKey === undefined
       ? localSealKey(rootFolder(undefined, state))
       : await configuredKey(deps.environment, of.sealKey);
@@ -54,7 +54,7 @@ export async function outsideRoots(
     {
       ...{ clock, log, authority, store: told.store },
       seal: async (plain, path) => seal(await sealKey(), placeOf(path), plain),
-      unseal: async (sealed, path) => unseal(await sealKey(), placeOf(path), sealed),
+      unseal: async (sealed, path) => unseal(await sealKey('open'), placeOf(path), sealed),
       confirmed: createConfirmed(clock, told),
     },
     { kind, trustDomain, ...outsideLimits(told.leafMs) },

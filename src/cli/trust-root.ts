@@ -8,7 +8,7 @@ import type { RotationFleetDeps } from '../control/rotation-fleet.ts';
 import { rootFolder, type TrustConfig } from '../model/config-trust.ts';
 import type { SourceDeps } from '../sources/source-deps.ts';
 import type { ClosableStore } from '../store/guard.ts';
-import { configuredKey, localSealKey } from './seal-key.ts';
+import { configuredKey, localSealKey, type SealKey } from './seal-key.ts';
 import { storeAt } from './trust-store.ts';
 
 const rootLifeMs = 3650 * 86_400_000;
@@ -21,7 +21,7 @@ export interface RootDeps extends SourceDeps {
 export interface Roots {
   readonly provider: RootProvider;
   /** What seals the keys that sign tokens: never in the store where they lie. */
-  readonly sealKey: () => Promise<Uint8Array>;
+  readonly sealKey: SealKey;
   readonly rotation: OwnRotation | ForeignRotation;
 }
 

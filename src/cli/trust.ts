@@ -123,7 +123,7 @@ export async function createTrust(
   const signingKeys = keys.createSigningKeys({
     ...{ store, clock, log },
     seal: async (plain, path) => seal(await sealKey(), placeOf(path), plain),
-    open: async (sealed, path) => unseal(await sealKey(), placeOf(path), sealed),
+    open: async (sealed, path) => unseal(await sealKey('open'), placeOf(path), sealed),
   });
   const nodeTokens = tokens.createNodeTokens(
     { keys: signingKeys, clock },
@@ -197,10 +197,11 @@ export async function createTrust(
     },
     files: listenerFiles.paths,
     async open() {
+      // Before a root is made: where these cannot be opened the folder of the authority was lost, and is to be restored.
+      await signingKeys.open();
       // Before the journal is read: nobody goes on without this replica from now on.
       await rotation.join();
       await authority.open();
-      await signingKeys.open();
       await revocations.open();
       await listenerFiles.open();
     },

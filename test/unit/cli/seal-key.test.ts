@@ -1,4 +1,4 @@
-import { chmodSync, readFileSync, statSync, truncateSync } from 'node:fs';
+import { chmodSync, readdirSync, readFileSync, statSync, truncateSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { keyReaders, localSealKey } from '../../../src/cli/seal-key.ts';
@@ -31,6 +31,26 @@ describe('the key that seals', () => {
     truncateSync(path, 7);
     await expect(localSealKey(dir.path)()).rejects.toMatchObject({ code: 'CH1869' });
     expect(statSync(path).size).toBe(7);
+  });
+
+  it('T16: is not made where something is to be opened with it', async () => {
+    const key = localSealKey(dir.path);
+    await expect(key('open')).rejects.toMatchObject({
+      code: 'CH1869',
+      message: expect.stringContaining(`${join(dir.path, 'seal.key')} is missing`),
+    });
+    expect(readdirSync(dir.path)).toEqual([]);
+    // It is there once it was restored, or is first used to seal.
+    expect(Buffer.from(await key()).equals(Buffer.from(await localSealKey(dir.path)('open')))).toBe(true);
+  });
+
+  it('that cannot be made says so, and where', async () => {
+    const path = join(dir.path, 'file');
+    writeFileSync(path, '');
+    await expect(localSealKey(path)()).rejects.toMatchObject({
+      code: 'CH1869',
+      message: expect.stringContaining(`${join(path, 'seal.key')} cannot be made`),
+    });
   });
 
   it('comes from a variable or a command, whose output is in no error', async () => {
