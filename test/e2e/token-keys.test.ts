@@ -25,13 +25,13 @@ describeWith(['envoy'], 'the keys of an issuer in a file', () => {
   const warm = new Agent({ keepAlive: true, maxSockets: 1 });
   const bearers = { one: '', two: '' };
 
-  const rules = (name: string): void =>
+  const rules = (mode: 'enforce' | 'shadow' = 'enforce'): void =>
     scene.product.write(
       'rules.yaml',
       JSON.stringify({
-        ...{ apiVersion: 'chancery/v1', kind: 'Authorization', metadata: { name } },
+        ...{ apiVersion: 'chancery/v1', kind: 'Authorization', metadata: { name: 'api' } },
         spec: {
-          service: 'api',
+          ...{ service: 'api', mode },
           jwt: [{ issuer: 'idp', audiences: ['api'], jwks: { file } }],
           allow: [{ jwt: {} }, { to: [{ paths: ['/open'] }] }],
         },
@@ -78,7 +78,7 @@ describeWith(['envoy'], 'the keys of an issuer in a file', () => {
   });
 
   it('T17: that is not there closes what asks for its tokens, and no more', async () => {
-    rules('api');
+    rules();
     await eventuallyPasses(async () => expect([await status('one'), await status()]).toEqual([403, 403]));
     expect((await ask({ ...request(), path: '/open' })).status).toBe(200);
     expect(await problems()).toContain(`${file} cannot be read: no token of its issuer is believed`);
@@ -123,10 +123,32 @@ describeWith(['envoy'], 'the keys of an issuer in a file', () => {
     timeout: 60_000,
   }, async () => {
     expect(await open('two')).toBe(200);
-    const [second, nobody] = [load('two'), expect.poll(() => open(), { timeout: 10_000 })];
+    const second = load('two');
     scene.product.remove('rules.yaml');
-    await nobody.toBe(200);
+    await eventuallyPasses(async () => expect(await open()).toBe(200));
     await eventually(() => second.soFar().sent >= 200);
     expect(await second.stop()).toMatchObject({ failed: 0, failures: {} });
+  });
+
+  it('is asked for on connections that began in shadow, with no request refused', { timeout: 60_000 }, async () => {
+    const [, before] = await listeners();
+    rules('shadow');
+    await eventuallyPasses(async () => expect((await listeners())[1]).toBeGreaterThan(before ?? 0));
+    const fresh = new Agent({ keepAlive: true, maxSockets: 1 });
+    const answer = async (kid?: keyof typeof pairs) => (await ask({ ...request(kid), agent: fresh })).status;
+    try {
+      expect([await answer(), await answer('two')]).toEqual([200, 200]);
+      const [, shadowed] = await listeners();
+      rules('enforce');
+      const meanwhile = new Set<number>();
+      await eventuallyPasses(async () => {
+        meanwhile.add(await answer('two'));
+        expect(await answer()).toBe(403);
+      });
+      expect([...meanwhile.add(await answer('two'))]).toEqual([200]);
+      expect((await listeners())[1]).toBe(shadowed);
+    } finally {
+      fresh.destroy();
+    }
   });
 });
