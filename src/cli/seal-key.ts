@@ -4,6 +4,7 @@ import { execFile } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { mkdir, open, readFile, stat, unlink } from 'node:fs/promises';
 import { join } from 'node:path';
+import { seal, unseal } from '../ca/envelope.ts';
 import type { KeyReaders } from '../ca/key-encryption-key.ts';
 import type { KeyEncryptionKeyConfig } from '../model/config-trust.ts';
 import { AppError } from '../util/errors.ts';
@@ -37,6 +38,29 @@ export async function configuredKey(
   if (file !== undefined) return () => readKeyEncryptionKey(readers, { kind: 'file', path: file });
   if (env !== undefined) return () => readKeyEncryptionKey(readers, { kind: 'environment', name: env });
   return () => readKeyEncryptionKey(readers, { kind: 'command', command: command ?? [] });
+}
+
+/** The key that the configuration names; where it names none, the one of this machine in `folder`. */
+export async function sealKeyOf(
+  environment: Readonly<Record<string, string | undefined>>,
+  configured: KeyEncryptionKeyConfig | undefined,
+  folder: string,
+): Promise<SealKey> {
+  return configured === undefined ? localSealKey(folder) : configuredKey(environment, configured);
+}
+
+/** Seals what lies in a store, bound to its path and to the trust domain. `unseal` rejects with CH1806 to CH1808. */
+export interface Sealing {
+  seal(plain: Uint8Array, path: string): Promise<Uint8Array>;
+  unseal(sealed: Uint8Array, path: string): Promise<Uint8Array>;
+}
+
+export function createSealing(sealKey: SealKey, trustDomain: string): Sealing {
+  const placeOf = (path: string) => ({ path, trustDomain, generation: 1 });
+  return {
+    seal: async (plain, path) => seal(await sealKey(), placeOf(path), plain),
+    unseal: async (sealed, path) => unseal(await sealKey('open'), placeOf(path), sealed),
+  };
 }
 
 const length = 32;

@@ -2,19 +2,12 @@
 // heard that proxies trust its roots, and what seals.
 // It must not know which authority it is. Invariant: what is remembered opens only with the key that sealed it, so nobody who
 // can write the store can have proxies trust another root.
-import { seal, unseal } from '../ca/envelope.ts';
 import type { BundleLimits, TakeOverLimits } from '../ca/foreign-bundle.ts';
 import { createForeignRoots, type ForeignAuthority } from '../ca/foreign-roots.ts';
-import { type KeyEncryptionKeyConfig, rootFolder, type TrustConfig } from '../model/config-trust.ts';
-import { configuredKey, localSealKey, type SealKey } from './seal-key.ts';
+import { type KeyEncryptionKeyConfig, rootFolder } from '../model/config-trust.ts';
+import { createSealing, sealKeyOf } from './seal-key.ts';
 import { createConfirmed } from './told-roots.ts';
-import type { RootDeps, Roots, ToldRoots } from './trust-root.ts';
-
-export interface OutsideParts {
-  readonly trust: TrustConfig;
-  readonly state: string;
-  readonly told: ToldRoots;
-}
+import type { RootDeps, RootParts, Roots } from './trust-root.ts';
 
 /** In which every replica looks once, and then has its proxies hear of it. */
 const lookMs = 120_000;
@@ -35,7 +28,7 @@ function outsideLimits(leafMs: number): BundleLimits & TakeOverLimits {
 
 export async function outsideRoots(
   deps: RootDeps,
-  { trust, state, told }: OutsideParts,
+  { trust, state, told }: RootParts,
   of: {
     readonly kind: string;
     readonly authority: ForeignAuthority;
@@ -45,16 +38,11 @@ export async function outsideRoots(
   const { clock, log } = deps;
   const { kind, authority } = of;
   const trustDomain = trust.domain;
-  const sealKey: SealKey =
-    of.sealKey === undefined
-      ? localSealKey(rootFolder(undefined, state))
-      : await configuredKey(deps.environment, of.sealKey);
-  const placeOf = (path: string) => ({ path, trustDomain, generation: 1 });
+  const sealKey = await sealKeyOf(deps.environment, of.sealKey, rootFolder(undefined, state));
   const provider = createForeignRoots(
     {
       ...{ clock, log, authority, store: told.store },
-      seal: async (plain, path) => seal(await sealKey(), placeOf(path), plain),
-      unseal: async (sealed, path) => unseal(await sealKey('open'), placeOf(path), sealed),
+      ...createSealing(sealKey, trustDomain),
       confirmed: createConfirmed(clock, told),
     },
     { kind, trustDomain, ...outsideLimits(told.leafMs) },

@@ -5,10 +5,10 @@ import { createStepCa, stepCaWords } from '../ca/step-ca.ts';
 import { signProvisionerToken } from '../identity/provisioner-token.ts';
 import type { StepCaRootConfig } from '../model/config-trust.ts';
 import { readProvisionerKey } from './provisioner-key.ts';
-import type { RootDeps, Roots } from './trust-root.ts';
-import { type OutsideParts, outsideRoots } from './trust-root-outside.ts';
+import type { RootDeps, RootParts, Roots } from './trust-root.ts';
+import { outsideRoots } from './trust-root-outside.ts';
 
-export async function stepCaRoots(deps: RootDeps, parts: OutsideParts, root: StepCaRootConfig): Promise<Roots> {
+export async function stepCaRoots(deps: RootDeps, parts: RootParts, root: StepCaRootConfig): Promise<Roots> {
   const url = authorityUrl(root.address);
   const name = `step-ca at ${url}`;
   const ask = createAuthorityAsk(deps, { name, wordsOf: stepCaWords });

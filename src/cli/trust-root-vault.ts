@@ -6,10 +6,10 @@ import { createVault, vaultWords } from '../ca/vault.ts';
 import type { KeyEncryptionKeyConfig, VaultRootConfig } from '../model/config-trust.ts';
 import { AppError } from '../util/errors.ts';
 import { keyReaders } from './seal-key.ts';
-import type { RootDeps, Roots } from './trust-root.ts';
-import { type OutsideParts, outsideRoots } from './trust-root-outside.ts';
+import type { RootDeps, RootParts, Roots } from './trust-root.ts';
+import { outsideRoots } from './trust-root-outside.ts';
 
-export async function vaultRoots(deps: RootDeps, parts: OutsideParts, root: VaultRootConfig): Promise<Roots> {
+export async function vaultRoots(deps: RootDeps, parts: RootParts, root: VaultRootConfig): Promise<Roots> {
   const url = authorityUrl(root.address);
   const name = `Vault at ${url}`;
   const ask = createAuthorityAsk(deps, { name, wordsOf: vaultWords });

@@ -1,4 +1,4 @@
-// Who keeps the root, from `trust.root`: files, or sealed in a store; and what replicas share to rotate it.
+// Who keeps the root, from `trust.root`: we, in files or sealed in a store, or somebody else; and what replicas share to rotate it.
 // It must not know leaves or streams. Invariant: only what `trust.root` names is loaded.
 import { join } from 'node:path';
 import type { RootProvider } from '../ca/contract.ts';
@@ -47,18 +47,20 @@ export interface ForeignRotation {
   readonly how: string;
 }
 
-export async function rootsOf(
-  deps: RootDeps,
-  { trust, state, told }: { readonly trust: TrustConfig; readonly state: string; readonly told: ToldRoots },
-): Promise<Roots> {
+export interface RootParts {
+  readonly trust: TrustConfig;
+  /** The state folder. */
+  readonly state: string;
+  readonly told: ToldRoots;
+}
+
+export async function rootsOf(deps: RootDeps, parts: RootParts): Promise<Roots> {
   const { clock } = deps;
+  const { trust, state } = parts;
   const { root } = trust;
-  if (root.kind === 'issuer-files')
-    return (await import('./trust-root-files.ts')).issuerFilesRoots(deps, { ...{ trust, state, root, told } });
-  if (root.kind === 'vault')
-    return (await import('./trust-root-vault.ts')).vaultRoots(deps, { trust, state, told }, root);
-  if (root.kind === 'step-ca')
-    return (await import('./trust-root-step-ca.ts')).stepCaRoots(deps, { trust, state, told }, root);
+  if (root.kind === 'issuer-files') return (await import('./trust-root-files.ts')).issuerFilesRoots(deps, parts, root);
+  if (root.kind === 'vault') return (await import('./trust-root-vault.ts')).vaultRoots(deps, parts, root);
+  if (root.kind === 'step-ca') return (await import('./trust-root-step-ca.ts')).stepCaRoots(deps, parts, root);
   const [{ createRotationJournal }, { rotationDuties }, store] = await Promise.all([
     import('../ca/rotation-journal.ts'),
     import('../ca/rotation.ts'),

@@ -27,6 +27,7 @@ import type { ClientConfig, Doors } from '../xds/contract.ts';
 import { createEdgeFiles } from './edge-files.ts';
 import { createListenerFiles, type ListenerFiles } from './listener-files.ts';
 import type { RootRotation } from './root-rotation.ts';
+import { createSealing } from './seal-key.ts';
 import { type RootDeps, rootsOf } from './trust-root.ts';
 import { storeAt } from './trust-store.ts';
 import { type VerifierDeps, verifiersOf } from './trust-verifiers.ts';
@@ -118,13 +119,8 @@ export async function createTrust(
     { trustDomain, reservedHosts: [trustDomain, 'localhost', ...names.dns].map(lower), ...lifeOptions },
   );
   const mesh: MeshAuthority = connect ?? authority;
-  const { seal, unseal } = await import('../ca/envelope.ts');
-  const placeOf = (path: string) => ({ path, trustDomain, generation: 1 });
-  const signingKeys = keys.createSigningKeys({
-    ...{ store, clock, log },
-    seal: async (plain, path) => seal(await sealKey(), placeOf(path), plain),
-    open: async (sealed, path) => unseal(await sealKey('open'), placeOf(path), sealed),
-  });
+  const { seal, unseal } = createSealing(sealKey, trustDomain);
+  const signingKeys = keys.createSigningKeys({ store, clock, log, seal, open: unseal });
   const nodeTokens = tokens.createNodeTokens(
     { keys: signingKeys, clock },
     { trustDomain, lifeMs: trust.nodeTokenDays * dayMs },
