@@ -1,7 +1,9 @@
 // Who may call whom, tried by those who may not: stolen certificates straight to the sidecar's port, paths in disguise,
 // plaintext where it is allowed. A change holds for the next request of a connection that is open, and closes none.
+import { generateKeyPairSync } from 'node:crypto';
 import { connect as connectTcp, type Socket } from 'node:net';
 import { connect as connectTls } from 'node:tls';
+import { SignJWT } from 'jose';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { startBackend } from '../support/backends.ts';
 import { ask, startLoad } from '../support/load.ts';
@@ -223,6 +225,29 @@ for (const bin of [undefined, 'oldest'])
       }
       rig.product.remove('named.yaml');
       await eventuallyPasses(async () => expect(await plain(inbound).ask()).toMatchObject({ status: 200 }));
+      mesh('strict');
+      await eventuallyPasses(async () => expect(await plain(inbound).ask()).toBe('closed'));
+    });
+
+    it('asks for tokens, and for a name beside them where a rule does', { timeout: 60_000 }, async () => {
+      const { publicKey, privateKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' });
+      const inline = JSON.stringify({ keys: [{ ...publicKey.export({ format: 'jwk' }), kid: 'one' }] });
+      const jwt = [{ issuer: 'idp', audiences: ['api'], jwks: { inline } }];
+      const token = new SignJWT({ iss: 'idp', aud: 'api', exp: Math.floor(Date.now() / 1000) + 600 });
+      const signed = await token.setProtectedHeader({ alg: 'ES256', kid: 'one' }).sign(privateKey);
+      const bearer = `authorization: Bearer ${signed}\r\n`;
+      mesh('permissive');
+      rules('token', { service: 'api', jwt, allow: [{ from: ['other'], jwt: {} }] });
+      await eventuallyPasses(async () => {
+        expect(await secure(inbound, leaves.other).ask('/', bearer)).toMatchObject({ status: 200 });
+        expect(await plain(inbound).ask('/', bearer)).toMatchObject({ status: 403 });
+      });
+      expect(await secure(inbound, leaves.other).ask()).toMatchObject({ status: 403 });
+      expect(await secure(inbound, leaves.edge).ask('/', bearer)).toMatchObject({ status: 403 });
+      rules('token', { service: 'api', jwt, allow: [{ jwt: {} }] });
+      await eventuallyPasses(async () => expect(await plain(inbound).ask('/', bearer)).toMatchObject({ status: 200 }));
+      expect(await plain(inbound).ask()).toMatchObject({ status: 403 });
+      rig.product.remove('token.yaml');
       mesh('strict');
       await eventuallyPasses(async () => expect(await plain(inbound).ask()).toBe('closed'));
     });
