@@ -2,7 +2,7 @@
 // It must not know where keys are kept, nor which tokens were revoked. Invariant: algorithm, type, audience and trust domain
 // are pinned.
 import { randomBytes } from 'node:crypto';
-import { decodeJwt, jwtVerify, SignJWT } from 'jose';
+import { jwtVerify, SignJWT } from 'jose';
 import type { Principal } from '../model/principal.ts';
 import type { Clock } from '../util/clock.ts';
 import { AppError } from '../util/errors.ts';
@@ -135,14 +135,4 @@ function principalOf(claims: NodeClaims): Principal {
       ...(claims.family === undefined ? {} : { family: claims.family }),
     },
   };
-}
-
-/** Times of a token that its own holder reads, to renew it; nothing is verified. Undefined where it is no node token. */
-export function nodeTokenTimes(text: string): { readonly issuedAtMs: number; readonly notAfterMs: number } | undefined {
-  try {
-    const { iat, exp } = decodeJwt(text);
-    return iat === undefined || exp === undefined ? undefined : { issuedAtMs: iat * 1000, notAfterMs: exp * 1000 };
-  } catch {
-    return undefined;
-  }
 }
