@@ -152,7 +152,7 @@ export const errorCodes = {
   },
   CH1233: {
     title: 'TLS at the edge needs proxies that prove who they are',
-    hint: 'Write `trust: {}` in chancery.yaml, and let the gateways join with a token.',
+    hint: 'Start the control plane without --insecure (`xds.insecure`); with certificates in `xds.tls`, write `trust: {}` beside them. Then let the gateways join with a token.',
   },
   CH1234: {
     title: 'Two listeners of one port are for one server name',
@@ -160,7 +160,7 @@ export const errorCodes = {
   },
   CH1235: {
     title: 'Mutual TLS is asked for, and no certificates are issued',
-    hint: 'Switch the authority on with `trust` in chancery.yaml, or write `off` (a Service: `none`) if plaintext is meant.',
+    hint: 'Start the control plane without --insecure (with certificates in `xds.tls`, write `trust: {}` beside them), or write `off` (a Service: `none`) if plaintext is meant.',
   },
   CH1236: {
     title: 'Instances without a sidecar are withheld',

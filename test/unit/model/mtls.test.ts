@@ -51,7 +51,7 @@ describe('mutual TLS of a World', () => {
     const world = nextWorld(undefined, input(`${mesh(mtls)}---\n${service('api', mtls)}`));
     expect(world.mesh.mtls).toBe('off');
     expect(
-      world.problems.map(({ code, path, severity: how, hint }) => [code, path, how, hint.includes('`trust`')]),
+      world.problems.map(({ code, path, severity: how, hint }) => [code, path, how, hint.includes('--insecure')]),
     ).toEqual([
       ['CH1235', 'spec.mtls', severity, true],
       ['CH1235', 'spec.tls', severity, true],
