@@ -40,6 +40,8 @@ const tcpFields = {
 /** Where callers show who they are: who it was, and which rule in shadow would have refused it. */
 const callerFields = {
   http: {
+    // Of the connection: what a caller in plaintext writes into x-forwarded-for is not where it is.
+    downstream_remote_address: '%DOWNSTREAM_DIRECT_REMOTE_ADDRESS%',
     peer: '%DOWNSTREAM_PEER_URI_SAN%',
     shadow_denied_by: '%DYNAMIC_METADATA(envoy.filters.http.rbac:shadow_effective_policy_id)%',
   },
