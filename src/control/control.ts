@@ -20,7 +20,7 @@ import { changeLines, movedServices } from './changes.ts';
 import { createClients } from './clients.ts';
 import type { Control, ControlEvent, Rejection } from './contract.ts';
 import type { EdgeCertificates } from './edge-certificates.ts';
-import { identify } from './identify.ts';
+import { identify, keepingWayIn } from './identify.ts';
 import type { KeyFiles } from './key-files.ts';
 import { blamed, createLedger, type Settled } from './ledger.ts';
 import { createLoads } from './loads.ts';
@@ -131,7 +131,7 @@ export function createControl(deps: ControlDeps, options: ControlOptions): Contr
     for (const one of concerned) {
       const profile = identify(one.client, world);
       // What it owns does not change while its stream lives.
-      if (!('refused' in profile)) clients.move(one, profile);
+      if (!('refused' in profile)) clients.move(one, keepingWayIn(one.open.profile, profile));
     }
   }
 

@@ -146,6 +146,15 @@ export function identify(client: ClientInfo, world: World): ProxyProfile | Refus
   };
 }
 
+/**
+ * A sidecar whose instance has left the registry keeps its way in while its stream lives: its callers hear of it when they do,
+ * and what they have sent by then is answered. Of a new registration, or with another stream, the registry alone decides.
+ */
+export function keepingWayIn(before: ProxyProfile, now: ProxyProfile): ProxyProfile {
+  const left = now.role === 'sidecar' && before.role === 'sidecar' && now.service === before.service;
+  return left && now.inbound.length === 0 ? { ...now, inbound: before.inbound } : now;
+}
+
 /** The SPIFFE id of a proxy; undefined for what has no certificate, and for a name that none can bear. */
 export function identityOf(profile: ProxyProfile, { mesh: { trustDomain } }: Pick<World, 'mesh'>): string | undefined {
   if (profile.role === 'sidecar') return spiffeId({ kind: 'service', trustDomain, service: profile.service });

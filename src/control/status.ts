@@ -69,6 +69,8 @@ function noteOf({ refused, open, instance, world, principal, nowMs }: Noted): st
     return `service "${profile.service}" is in no registry and no object`;
   if (profile.inbound.length === 0)
     return `no sidecar is registered for instance "${instance}", so it has no inbound listener`;
+  if (world?.endpoints.get(profile.service)?.some(({ id, proxy }) => id === instance && proxy !== undefined) !== true)
+    return `instance "${instance}" has left the registry; it answers who has not heard of it, until it connects anew`;
   return '';
 }
 

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { identify, readClaims } from '../../../src/control/identify.ts';
+import { identify, keepingWayIn, readClaims } from '../../../src/control/identify.ts';
 import { serviceId } from '../../../src/model/names.ts';
 import { testClient, testInstance, testWorld } from '../../support/worlds.ts';
 
@@ -76,5 +76,23 @@ describe('identify', () => {
       role: 'gateway',
       gateway: 'edge',
     });
+  });
+});
+
+describe('a sidecar whose instance leaves the registry', () => {
+  const binding = { address: '10.0.0.1', port: 21_000, appAddress: '127.0.0.1', appPort: 8080 };
+  const sidecar = (service: string, inbound: readonly (typeof binding)[]) =>
+    ({ role: 'sidecar', service: service as never, inbound, upstreams: [] }) as const;
+
+  it('keeps its way in, and takes the next one it is registered with', () => {
+    const before = sidecar('web', [binding]);
+    expect(keepingWayIn(before, sidecar('web', []))).toEqual(before);
+    const moved = sidecar('web', [{ ...binding, port: 21_001 }]);
+    expect(keepingWayIn(before, moved)).toBe(moved);
+  });
+
+  it('takes none along that was of another service', () => {
+    const other = sidecar('api', []);
+    expect(keepingWayIn(sidecar('web', [binding]), other)).toBe(other);
   });
 });
