@@ -8,6 +8,7 @@ import { type CommandContext, command, type Format, formatOption, withServer } f
 import { exitCodes } from '../exit.ts';
 import { asText } from '../print.ts';
 import { ago, counted, table } from '../table.ts';
+import { revokeCertificateCommand } from './revoke.ts';
 
 interface Options {
   readonly output: Format;
@@ -48,7 +49,8 @@ export function certsCommand(context: CommandContext): Command {
     .addCommand(listCommand(context))
     .addCommand(showCommand(context))
     .addCommand(rotateCommand(context))
-    .addCommand(taintCommand(context));
+    .addCommand(taintCommand(context))
+    .addCommand(revokeCertificateCommand(context));
 }
 
 function listCommand(context: CommandContext): Command {

@@ -81,6 +81,8 @@ describe('chancery token', () => {
     });
     await run('revoke certificate 0E:50:DE', { server, environment });
     expect(JSON.parse(posted()?.body ?? '')).toEqual({ kind: 'certificate', id: '0e50de' });
+    await run('certs revoke 0E:50:DF', { server, environment });
+    expect(JSON.parse(posted()?.body ?? '')).toEqual({ kind: 'certificate', id: '0e50df' });
     await run(`revoke token ${id} --only`, { server, environment });
     expect(JSON.parse(posted()?.body ?? '')).toEqual({ kind: 'token', id, only: true });
   });
