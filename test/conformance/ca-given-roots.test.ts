@@ -29,7 +29,7 @@ givenRootsConformance('issuer-files', () => {
   const [one, two] = authorities;
   if (one === undefined || two === undefined) throw new Error('no authorities');
   const dir = createTempDir('issuer-files');
-  const clock = createFakeClock(Date.now() + 1_000);
+  const clock = createFakeClock(Date.now() + 60_000);
   const paths = { certificate: join(dir.path, 'c'), key: join(dir.path, 'k'), roots: join(dir.path, 'r') };
   const limits = { holdMs: 1_000, patienceMs: 10_000, leavingMs: 1_000 };
   function put({ root, ca }: { readonly root: MadeAuthority; readonly ca: MadeAuthority }): void {

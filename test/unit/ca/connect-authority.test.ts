@@ -22,7 +22,7 @@ describeWithOpenssl('Connect as an authority', () => {
   let stop: AbortController;
   beforeEach(() => {
     dir = createTempDir('connect');
-    clock = createFakeClock(Date.now() + 1_000);
+    clock = createFakeClock(Date.now() + 60_000);
     connect = createFakeConnect(dir.path);
     said = [];
     failures = 0;
