@@ -5,8 +5,8 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { expect, it } from 'vitest';
+import { startShortLivedMesh } from '../e2e/short-lived-mesh.ts';
 import { describeWith, eventually } from '../support/real-parts.ts';
-import { startShortLivedMesh } from './short-lived-mesh.ts';
 
 const main = fileURLToPath(new URL('../../src/main.ts', import.meta.url));
 const lives = { leafLifeMs: 8_000, intermediateLifeMs: 24_000, backdateMs: 1_000, shortLives: true };

@@ -6,11 +6,11 @@ import { copyFileSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { publicKeyId } from '../../src/ca/x509.ts';
+import { type ShortLivedMesh, startShortLivedMesh } from '../e2e/short-lived-mesh.ts';
 import { type MadeAuthority, makeAuthority } from '../support/given-authority.ts';
 import { startLoad } from '../support/load.ts';
 import { describeWith } from '../support/real-parts.ts';
 import { opensslVerify } from '../unit/ca/openssl.ts';
-import { type ShortLivedMesh, startShortLivedMesh } from './short-lived-mesh.ts';
 
 const lives = { leafLifeMs: 12_000, intermediateLifeMs: 24_000, backdateMs: 1_000, shortLives: true };
 const domain = 'mesh.example';

@@ -2,8 +2,8 @@
 // of the rotation and after its end; whose did not is told by `chancery renew` to join again, at once, and is back when it has.
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, it } from 'vitest';
+import { type Node, type ShortLivedMesh, startShortLivedMesh } from '../e2e/short-lived-mesh.ts';
 import { describeWith, eventually, eventuallyPasses } from '../support/real-parts.ts';
-import { type Node, type ShortLivedMesh, startShortLivedMesh } from './short-lived-mesh.ts';
 
 const lives = { leafLifeMs: 6_000, intermediateLifeMs: 15_000, backdateMs: 1_000, shortLives: true };
 const patient = { deadlineMs: 60_000 };

@@ -3,9 +3,9 @@
 // of the mesh makes new connections. What comes after it is back is not judged: proxies look for it twice a minute at the
 // latest, which is nothing to hours and much to seconds.
 import { afterAll, beforeAll, expect, it } from 'vitest';
+import { type ShortLivedMesh, startShortLivedMesh } from '../e2e/short-lived-mesh.ts';
 import { startLoad } from '../support/load.ts';
 import { describeWith, eventually } from '../support/real-parts.ts';
-import { type ShortLivedMesh, startShortLivedMesh } from './short-lived-mesh.ts';
 
 const leafLifeMs = 24_000;
 const awayMs = leafLifeMs * (9 / 24);

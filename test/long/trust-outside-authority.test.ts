@@ -6,11 +6,11 @@ import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { findVault } from '../../scripts/provision-authorities.mjs';
+import { type ShortLivedMesh, startShortLivedMesh } from '../e2e/short-lived-mesh.ts';
 import { startFakeVault, type VaultForTests } from '../support/fake-vault.ts';
 import { startLoad } from '../support/load.ts';
 import { describeWith } from '../support/real-parts.ts';
 import { startVault } from '../support/real-vault.ts';
-import { type ShortLivedMesh, startShortLivedMesh } from './short-lived-mesh.ts';
 
 const lives = { leafLifeMs: 12_000, intermediateLifeMs: 24_000, backdateMs: 1_000, shortLives: true };
 const found = findVault();

@@ -2,9 +2,9 @@
 // leaves the bundle as soon as connected proxies can do without it, not after a week. Requests go through two sidecars all the
 // while, and a client of the mesh makes a new connection four times a second. Nothing fails.
 import { afterAll, beforeAll, expect, it } from 'vitest';
+import { type ShortLivedMesh, startShortLivedMesh } from '../e2e/short-lived-mesh.ts';
 import { startLoad } from '../support/load.ts';
 import { describeWith } from '../support/real-parts.ts';
-import { type ShortLivedMesh, startShortLivedMesh } from './short-lived-mesh.ts';
 
 // Long against the test: what is replaced is replaced for the taint, not for its age.
 const lives = { leafLifeMs: 200_000, intermediateLifeMs: 400_000, backdateMs: 1_000, shortLives: true };
