@@ -9,6 +9,7 @@ import (
 	"net"
 	"net/http"
 	"os"
+	"strings"
 	"sync"
 	"time"
 
@@ -71,6 +72,21 @@ func channel(c command) (*grpc.ClientConn, error) {
 	return made, err
 }
 
+// What a call fails with that the library has decided where to send, by rules that its balancer has not been told of yet:
+// clientconn.go applies the new config selector before it updates the balancer. Such a call has not left the program.
+const unsent = "unknown cluster selected for RPC"
+
+// invoke makes one call, again while the library is between its rules and its balancer, until the call's deadline.
+func invoke(ctx context.Context, to *grpc.ClientConn, method string, request, response *[]byte) error {
+	for {
+		err := to.Invoke(ctx, method, request, response)
+		if err == nil || !strings.Contains(err.Error(), unsent) || ctx.Err() != nil {
+			return err
+		}
+		time.Sleep(time.Millisecond)
+	}
+}
+
 func call(c command) (*answer, error) {
 	to, err := channel(c)
 	if err != nil {
@@ -81,7 +97,7 @@ func call(c command) (*answer, error) {
 		ctx, cancel := context.WithTimeout(context.Background(), time.Duration(c.DeadlineMs)*time.Millisecond)
 		ctx = metadata.NewOutgoingContext(ctx, metadata.New(c.Headers))
 		request, response := []byte{}, []byte{}
-		if err := to.Invoke(ctx, c.Method, &request, &response); err != nil {
+		if err := invoke(ctx, to, c.Method, &request, &response); err != nil {
 			result.Failed[fmt.Sprint(uint32(status.Code(err)))]++
 			result.Last = err.Error()
 		} else {
