@@ -4,7 +4,7 @@
 
 import { createWorldBuilder, type WorldInput } from '../model/next-world.ts';
 import type { Problem } from '../model/problem.ts';
-import { sidecarConflicts } from '../model/sidecar-conflicts.ts';
+import { createSidecarConflicts } from '../model/sidecar-conflicts.ts';
 import type { ObjectSnapshot } from '../model/snapshot.ts';
 import type { ObjectSource, ObjectStore, RegistrySource } from '../model/source.ts';
 import type { World } from '../model/world.ts';
@@ -155,6 +155,8 @@ export function createControl(deps: ControlDeps, options: ControlOptions): Contr
     measures.propagationSeconds.observe(noLabels, afterMs / 1000);
     tell({ kind: 'acked', node: record.client.nodeId, revision: record.revision, afterMs });
   }
+
+  const sidecarConflicts = createSidecarConflicts();
 
   function allProblems(): readonly Problem[] {
     const found = new Map<string, Problem>();

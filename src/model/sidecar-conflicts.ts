@@ -1,5 +1,7 @@
 // Sidecars that stand before instances of several services. A sidecar shows the name of one service, so that callers of the
-// others refuse it. It must not know Envoy. Invariant: pure; one Problem for each service that others share sidecars with.
+// others refuse it. It must not know Envoy. Invariants: one Problem for each service that others share sidecars with; what is
+// remembered of instances that did not change only saves time.
+import type { Instance } from './instance.ts';
 import { effectiveMtls } from './mtls.ts';
 import type { ServiceId } from './names.ts';
 import { createProblem, type Problem } from './problem.ts';
@@ -8,20 +10,42 @@ import type { World } from './world.ts';
 /** Services that are named in one Problem. */
 const maxNamed = 3;
 
-/** Looks at every instance. Services that are called in plaintext ask for no name. */
-export function sidecarConflicts({
-  mesh,
-  services,
-  endpoints,
-}: Pick<World, 'mesh' | 'services' | 'endpoints'>): readonly Problem[] {
+type Scene = Pick<World, 'mesh' | 'services' | 'endpoints'>;
+
+/** Services that are called in plaintext ask for no name. Asked again about the same World it answers at once. */
+export function createSidecarConflicts(): (world: Scene) => readonly Problem[] {
+  const places = new WeakMap<readonly Instance[], readonly string[]>();
+  let last: { readonly of: Scene; readonly problems: readonly Problem[] } | undefined;
+
+  function placesOf(instances: readonly Instance[]): readonly string[] {
+    let known = places.get(instances);
+    if (known === undefined) {
+      known = instances.flatMap(({ proxy }) => (proxy === undefined ? [] : [`${proxy.address}:${proxy.port}`]));
+      places.set(instances, known);
+    }
+    return known;
+  }
+
+  return (world) => {
+    const { of, problems } = last ?? {};
+    if (of?.mesh === world.mesh && of.services === world.services && of.endpoints === world.endpoints && problems)
+      return problems;
+    const found = conflicts(world, placesOf);
+    last = { of: world, problems: found };
+    return found;
+  };
+}
+
+function conflicts(
+  { mesh, services, endpoints }: Scene,
+  placesOf: (instances: readonly Instance[]) => readonly string[],
+): readonly Problem[] {
   if (mesh.certificates !== true) return [];
   const first = new Map<string, ServiceId>();
   const others = new Map<ServiceId, { readonly with: Set<ServiceId>; readonly at: string }>();
   for (const service of services.values()) {
     if (effectiveMtls(service, mesh) === 'off') continue;
-    for (const { proxy } of endpoints.get(service.id) ?? []) {
-      if (proxy === undefined) continue;
-      const place = `${proxy.address}:${proxy.port}`;
+    for (const place of placesOf(endpoints.get(service.id) ?? [])) {
       const holder = first.get(place);
       if (holder === undefined) first.set(place, service.id);
       else if (holder !== service.id) {

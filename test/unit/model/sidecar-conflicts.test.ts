@@ -1,7 +1,9 @@
 // Two services behind one sidecar: said where a name is asked for, and nowhere else.
 import { expect, it } from 'vitest';
+import type { Instance } from '../../../src/model/instance.ts';
 import { nextWorld } from '../../../src/model/next-world.ts';
-import { sidecarConflicts } from '../../../src/model/sidecar-conflicts.ts';
+import { createSidecarConflicts } from '../../../src/model/sidecar-conflicts.ts';
+import type { World } from '../../../src/model/world.ts';
 import { objectSnapshot, registrySnapshot } from '../../support/objects.ts';
 import { testInstance } from '../../support/worlds.ts';
 
@@ -19,7 +21,7 @@ function found(text: string, certificates = true): readonly string[] {
     objects: [objectSnapshot({ 'a.yaml': text })],
     certificates,
   });
-  return sidecarConflicts(world).map(({ code, message, at }) => `${code} ${at.object}: ${message}`);
+  return createSidecarConflicts()(world).map(({ code, message, at }) => `${code} ${at.object}: ${message}`);
 }
 
 const service = (tls: string): string =>
@@ -36,4 +38,21 @@ it('is said of the services that share it', () => {
 it('is no mistake where one of them is called in plaintext, or nobody shows a name', () => {
   expect(found(service('none'))).toEqual([]);
   expect(found('', false)).toEqual([]);
+});
+
+it('is found and gone as instances change, though it remembers those that did not', () => {
+  const conflicts = createSidecarConflicts();
+  const shared = testInstance('admin-1', { proxy: proxy(21000) });
+  const apart = testInstance('admin-1', { proxy: proxy(21009) });
+  const api = testInstance('api-1', { proxy: proxy(21000) });
+  let world: World | undefined;
+  const count = (admin: Instance): number => {
+    world = nextWorld(world, {
+      registries: [registrySnapshot({ api: [api], admin: [admin] })],
+      objects: [objectSnapshot({})],
+      certificates: true,
+    });
+    return conflicts(world).length;
+  };
+  expect([shared, shared, apart, shared].map(count)).toEqual([1, 1, 0, 1]);
 });
