@@ -5,10 +5,11 @@ import type { AccessToken } from '../../identity/access-token.ts';
 import { type Role, roles } from '../../model/access.ts';
 import { AppError } from '../../util/errors.ts';
 import { createClient } from '../client.ts';
-import { type CommandContext, command, type Format, formatOption, withServer } from '../command.ts';
+import { type CommandContext, command, formatOption, withServer } from '../command.ts';
 import { exitCodes } from '../exit.ts';
 import { asText } from '../print.ts';
-import { ago, durationMs, table } from '../table.ts';
+import { ago, durationMs } from '../table.ts';
+import { type KeptTokens, listTokens, revokeToken } from './kept-tokens.ts';
 
 interface Options {
   readonly server?: string;
@@ -24,6 +25,29 @@ interface CreateOptions extends Options {
 
 const path = '/api/v1/access-tokens';
 
+const kept: KeptTokens<AccessToken> = {
+  under: 'access',
+  path,
+  list: {
+    about: 'Tokens that hold, without their secret',
+    none: 'there is no token beside the one in the token file of the server',
+    header: ['NAME', 'ROLE', 'LEFT', 'MADE BY', 'AGE'],
+    row: ({ name, role, expiresAtMs, createdBy, createdAtMs }, nowMs) => [
+      name,
+      role,
+      ago(expiresAtMs - nowMs),
+      createdBy,
+      ago(nowMs - createdAtMs),
+    ],
+  },
+  revoke: {
+    argument: '<name>',
+    about: 'Have a token hold no more, at once and on every replica',
+    example: 'grafana',
+    whole: /^ca1\.([a-z0-9_-]+)\./,
+  },
+};
+
 export function accessCommand(context: CommandContext): Command {
   return command(
     'access',
@@ -31,8 +55,8 @@ export function accessCommand(context: CommandContext): Command {
     'chancery access create --role reader --name grafana --ttl 90d',
   )
     .addCommand(createCommand(context))
-    .addCommand(listCommand(context))
-    .addCommand(revokeCommand(context));
+    .addCommand(listTokens(context, kept))
+    .addCommand(revokeToken(context, kept));
 }
 
 function createCommand(context: CommandContext): Command {
@@ -64,47 +88,4 @@ function createCommand(context: CommandContext): Command {
         return exitCodes.fine;
       }),
     );
-}
-
-function listCommand(context: CommandContext): Command {
-  const { io } = context;
-  return withServer(command('list', 'Tokens that hold, without their secret', 'chancery access list'))
-    .addOption(formatOption(['table', 'json', 'yaml'], 'table'))
-    .action(
-      context.action(async (options: Options & { readonly output: Format }) => {
-        const tokens = (await createClient(io, options).get(path)) as readonly AccessToken[];
-        if (options.output !== 'table') io.out(asText(tokens, options.output));
-        else if (tokens.length === 0) io.out('there is no token beside the one in the token file of the server\n');
-        else
-          io.out(
-            table(
-              ['NAME', 'ROLE', 'LEFT', 'MADE BY', 'AGE'],
-              tokens.map(({ name, role, expiresAtMs, createdBy, createdAtMs }) => [
-                ...[name, role, ago(expiresAtMs - io.clock.wall())],
-                ...[createdBy, ago(io.clock.wall() - createdAtMs)],
-              ]),
-            ),
-          );
-        return exitCodes.fine;
-      }),
-    );
-}
-
-function revokeCommand(context: CommandContext): Command {
-  const { io } = context;
-  return withServer(
-    command(
-      'revoke <name>',
-      'Have a token hold no more, at once and on every replica',
-      'chancery access revoke grafana',
-    ),
-  ).action(
-    context.action(async (given: string, options: Options) => {
-      // Who has the token itself at hand may give that; only its name leaves this machine.
-      const name = /^ca1\.([a-z0-9_-]+)\./.exec(given)?.[1] ?? given;
-      await createClient(io, options).send('DELETE', `${path}/${encodeURIComponent(name)}`);
-      io.out(`token ${name} revoked\n`);
-      return exitCodes.fine;
-    }),
-  );
 }

@@ -5,10 +5,11 @@ import type { JoinGrant } from '../../identity/join-grant.ts';
 import { defaultNamespace, serviceId } from '../../model/names.ts';
 import { AppError } from '../../util/errors.ts';
 import { createClient } from '../client.ts';
-import { type CommandContext, command, type Format, formatOption, withServer } from '../command.ts';
+import { type CommandContext, command, formatOption, withServer } from '../command.ts';
 import { exitCodes } from '../exit.ts';
 import { asText } from '../print.ts';
-import { ago, durationMs, table } from '../table.ts';
+import { ago, durationMs } from '../table.ts';
+import { type KeptTokens, listTokens, revokeToken } from './kept-tokens.ts';
 
 interface Options {
   readonly server?: string;
@@ -24,13 +25,36 @@ interface CreateOptions extends Options {
 }
 
 const path = '/api/v1/trust/join-tokens';
+
+const kept: KeptTokens<JoinGrant> = {
+  under: 'token',
+  path,
+  list: {
+    about: 'Tokens that nobody has used yet',
+    none: 'no token waits to be used',
+    header: ['TOKEN', 'SERVICES', 'GATEWAYS', 'NODE', 'LEFT'],
+    row: ({ id, services, gateways, nodeId, expiresAtMs }, nowMs) => [
+      id,
+      services.join(',') || '-',
+      gateways.join(',') || '-',
+      nodeId ?? '-',
+      ago(expiresAtMs - nowMs),
+    ],
+  },
+  revoke: {
+    argument: '<token>',
+    about: 'Make a token worth nothing, by its id in the list',
+    example: '5f2c...',
+    whole: /^cj1\.([0-9a-f]{32})\./,
+  },
+};
 const collect = (value: string, before: readonly string[]): readonly string[] => [...before, value];
 
 export function tokenCommand(context: CommandContext): Command {
   return command('token', 'Tokens with which nodes join', 'chancery token create --service web --ttl 10m')
     .addCommand(createCommand(context))
-    .addCommand(listCommand(context))
-    .addCommand(revokeCommand(context));
+    .addCommand(listTokens(context, kept))
+    .addCommand(revokeToken(context, kept));
 }
 
 function createCommand(context: CommandContext): Command {
@@ -83,46 +107,4 @@ function createCommand(context: CommandContext): Command {
 function idOf(name: string): string {
   const [first = '', second] = name.split('/', 2);
   return second === undefined ? serviceId(defaultNamespace, first) : serviceId(first, second);
-}
-
-function listCommand(context: CommandContext): Command {
-  const { io } = context;
-  return withServer(command('list', 'Tokens that nobody has used yet', 'chancery token list'))
-    .addOption(formatOption(['table', 'json', 'yaml'], 'table'))
-    .action(
-      context.action(async (options: Options & { readonly output: Format }) => {
-        const grants = (await createClient(io, options).get(path)) as readonly JoinGrant[];
-        if (options.output !== 'table') io.out(asText(grants, options.output));
-        else if (grants.length === 0) io.out('no token waits to be used\n');
-        else
-          io.out(
-            table(
-              ['TOKEN', 'SERVICES', 'GATEWAYS', 'NODE', 'LEFT'],
-              grants.map(({ id, services, gateways, nodeId, expiresAtMs }) => [
-                id,
-                services.join(',') || '-',
-                gateways.join(',') || '-',
-                nodeId ?? '-',
-                ago(expiresAtMs - io.clock.wall()),
-              ]),
-            ),
-          );
-        return exitCodes.fine;
-      }),
-    );
-}
-
-function revokeCommand(context: CommandContext): Command {
-  const { io } = context;
-  return withServer(
-    command('revoke <token>', 'Make a token worth nothing, by its id in the list', 'chancery token revoke 5f2c...'),
-  ).action(
-    context.action(async (token: string, options: Options) => {
-      // Who has the token itself at hand may give that; only its id leaves this machine.
-      const id = /^cj1\.([0-9a-f]{32})\./.exec(token)?.[1] ?? token;
-      await createClient(io, options).send('DELETE', `${path}/${encodeURIComponent(id)}`);
-      io.out(`token ${id} revoked\n`);
-      return exitCodes.fine;
-    }),
-  );
 }
