@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { startLoad } from '../support/load.ts';
 import { describeWith } from '../support/real-parts.ts';
+import { createHandshakeWatch, trustedRoots } from './handshake-watch.ts';
 import { type ShortLivedMesh, startShortLivedMesh } from './short-lived-mesh.ts';
 
 const lives = { leafLifeMs: 12_000, intermediateLifeMs: 24_000, backdateMs: 1_000, shortLives: true };
@@ -19,44 +20,32 @@ describeWith(['envoy'], 'a root that is rotated', () => {
 
   it('twice fails no request and no handshake', { timeout: 240_000 }, async () => {
     const load = startLoad({ port: mesh.outbound, host: 'api', perSecond: 100, maxSeconds: 230 });
-    const failures: string[] = [];
+    const { failures, until } = createHandshakeWatch(mesh, { deadlineMs: 100_000, restarts: true });
     const phases = new Set<string>();
     const phase = (): string | undefined => mesh.plane().trust?.rotation.state()?.record.phase;
-    const rootsNow = (): readonly string[] =>
-      mesh
-        .plane()
-        .trust?.authority.roots()
-        .roots.map(({ keyId }) => keyId) ?? [];
-
-    /** Looks at everything until it holds. */
-    async function until(holds: () => boolean): Promise<void> {
-      const end = performance.now() + 100_000;
-      while (!holds()) {
-        if (performance.now() > end)
-          throw new Error(`it stands still: ${JSON.stringify(mesh.plane().trust?.rotation.state())}`);
-        phases.add(phase() ?? '');
-        // After a start nobody has a certificate here until its proxy is back.
-        const { failure } = mesh.secretsOf('web-1').cert === '' ? {} : await mesh.handshake();
-        if (failure !== undefined) failures.push(`${phase()}: ${failure}`);
-        await new Promise((resolve) => setTimeout(resolve, 250));
-      }
-    }
+    const inPhase = (wanted: string): Promise<void> =>
+      until(
+        wanted,
+        () => phase() === wanted,
+        () => phases.add(phase() ?? ''),
+      );
+    const rootsNow = (): readonly string[] => trustedRoots(mesh);
 
     let [old] = rootsNow();
     for (const turn of [1, 2]) {
       expect(await mesh.plane().trust?.rotation.begin()).toBe(true);
       expect(await mesh.plane().trust?.rotation.begin()).toBe(false);
-      await until(() => phase() === 'confirm');
+      await inPhase('confirm');
       expect(rootsNow()).toHaveLength(2);
       // What the timer of every node does hourly: it learns of the next root.
       for (const node of ['api-1', 'web-1']) await mesh.chancery(['renew', join(mesh.folder, node)]);
-      await until(() => phase() === 'drain');
+      await inPhase('drain');
       if (turn === 1) {
         await mesh.stop();
         await mesh.start();
-        await until(() => mesh.plane().control.certificates().length === 2);
+        await until('both are back', () => mesh.plane().control.certificates().length === 2);
       }
-      await until(() => phase() === 'steady');
+      await inPhase('steady');
       const [now, ...more] = rootsNow();
       expect(more).toEqual([]);
       expect(now).not.toBe(old);

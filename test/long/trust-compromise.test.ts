@@ -2,6 +2,7 @@
 // leaves the bundle as soon as connected proxies can do without it, not after a week. Requests go through two sidecars all the
 // while, and a client of the mesh makes a new connection four times a second. Nothing fails.
 import { afterAll, beforeAll, expect, it } from 'vitest';
+import { createHandshakeWatch } from '../e2e/handshake-watch.ts';
 import { type ShortLivedMesh, startShortLivedMesh } from '../e2e/short-lived-mesh.ts';
 import { startLoad } from '../support/load.ts';
 import { describeWith } from '../support/real-parts.ts';
@@ -18,7 +19,7 @@ describeWith(['envoy'], 'a compromise', () => {
 
   it('T15: of an intermediate, and of the root, fails nothing of what is connected', { timeout: 280_000 }, async () => {
     const load = startLoad({ port: mesh.outbound, host: 'api', perSecond: 100, maxSeconds: 270 });
-    const failures: string[] = [];
+    const { failures, until } = createHandshakeWatch(mesh, { deadlineMs: 120_000 });
     const trust = () => {
       const { trust } = mesh.plane();
       if (trust === undefined) throw new Error('it has no authority');
@@ -31,17 +32,6 @@ describeWith(['envoy'], 'a compromise', () => {
           .control.certificates()
           .map(({ issuer }) => issuer),
       );
-    async function until(what: string, holds: () => boolean): Promise<void> {
-      const end = performance.now() + 120_000;
-      while (!holds()) {
-        if (performance.now() > end)
-          throw new Error(`${what}: it stands still: ${JSON.stringify(trust().rotation.state())}`);
-        const { failure } = await mesh.handshake();
-        if (failure !== undefined) failures.push(`${what}: ${failure}`);
-        await new Promise((resolve) => setTimeout(resolve, 250));
-      }
-    }
-
     const [tainted = '', ...more] = issuers();
     expect([tainted.length, more]).toEqual([40, []]);
     await trust().revocations.revoke('issuer', tainted, Date.now() + 1_000_000);

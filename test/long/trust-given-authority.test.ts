@@ -6,6 +6,7 @@ import { copyFileSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { publicKeyId } from '../../src/ca/x509.ts';
+import { createHandshakeWatch, trustedRoots } from '../e2e/handshake-watch.ts';
 import { type ShortLivedMesh, startShortLivedMesh } from '../e2e/short-lived-mesh.ts';
 import { type MadeAuthority, makeAuthority } from '../support/given-authority.ts';
 import { startLoad } from '../support/load.ts';
@@ -50,12 +51,8 @@ describeWith(['envoy'], 'an authority that is given in files', () => {
 
   it('is replaced twice and fails no request and no handshake', { timeout: 200_000 }, async () => {
     const load = startLoad({ port: mesh.outbound, host: 'api', perSecond: 100, maxSeconds: 190 });
-    const failures: string[] = [];
-    const trusted = (): readonly string[] =>
-      mesh
-        .plane()
-        .trust?.authority.roots()
-        .roots.map(({ keyId }) => keyId) ?? [];
+    const { failures, until } = createHandshakeWatch(mesh, { deadlineMs: 60_000 });
+    const trusted = (): readonly string[] => trustedRoots(mesh);
     /** What stands between a leaf that a proxy shows and its root: names of subjects. */
     const above = (): readonly string[] =>
       mesh
@@ -63,16 +60,6 @@ describeWith(['envoy'], 'an authority that is given in files', () => {
         .cert.split(/(?=-----BEGIN)/)
         .slice(1)
         .map((pem) => new X509Certificate(pem).subject);
-
-    async function until(what: string, holds: () => boolean): Promise<void> {
-      const end = performance.now() + 60_000;
-      while (!holds()) {
-        if (performance.now() > end) throw new Error(`never: ${what}`);
-        const { failure } = await mesh.handshake();
-        if (failure !== undefined) failures.push(`${what}: ${failure}`);
-        await new Promise((resolve) => setTimeout(resolve, 250));
-      }
-    }
 
     expect(above()).toEqual([expect.stringContaining('Chancery intermediate'), 'CN=first']);
     const [leaf, ...intermediates] = mesh

@@ -6,6 +6,7 @@ import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { findVault } from '../../scripts/provision-authorities.mjs';
+import { createHandshakeWatch, trustedRoots } from '../e2e/handshake-watch.ts';
 import { type ShortLivedMesh, startShortLivedMesh } from '../e2e/short-lived-mesh.ts';
 import { startFakeVault, type VaultForTests } from '../support/fake-vault.ts';
 import { startLoad } from '../support/load.ts';
@@ -37,26 +38,12 @@ describeWith(['envoy'], `certificates below ${which}`, () => {
     timeout: 200_000,
   }, async () => {
     const load = startLoad({ port: mesh.outbound, host: 'api', perSecond: 100, maxSeconds: 190 });
-    const failures: string[] = [];
-    const trusted = (): readonly string[] =>
-      mesh
-        .plane()
-        .trust?.authority.roots()
-        .roots.map(({ keyId }) => keyId) ?? [];
+    const { failures, until } = createHandshakeWatch(mesh, { deadlineMs: 60_000, restarts: true });
+    const trusted = (): readonly string[] => trustedRoots(mesh);
     const intermediate = (): string => {
       const [, above = ''] = mesh.secretsOf('web-1').cert.split(/(?=-----BEGIN)/);
       return above === '' ? '' : new X509Certificate(above).serialNumber;
     };
-    async function until(what: string, holds: () => boolean): Promise<void> {
-      const end = performance.now() + 60_000;
-      while (!holds()) {
-        if (performance.now() > end) throw new Error(`never: ${what}; warned: ${mesh.warnings().join('\n')}`);
-        // After a start nobody has a certificate here until its proxy is back.
-        const { failure } = mesh.secretsOf('web-1').cert === '' ? {} : await mesh.handshake();
-        if (failure !== undefined) failures.push(`${what}: ${failure}`);
-        await new Promise((resolve) => setTimeout(resolve, 250));
-      }
-    }
 
     const [old = ''] = trusted();
     const former = intermediate();
