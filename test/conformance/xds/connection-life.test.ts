@@ -5,23 +5,19 @@ import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
 import { connect } from 'node:tls';
 import { expect, it } from 'vitest';
-import { nextWorld } from '../../../src/model/next-world.ts';
 import type { Resource } from '../../../src/resources/resource.ts';
 import { connectionLifeMs } from '../../../src/translate/mutual-tls.ts';
-import type { ProxyProfile } from '../../../src/translate/profile.ts';
 import { createSecretEncoder } from '../../../src/translate/secrets.ts';
-import { createTranslator } from '../../../src/translate/translate.ts';
 import { startBackend } from '../../support/backends.ts';
-import { registryServices } from '../../support/case-file.ts';
 import { createAuthority, describeWithOpenssl } from '../../support/certificates.ts';
 import { ask, startLoad } from '../../support/load.ts';
-import { objectSnapshot, registrySnapshot } from '../../support/objects.ts';
 import { testProtos } from '../../support/protos.ts';
 import { describeWith, eventuallyPasses, freePorts, startEnvoy } from '../../support/real-parts.ts';
 import { createStaticViews } from '../../support/static-views.ts';
 import { createTempDir } from '../../support/temp-dir.ts';
 import { bootstrap } from './envoy-world.ts';
 import { runServer } from './running-server.ts';
+import { type Places, type SidecarPair, sidecarPair } from './sidecar-pair.ts';
 
 /** A google.protobuf.Duration of whole seconds below 16,384 in two bytes of varint, so that no length around it changes. */
 const seconds = (value: number): Buffer => Buffer.from([0x08, (value & 0x7f) | 0x80, value >> 7]);
@@ -39,32 +35,10 @@ function shortened(resource: Resource, first: number, second: number): Resource 
   return { ...resource, bytes };
 }
 
-function configuration(inbound: number, outbound: number, app: number, life: readonly [number, number]) {
-  const world = nextWorld(undefined, {
-    certificates: true,
-    registries: [
-      {
-        ...registrySnapshot({}),
-        services: registryServices({ api: [{ address: '127.0.0.1', port: app, proxyPort: inbound, localPort: app }] }),
-      },
-    ],
-    objects: [objectSnapshot({})],
-  });
-  const translator = createTranslator({ protos: testProtos() });
-  const own = { role: 'sidecar', upstreams: [] } as const;
-  const of = (profile: ProxyProfile): Resource[] =>
-    [
-      ...[...translator.view(world, profile).resources.values()].flatMap((map) => [...map.values()]),
-      ...translator.endpoints(world).values(),
-    ].map((resource) => shortened(resource, ...life));
-  return {
-    caller: of({ ...own, service: 'web' as never, inbound: [], outbound: { address: '127.0.0.1', port: outbound } }),
-    callee: of({
-      ...own,
-      service: 'api' as never,
-      inbound: [{ address: '127.0.0.1', port: inbound, appAddress: '127.0.0.1', appPort: app }],
-    }),
-  };
+function configuration(places: Places, life: readonly [number, number]): SidecarPair {
+  const { caller, callee } = sidecarPair(places);
+  const brief = (resource: Resource): Resource => shortened(resource, ...life);
+  return { caller: caller.map(brief), callee: callee.map(brief) };
 }
 
 describeWithOpenssl('connections in mutual TLS', () => {
@@ -85,7 +59,7 @@ describeWithOpenssl('connections in mutual TLS', () => {
         };
         await using backend = await startBackend('api');
         const [outbound = 0, inbound = 0] = await freePorts(2);
-        const { caller: callers, callee: callees } = configuration(inbound, outbound, backend.port, [1, 2]);
+        const { caller: callers, callee: callees } = configuration({ inbound, outbound, app: backend.port }, [1, 2]);
         const channel = { variant: 'delta', aggregated: true } as const;
         await using callerServer = await runServer(createStaticViews([...callers, ...secretsOf('web')]));
         await using calleeServer = await runServer(createStaticViews([...callees, ...secretsOf('api')]));

@@ -5,22 +5,18 @@ import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
 import { connect } from 'node:tls';
 import { expect, it } from 'vitest';
-import { nextWorld } from '../../../src/model/next-world.ts';
 import type { Resource } from '../../../src/resources/resource.ts';
-import type { ProxyProfile } from '../../../src/translate/profile.ts';
 import { createSecretEncoder } from '../../../src/translate/secrets.ts';
-import { createTranslator } from '../../../src/translate/translate.ts';
 import { startBackend } from '../../support/backends.ts';
-import { registryServices } from '../../support/case-file.ts';
 import { type Authority, createAuthority, describeWithOpenssl } from '../../support/certificates.ts';
 import { ask, startLoad } from '../../support/load.ts';
-import { objectSnapshot, registrySnapshot } from '../../support/objects.ts';
 import { testProtos } from '../../support/protos.ts';
 import { describeWith, eventuallyPasses, freePorts, startEnvoy } from '../../support/real-parts.ts';
 import { createStaticViews } from '../../support/static-views.ts';
 import { createTempDir } from '../../support/temp-dir.ts';
 import { bootstrap, type Channel } from './envoy-world.ts';
 import { runServer } from './running-server.ts';
+import { type Places, type SidecarPair, sidecarPair } from './sidecar-pair.ts';
 
 const secrets = createSecretEncoder({ protos: testProtos() });
 const der = (file: string): Uint8Array => new X509Certificate(readFileSync(file)).raw;
@@ -54,45 +50,13 @@ async function keptConnection(port: number, authority: Authority) {
   };
 }
 
-interface Places {
-  readonly outbound: number;
-  readonly inbound: number;
-  readonly app: number;
-}
-
-/** What a sidecar is to have, without its secrets. */
-function configuration(mtls: 'strict' | 'permissive' | 'off', { outbound, inbound, app }: Places, certificates = true) {
-  const world = nextWorld(undefined, {
-    certificates,
-    registries: [
-      {
-        ...registrySnapshot({}),
-        services: registryServices({ api: [{ address: '127.0.0.1', port: app, proxyPort: inbound, localPort: app }] }),
-      },
-    ],
-    objects: [
-      objectSnapshot({
-        'a.yaml':
-          `{apiVersion: chancery/v1, kind: Mesh, metadata: {name: mesh}, spec: {mtls: ${mtls}}}\n---\n` +
-          // Connections end soon, so that every certificate is put to use.
-          '{apiVersion: chancery/v1, kind: Service, metadata: {name: api}, spec: {timeouts: {idle: 20ms}}}',
-      }),
-    ],
-  });
-  const translator = createTranslator({ protos: testProtos() });
-  const own = { role: 'sidecar', upstreams: [] } as const;
-  const of = (profile: ProxyProfile): Resource[] => [
-    ...[...translator.view(world, profile).resources.values()].flatMap((map) => [...map.values()]),
-    ...translator.endpoints(world).values(),
-  ];
-  return {
-    caller: of({ ...own, service: 'web' as never, inbound: [], outbound: { address: '127.0.0.1', port: outbound } }),
-    callee: of({
-      ...own,
-      service: 'api' as never,
-      inbound: [{ address: '127.0.0.1', port: inbound, appAddress: '127.0.0.1', appPort: app }],
-    }),
-  };
+/** What the sidecars are to have, without their secrets. */
+function configuration(mtls: 'strict' | 'permissive' | 'off', places: Places, certificates = true): SidecarPair {
+  const text =
+    `{apiVersion: chancery/v1, kind: Mesh, metadata: {name: mesh}, spec: {mtls: ${mtls}}}\n---\n` +
+    // Connections end soon, so that every certificate is put to use.
+    '{apiVersion: chancery/v1, kind: Service, metadata: {name: api}, spec: {timeouts: {idle: 20ms}}}';
+  return sidecarPair(places, { 'a.yaml': text }, certificates);
 }
 
 const cases: readonly (readonly [Channel['variant'], string])[] = [
