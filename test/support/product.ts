@@ -25,6 +25,8 @@ export interface ProductOptions {
   readonly config?: Readonly<Record<string, unknown>>;
   /** Run dist/main.js instead of the sources. */
   readonly built?: boolean;
+  /** Flags of Node itself. */
+  readonly nodeFlags?: readonly string[];
   /** False: do not wait for /readyz. */
   readonly waitReady?: boolean;
 }
@@ -83,7 +85,7 @@ export async function startProduct(options: ProductOptions = {}): Promise<Produc
   );
   const main = join(root, options.built === true ? 'dist/main.js' : 'src/main.ts');
   const launch = (): Promise<RunningProcess> =>
-    startProcess('chancery', [process.execPath, main, 'serve', '-c', config]);
+    startProcess('chancery', [process.execPath, ...(options.nodeFlags ?? []), main, 'serve', '-c', config]);
   let running = await launch();
 
   const url = (path: string): string => `http://127.0.0.1:${httpPort}${path}`;
