@@ -1,6 +1,6 @@
 import { configDefaults, defineConfig } from 'vitest/config';
 
-// Files share one process (isolate: false): nothing in the project works at import or keeps module state,
+// Files share their worker's modules (isolate: false): nothing in the project works at import or keeps module state,
 // so tests cannot see each other, and the run is many times faster.
 export default defineConfig({
   test: {
@@ -8,7 +8,9 @@ export default defineConfig({
     // Soaks and large runs belong to `npm run test:long`.
     exclude: process.env['TEST_LONG'] === '1' ? configDefaults.exclude : [...configDefaults.exclude, 'test/long/**'],
     isolate: false,
-    pool: 'threads',
+    // Processes, not threads: while one thread starts a program, the copy of the process holds the ports that another has just
+    // let go; and one of them aborting in V8 (https://github.com/nodejs/node/issues/64500) would end them all.
+    pool: 'forks',
     // Tests with real parts mostly wait, so one worker less than there are cores would waste half of two.
     maxWorkers: 2,
     testTimeout: 10_000,

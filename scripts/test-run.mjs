@@ -4,6 +4,7 @@ import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node
 import { tmpdir } from 'node:os';
 import { dirname, join, relative, resolve } from 'node:path';
 import { runForeground } from '../bin/foreground.mjs';
+import { cacheRoot } from './parts.mjs';
 import { ensurePart, isThere } from './provision.mjs';
 import { root } from './setup.mjs';
 
@@ -75,7 +76,11 @@ async function ensureAll(names, problems) {
 export async function runTests(node, args, { long = false } = {}) {
   const problems = [];
   await ensureAll(['envoy', 'envoy-oldest'], problems);
-  const env = long ? { TEST_LONG: '1' } : {};
+  const env = {
+    // Worker threads and programs of ours that tests start by the hundred: types are stripped once, not by WebAssembly each time.
+    NODE_COMPILE_CACHE: process.env.NODE_COMPILE_CACHE ?? join(cacheRoot(), 'compiled'),
+    ...(long ? { TEST_LONG: '1' } : {}),
+  };
   const wanted = long && args.length === 0 ? ['test/long', 'test/property'] : args;
   const missing = SLOW.filter((name) => !isThere(name));
   const runs = [];
