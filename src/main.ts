@@ -193,8 +193,10 @@ const io: Io = {
   clock,
   fetch,
   // Loaded by the few commands that need them.
-  secureFetch: async (request) => (await import('./cli/secure-request.ts')).secureFetch(request),
-  secureOpen: async (request) => (await import('./cli/secure-request.ts')).secureOpen(request),
+  secureFetch: async (request) =>
+    (await import('./cli/secure-request.ts')).createSecureRequests(clock).secureFetch(request),
+  secureOpen: async (request) =>
+    (await import('./cli/secure-request.ts')).createSecureRequests(clock).secureOpen(request),
   privateFiles: {
     folder: async (path) => (await import('./cli/private-files.ts')).createPrivateFiles().folder(path),
     write: async (folder, name, text) =>

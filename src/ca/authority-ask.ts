@@ -1,8 +1,7 @@
-// One request to an authority outside, by HTTPS, or by HTTP where it is on this machine.
-// It must not know what is asked. Invariants: a request ends in bounded time, follows no redirection, and is not made while the
-// authority asked for silence; a message never holds what was sent.
-import { request as plainRequest } from 'node:http';
-import { request as secureRequest } from 'node:https';
+// One request to an authority outside, and the JSON that it answers.
+// It must not know what is asked. Invariants: nothing is asked while the authority asked for silence; a message never holds what
+// was sent.
+import { type BoundedAnswer, boundedRequest, RequestFailure } from '../util/bounded-request.ts';
 import type { Clock } from '../util/clock.ts';
 import { AppError } from '../util/errors.ts';
 import { isLoopback } from '../util/host-port.ts';
@@ -26,14 +25,6 @@ export interface AuthorityRequest {
 /** The JSON that was answered; rejects with CH1873, CH1874, CH1875 or CH1877. */
 export type AuthorityAsk = (request: AuthorityRequest) => Promise<unknown>;
 
-interface Answer {
-  readonly status: number;
-  readonly retryAfter: string | undefined;
-  readonly body: string;
-}
-
-const deadlineMs = 30_000;
-const maxBody = 1 << 20;
 const longestSilenceMs = 600_000;
 const maxWords = 300;
 /** Not now: too early, too often, behind, or broken. */
@@ -62,7 +53,7 @@ export function createAuthorityAsk(
     const words = spoken(wordsOf(body), asked.secrets ?? []);
     const text = `${name} answered ${status} to ${asked.what}${words === '' ? '' : `: ${words}`}`;
     if (status < 500 && !passing.has(status)) throw new AppError('CH1874', text);
-    const waitMs = retryAfterMs(answer.retryAfter, clock.wall());
+    const waitMs = retryAfterMs(answer.headers['retry-after'], clock.wall());
     silentUntilMs = clock.now() + waitMs;
     throw new AppError('CH1873', waitMs > 0 ? `${text}; asked again in ${Math.ceil(waitMs / 1000)} s` : text, {
       retryable: true,
@@ -70,47 +61,22 @@ export function createAuthorityAsk(
   };
 }
 
-function send(clock: Clock, name: string, asked: AuthorityRequest): Promise<Answer> {
+async function send(clock: Clock, name: string, asked: AuthorityRequest): Promise<BoundedAnswer> {
   const { method, url, what, ca, anybody } = asked;
   const body = asked.body === undefined ? undefined : JSON.stringify(asked.body);
-  const headers = {
-    accept: 'application/json',
-    ...(body === undefined ? {} : { 'content-type': 'application/json', 'content-length': Buffer.byteLength(body) }),
-    ...asked.headers,
-  };
-  const trust = anybody === true ? { rejectUnauthorized: false } : ca === undefined ? {} : { ca };
-  const { promise, resolve, reject } = Promise.withResolvers<Answer>();
-  const request = url.startsWith('https:')
-    ? secureRequest(url, { method, headers, agent: false, minVersion: 'TLSv1.2', ...trust })
-    : plainRequest(url, { method, headers, agent: false });
-  const deadline = clock.after(deadlineMs, () => request.destroy(new Error(`no answer within ${deadlineMs / 1000} s`)));
-  request.on('response', (response) => {
-    const chunks: Buffer[] = [];
-    let size = 0;
-    response.on('data', (chunk: Buffer) => {
-      size += chunk.length;
-      if (size > maxBody) request.destroy(new Error('the answer is too large'));
-      else chunks.push(chunk);
+  const type = body === undefined ? {} : { 'content-type': 'application/json' };
+  try {
+    return await boundedRequest(clock, {
+      ...{ method, url, body, headers: { accept: 'application/json', ...type, ...asked.headers } },
+      peer: anybody === true ? 'anybody' : { ca },
+      // Load balancers before it may know no other.
+      minVersion: 'TLSv1.2',
     });
-    response.on('end', () =>
-      resolve({
-        status: response.statusCode ?? 0,
-        retryAfter: response.headers['retry-after'],
-        body: Buffer.concat(chunks).toString(),
-      }),
-    );
-    response.on('error', reject);
-  });
-  request.on('error', reject);
-  request.end(body);
-  return promise
-    .catch((cause: unknown) => {
-      const code = (cause as { code?: unknown }).code;
-      if (typeof code === 'string' && /CERT|ALTNAME|SELF_SIGNED|UNABLE_TO_(GET|VERIFY)/.test(code))
-        throw new AppError('CH1877', `${name} did not prove who it is`, { cause });
-      throw new AppError('CH1873', `no answer from ${name} to ${what}`, { cause, retryable: true });
-    })
-    .finally(() => deadline.cancel());
+  } catch (cause) {
+    if (cause instanceof RequestFailure && cause.why === 'unproved')
+      throw new AppError('CH1877', `${name} did not prove who it is`, { cause });
+    throw new AppError('CH1873', `no answer from ${name} to ${what}`, { cause, retryable: true });
+  }
 }
 
 function parsed(text: string): unknown {

@@ -4,6 +4,7 @@
 
 import { resolveConfig } from '../model/config-layers.ts';
 import type { Problem } from '../model/problem.ts';
+import { isUnproved } from '../util/bounded-request.ts';
 import { type ErrorCodeName, errorCodes } from '../util/error-codes.ts';
 import { AppError } from '../util/errors.ts';
 import { isLoopback } from '../util/host-port.ts';
@@ -112,8 +113,7 @@ export function createClient(io: Io, options: ServerOptions): ApiClient {
 
   function unreached(cause: unknown): AppError {
     const code = (cause as { cause?: { code?: unknown } }).cause?.code;
-    const untrusted = typeof code === 'string' && /CERT|ALTNAME|SELF_SIGNED|UNABLE_TO_(GET|VERIFY)/.test(code);
-    if (!untrusted) return new AppError('CH1606', `no answer from ${server}`, { cause, retryable: true });
+    if (!isUnproved(code)) return new AppError('CH1606', `no answer from ${server}`, { cause, retryable: true });
     const hint = 'Name the authority of its certificate with --ca or CHANCERY_CA; nothing was sent to it.';
     return new AppError('CH1852', `${server} did not prove that it is the control plane`, { cause, hint });
   }

@@ -4,9 +4,17 @@
 import type { PeerCertificate } from 'node:tls';
 import { checkServerIdentity } from 'node:tls';
 import { readSpiffeId } from '../model/spiffe.ts';
+import {
+  type BoundedAnswer,
+  type BoundedRequest,
+  boundedRequest,
+  type OpenAnswer,
+  openRequest,
+  type Peer,
+  RequestFailure,
+} from '../util/bounded-request.ts';
+import type { Clock } from '../util/clock.ts';
 import { AppError } from '../util/errors.ts';
-
-const https = process.getBuiltinModule('node:https');
 
 export type Expected =
   /** Any server: only for what is public. */
@@ -18,83 +26,59 @@ export type Expected =
   /** A control plane of one of these authorities; or, where they name no workloads, a server with the host of the URL as its name. */
   | { readonly who: 'server'; readonly ca: string };
 
-export interface SecureRequest {
-  readonly url: string;
-  readonly method: 'GET' | 'POST' | 'PUT' | 'DELETE';
+export interface SecureRequest extends Omit<BoundedRequest, 'peer' | 'minVersion' | 'deadlineMs'> {
   readonly expected: Expected;
-  readonly headers?: Readonly<Record<string, string>>;
-  readonly body?: string;
-  /** PEM of what the client shows. */
-  readonly certificate?: { readonly chain: string; readonly key: string };
   readonly signal: AbortSignal;
 }
 
-export interface SecureAnswer {
-  readonly status: number;
-  readonly body: string;
-}
+export type SecureAnswer = Pick<BoundedAnswer, 'status' | 'body'>;
 
 export type SecureFetch = (request: SecureRequest) => Promise<SecureAnswer>;
 
-export interface OpenAnswer {
-  readonly status: number;
-  /** As it comes. Rejects with CH1606 where it is cut off. */
-  readonly body: AsyncIterable<Uint8Array>;
-}
-
-/** The same, for answers that are long or never end. */
+/** The same, for answers that are long or never end; their body rejects as this does. */
 export type SecureOpen = (request: SecureRequest) => Promise<OpenAnswer>;
 
-/** For an answer to come. */
-const timeoutMs = 30_000;
-const maxBody = 1 << 20;
+/** Both reject with CH1852 where the server is not who is expected, with CH1606 where there is no answer or none that is meant. */
+export function createSecureRequests(clock: Clock): {
+  readonly secureFetch: SecureFetch;
+  readonly secureOpen: SecureOpen;
+} {
+  return {
+    async secureFetch(request) {
+      try {
+        const { status, body } = await boundedRequest(clock, bounded(request));
+        return { status, body };
+      } catch (error) {
+        throw failure(request.url, error);
+      }
+    },
+    async secureOpen(request) {
+      try {
+        const { status, body } = await openRequest(clock, bounded(request));
+        return { status, body: bodyOf(request.url, body) };
+      } catch (error) {
+        throw failure(request.url, error);
+      }
+    },
+  };
+}
 
-/** Rejects with CH1852 where the server is not who is expected, with CH1606 where there is none. */
-export const secureOpen: SecureOpen = (request) => {
-  const { url, method, expected, headers = {}, body, certificate, signal } = request;
-  return new Promise<OpenAnswer>((resolve, reject) => {
-    const asked = https.request(
-      url,
-      {
-        method,
-        headers: { ...headers, ...(body === undefined ? {} : { 'content-length': Buffer.byteLength(body) }) },
-        agent: false,
-        minVersion: 'TLSv1.3',
-        timeout: timeoutMs,
-        signal,
-        ...(certificate === undefined ? {} : { cert: certificate.chain, key: certificate.key }),
-        ...(expected.who === 'nobody'
-          ? { rejectUnauthorized: false }
-          : { ca: expected.ca, checkServerIdentity: (host, shown) => nameFault(expected, host, shown) }),
-      },
-      (response) => resolve({ status: response.statusCode ?? 0, body: bodyOf(url, response) }),
-    );
-    asked.on('timeout', () => asked.destroy(new Error(`no answer within ${timeoutMs / 1000} s`)));
-    asked.on('error', (cause) => reject(failure(url, cause)));
-    asked.end(body);
-  });
-};
-
-async function* bodyOf(url: string, response: AsyncIterable<Uint8Array>): AsyncIterable<Uint8Array> {
+async function* bodyOf(url: string, body: AsyncIterable<Uint8Array>): AsyncIterable<Uint8Array> {
   try {
-    yield* response;
-  } catch (cause) {
-    throw failure(url, cause);
+    yield* body;
+  } catch (error) {
+    throw failure(url, error);
   }
 }
 
-/** Rejects as `secureOpen` does, and where the answer is larger than any that is meant. */
-export const secureFetch: SecureFetch = async (request) => {
-  const { status, body } = await secureOpen(request);
-  const chunks: Uint8Array[] = [];
-  let size = 0;
-  for await (const chunk of body) {
-    size += chunk.length;
-    if (size > maxBody) throw failure(request.url, new Error('the answer is too large'));
-    chunks.push(chunk);
-  }
-  return { status, body: Buffer.concat(chunks).toString() };
-};
+function bounded({ expected, ...request }: SecureRequest): BoundedRequest {
+  return { ...request, peer: peerOf(expected) };
+}
+
+function peerOf(expected: Expected): Peer {
+  if (expected.who === 'nobody') return 'anybody';
+  return { ca: expected.ca, nameFault: (host, shown) => nameFault(expected, host, shown) };
+}
 
 function nameFault(
   expected: Exclude<Expected, { who: 'nobody' }>,
@@ -112,27 +96,20 @@ function nameFault(
     return checkServerIdentity(host, shown);
   const fits = expected.who === 'named' ? uri === expected.name : readSpiffeId(uri)?.kind === 'control-plane';
   if (more.length === 0 && fits) return undefined;
-  return new NameFault(
-    `${host} is not the control plane: its certificate is for ${uri === '' ? 'somebody else' : uri}`,
-  );
+  return new Error(`${host} is not the control plane: its certificate is for ${uri === '' ? 'somebody else' : uri}`);
 }
 
-class NameFault extends Error {}
-
-function failure(url: string, cause: unknown): AppError {
-  const code = (cause as { code?: unknown }).code;
-  const unproved =
-    cause instanceof NameFault ||
-    (typeof code === 'string' && /CERT|ALTNAME|SELF_SIGNED|UNABLE_TO_(GET|VERIFY)|^ERR_TLS_/.test(code));
+function failure(url: string, cause: unknown): unknown {
+  if (!(cause instanceof RequestFailure)) return cause;
   const { origin } = new URL(url);
-  const clock = code === 'CERT_NOT_YET_VALID' || code === 'CERT_HAS_EXPIRED';
-  if (unproved)
+  const clock = cause.code === 'CERT_NOT_YET_VALID' || cause.code === 'CERT_HAS_EXPIRED';
+  if (cause.why === 'unproved')
     return new AppError('CH1852', `${origin} did not prove that it is the control plane`, {
       cause,
       ...(clock ? { hint: 'Check the clocks of this machine and of the control plane; nothing was sent to it.' } : {}),
     });
   const hint =
     'Check that `chancery serve` runs, and that --xds or --server names its xDS port, not the one of its API.';
-  if (code === 'EPROTO') return new AppError('CH1606', `${origin} does not speak TLS`, { hint });
+  if (cause.why === 'plaintext') return new AppError('CH1606', `${origin} does not speak TLS`, { hint });
   return new AppError('CH1606', `no answer from ${origin}`, { cause, retryable: true, hint });
 }

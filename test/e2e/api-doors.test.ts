@@ -6,7 +6,8 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { credentials, status } from '@grpc/grpc-js';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { secureFetch } from '../../src/cli/secure-request.ts';
+import { createSecureRequests } from '../../src/cli/secure-request.ts';
+import { createSystemClock } from '../../src/util/system-clock.ts';
 import { call, type ServiceCall } from '../conformance/xds/service-client.ts';
 import { eventuallyPasses } from '../support/eventually.ts';
 import { freePorts } from '../support/free-port.ts';
@@ -153,7 +154,7 @@ describe('the API over TLS', () => {
     const token = readFileSync(join(place.path, 'state/token'), 'utf8').trim();
     const { signal } = new AbortController();
     const ask = (headers: Readonly<Record<string, string>>) =>
-      secureFetch({
+      createSecureRequests(createSystemClock()).secureFetch({
         ...{ url: `${url}/api/v1/status`, method: 'GET', expected, signal },
         headers: { authorization: `Bearer ${token}`, ...headers },
       });

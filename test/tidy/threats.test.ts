@@ -37,9 +37,13 @@ const clients: Readonly<Record<string, string>> = {
   'src/cli/client.ts': 'the command line, to the server it is told',
   'src/cli/enrolment-client.ts': 'the command line, to the server that a join token pins',
   'src/cli/prometheus.ts': 'the command line, to the Prometheus it is told',
+  'src/cli/secure-request.ts': 'the command line, to the server that a token or a folder pins',
   'src/demo/intruder.ts': "the demo's own sidecars",
   'src/demo/request.ts': "the demo's own ports",
+  'src/identity/consul-ask.ts': 'the Consul that chancery.yaml names',
   'src/sources/dns/dns-registry.ts': 'name servers, from chancery.yaml',
+  'src/util/bounded-request.ts': 'for those above that import it',
+  'src/util/consul/access.ts': 'the Consul that chancery.yaml names',
 };
 
 /** A call that opens a connection, or a module of Node imported for more than servers and checks of addresses. */
@@ -52,6 +56,8 @@ function connects(text: string): boolean {
   );
   return (
     /\bfetch\(/.test(text) ||
+    /\bgetBuiltinModule\('node:(?:https?|http2|net|tls|dns|dgram)'\)/.test(text) ||
+    /import \{[^}]*\b(?:bounded|open)Request\b[^}]*\} from '[./a-z]*bounded-request\.ts'/.test(text) ||
     names.some((name) =>
       /^(connect|createConnection|request|get|Agent|Resolver|lookup|resolve\w*|Client\w*)$/.test(name),
     )

@@ -5,7 +5,7 @@ import { connect } from 'node:tls';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { createPromMetrics } from '../../../src/admin/metrics.ts';
 import { createAdmin } from '../../../src/admin/server.ts';
-import { secureOpen } from '../../../src/cli/secure-request.ts';
+import { createSecureRequests } from '../../../src/cli/secure-request.ts';
 import { createAccessTokens } from '../../../src/identity/access-token.ts';
 import { type Authority, createAuthority, describeWithOpenssl } from '../../support/certificates.ts';
 import { createFakeClock } from '../../support/fake-clock.ts';
@@ -78,7 +78,7 @@ describeWithOpenssl('the API over TLS', () => {
     const { clock, accessTokens, admin, stop, running } = rig();
     const { port } = await admin.listening;
     const { text: token } = await accessTokens.create({ name: 'watcher', role: 'reader', createdBy: 'test' });
-    const { status, body } = await secureOpen({
+    const { status, body } = await createSecureRequests(createFakeClock()).secureOpen({
       ...{ url: `https://127.0.0.1:${port}/api/v1/events`, method: 'GET', signal: stop.signal },
       expected: { who: 'server', ca: readFileSync(authority.ca, 'utf8') },
       headers: { authorization: `Bearer ${token}` },

@@ -5,11 +5,13 @@ import { createServer as createPlainServer, type Server } from 'node:http';
 import { createServer } from 'node:https';
 import type { AddressInfo } from 'node:net';
 import { afterAll, beforeAll, expect, it } from 'vitest';
-import { type Expected, secureFetch } from '../../../src/cli/secure-request.ts';
+import { createSecureRequests, type Expected } from '../../../src/cli/secure-request.ts';
 import { type Authority, createAuthority, describeWithOpenssl } from '../../support/certificates.ts';
+import { createFakeClock } from '../../support/fake-clock.ts';
 import { createTempDir, type TempDir } from '../../support/temp-dir.ts';
 import { makeCertificate, newKeys, uri } from '../identity/certificates.ts';
 
+const { secureFetch } = createSecureRequests(createFakeClock());
 const canary = 'canary-0123456789';
 const plane = 'URI:spiffe://mesh/chancery';
 
