@@ -9,12 +9,13 @@ import { AppError } from '../util/errors.ts';
 import type { LogFields, Logger } from '../util/log.ts';
 import { createTlsFiles, type TlsMaterial } from '../xds/grpc/tls-files.ts';
 import { createAudit } from './audit.ts';
-import { asFault, Fault, faultDocument, tooMany } from './fault.ts';
+import { asFault, Fault, faultDocument } from './fault.ts';
 import { createGatekeeper, type Known } from './gatekeeper.ts';
 import { openApi } from './openapi.ts';
 import { createRateLimit, type RateLimitOptions } from './rate-limit.ts';
 import type { Request, RouteLine } from './route.ts';
 import { createRoutes, type RoutesDeps } from './routes.ts';
+import { createStreamShares } from './stream-shares.ts';
 
 export interface AdminDeps extends RoutesDeps {
   readonly log: Logger;
@@ -49,8 +50,6 @@ const bodyLimitBytes = 4 << 20;
 const tlsEveryMs = 2_000;
 /** How often it is asked whether the token of an event stream still holds. */
 const streamCheckMs = 5_000;
-/** Event streams open at the same time. */
-const maxStreams = 256;
 /** For a whole request to arrive; answers may take longer. */
 const requestTimeoutMs = 30_000;
 
@@ -77,7 +76,7 @@ export function createServer(
   const askers = new WeakMap<FastifyRequest, Known>();
   /** What it changed, for the audit log. */
   const abouts = new WeakMap<FastifyRequest, LogFields>();
-  let streams = 0;
+  const shares = createStreamShares();
   const server = fastify({
     ...(options.tls === undefined ? {} : { https: { ...options.tls, minVersion: 'TLSv1.3' as const } }),
     bodyLimit: bodyLimitBytes,
@@ -147,8 +146,7 @@ export function createServer(
 
   /** Ends with the server, with the connection, or soon after the token was revoked. */
   function stream(write: Stream, request: FastifyRequest, reply: FastifyReply): FastifyReply {
-    if (streams >= maxStreams) throw tooMany(`${maxStreams} event streams are open`, 10);
-    streams++;
+    const leave = shares.take(askers.get(request)?.asker ?? { kind: 'nobody' });
     const over = new AbortController();
     const look = (): void =>
       void askers
@@ -161,7 +159,7 @@ export function createServer(
         });
     let timer = clock.after(streamCheckMs, look);
     reply.raw.once('close', () => {
-      streams--;
+      leave();
       timer.cancel();
       over.abort();
     });

@@ -107,6 +107,41 @@ describeWithOpenssl('the API over TLS', () => {
     await Promise.all([reading, running]);
   });
 
+  it('T15: refuses the 65th event stream of one token, serves another, and has a place again once one ended', async () => {
+    show('first');
+    const { accessTokens, admin, stop, running } = rig();
+    const { port } = await admin.listening;
+    const requests = createSecureRequests(createFakeClock());
+    const tokenOf = async (name: string): Promise<string> =>
+      (await accessTokens.create({ name, role: 'reader', createdBy: 'test' })).text;
+    const watch = (token: string, signal: AbortSignal) =>
+      requests.secureOpen({
+        ...{ url: `https://127.0.0.1:${port}/api/v1/events`, method: 'GET', signal },
+        expected: { who: 'server', ca: readFileSync(authority.ca, 'utf8') },
+        headers: { authorization: `Bearer ${token}` },
+      });
+    const [greedy, other] = [await tokenOf('greedy'), await tokenOf('other')];
+    const first = new AbortController();
+    const answers = [await watch(greedy, first.signal)];
+    for (let index = 1; index < 64; index++) answers.push(await watch(greedy, stop.signal));
+    expect(answers.map(({ status }) => status)).toEqual(Array(64).fill(200));
+    const refused = await watch(greedy, stop.signal);
+    let text = '';
+    for await (const part of refused.body) text += part.toString();
+    expect([refused.status, JSON.parse(text)]).toEqual([
+      429,
+      expect.objectContaining({
+        ...{ code: 'CH1721', retryAfterSeconds: 10 },
+        detail: expect.stringContaining('the token "greedy" has 64 event streams open'),
+      }),
+    ]);
+    expect((await watch(other, stop.signal)).status).toBe(200);
+    first.abort();
+    await expect.poll(async () => (await watch(greedy, stop.signal)).status).toBe(200);
+    stop.abort();
+    await running;
+  });
+
   it('says which file cannot be used', async () => {
     show('first');
     copyFileSync(authority.leaf('other', 'IP:127.0.0.1').key, files().key);
