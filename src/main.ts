@@ -105,12 +105,19 @@ async function startPlane(config: Config, context: { logs: LoggerHandle; signal:
   );
   // The authority's own certificate is there once it is open.
   const shown = config.http.tls?.issuer === 'mesh' ? plane.opened : Promise.resolve();
-  const done = runAll(signal, [(inner) => plane.run(inner), (inner) => shown.then(() => admin.run(inner))]);
+  const done = runAll(signal, [
+    (inner) => plane.run(inner),
+    (inner) => shown.then(() => (inner.aborted ? undefined : admin.run(inner))),
+  ]);
   // `done` alone rejects when one of them cannot listen.
-  const [xds, http] = await Promise.race([Promise.all([plane.listening, admin.listening]), done.then(() => [])]);
   const say = log.child('main');
+  // Said at once: it says what is waited for, where something is.
+  const served = admin.listening.then((http) => {
+    say.info('HTTP listens', { address: http.address, port: http.port, tokenFile: token.path });
+    return http;
+  });
+  const [xds, http] = await Promise.race([Promise.all([plane.listening, served]), done.then(() => [])]);
   if (xds !== undefined) say.info('xDS listens', { address: xds.address, port: xds.port });
-  if (http !== undefined) say.info('HTTP listens', { address: http.address, port: http.port, tokenFile: token.path });
   if (token.created) say.info('made the API token', { file: token.path });
   return { control: plane.control, xdsPort: xds?.port ?? 0, httpPort: http?.port ?? 0, tokenPath: token.path, done };
 }

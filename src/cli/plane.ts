@@ -20,6 +20,7 @@ import type { XdsPoolDeps } from '../xds/workers/pool.ts';
 import { createEdgeFiles, tokenKeys } from './edge-files.ts';
 import { createObjectStore, createRegistry } from './sources.ts';
 import type { Trust } from './trust.ts';
+import { createTrustOpening } from './trust-opening.ts';
 import { xdsOptions } from './xds-options.ts';
 
 export interface PlaneDeps extends SourceDeps {
@@ -44,7 +45,10 @@ export interface Plane {
   decode(resource: Resource): unknown;
   /** What the streams of a node say of themselves; empty for a node not connected. */
   streamsOf(node: string): Promise<readonly ClientConfig[]>;
-  /** Resolves once the authority is open and the files of its own certificate are there; rejects where it cannot be opened. */
+  /**
+   * Resolves once the authority is open and the files of its own certificate are there, or it was stopped before; rejects where
+   * it cannot be opened.
+   */
   readonly opened: Promise<void>;
   /** Resolves once proxies can connect. */
   readonly listening: Promise<{ readonly address: string; readonly port: number }>;
@@ -104,6 +108,7 @@ export async function createPlane(deps: PlaneDeps, config: Config): Promise<Plan
             config.trust as TrustConfig,
           ),
         );
+  const opening = trust && createTrustOpening({ clock, random, log: log.child('trust') }, trust);
   const keyFiles = createKeyFiles(
     { clock, log, files: createEdgeFiles(secretFiles(config, config.trust), tokenKeys) },
     keyFilesEveryMs,
@@ -118,6 +123,7 @@ export async function createPlane(deps: PlaneDeps, config: Config): Promise<Plan
       objectSources,
       keyFiles,
       ...(store === undefined ? {} : { store }),
+      ...(opening === undefined ? {} : { awaits: opening.waitingFor }),
       ...(trust === undefined ? {} : { authenticator: trust.authenticator, secrets: trust.secrets, edge: trust.edge }),
     },
     {
@@ -153,8 +159,9 @@ export async function createPlane(deps: PlaneDeps, config: Config): Promise<Plan
     listening: xds.listening,
     async run(signal) {
       try {
-        await trust?.open();
+        const isOpen = (await opening?.open(signal)) ?? true;
         opened.resolve();
+        if (!isOpen) return;
       } catch (error) {
         opened.reject(error);
         throw error;

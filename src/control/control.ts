@@ -48,6 +48,8 @@ export interface ControlDeps {
   readonly secrets?: Secrets;
   /** What edges show to their clients; with `secrets` only. */
   readonly edge?: EdgeCertificates;
+  /** What is waited for before `run` begins, beside the sources. */
+  readonly awaits?: () => readonly string[];
   /** The files of keys that Authorizations name; absent: none is read. */
   readonly keyFiles?: KeyFiles;
 }
@@ -267,7 +269,7 @@ export function createControl(deps: ControlDeps, options: ControlOptions): Contr
         clock,
         world: pipeline.world(),
         publishedRevision: pipeline.publishedRevision(),
-        waitingFor: pipeline.waitingFor(),
+        waitingFor: [...(deps.awaits?.() ?? []), ...pipeline.waitingFor()],
         ledger,
         viewOf: (streamId) => clients.get(streamId)?.open,
         rejections,

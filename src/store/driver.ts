@@ -7,6 +7,8 @@ export interface Fault {
   readonly code: 'CH1821' | 'CH1822' | 'CH1825' | 'CH1826';
   readonly reason: string;
   readonly hint?: string;
+  /** Of CH1821: to ask again is of no use before somebody did something here. */
+  readonly lasting?: true;
   readonly cause?: unknown;
 }
 

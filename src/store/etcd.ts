@@ -108,7 +108,8 @@ export function createEtcdDriver(clock: Clock, options: EtcdStoreOptions): Drive
     fault(error) {
       // No cause: gRPC's own text names its target as configured, with what stands before an `@`.
       const reason = plainReason(error, endpoints);
-      return { code: refusal.test(errorText(error)) ? 'CH1822' : 'CH1821', reason };
+      const refused = refusal.test(errorText(error)) || isFileError(error);
+      return { code: refused ? 'CH1822' : 'CH1821', reason };
     },
     close() {
       if (current !== undefined) drop(current);
@@ -120,6 +121,12 @@ const entryOf = ({ value, mod_revision }: RawKeyValue): StoreEntry => ({
   value: new Uint8Array(value),
   revision: mod_revision,
 });
+
+/** Of the files of credentials, which are read for each client. */
+function isFileError(error: unknown): boolean {
+  const { syscall, path } = error as NodeJS.ErrnoException;
+  return path !== undefined && (syscall === 'open' || syscall === 'read');
+}
 
 /** Whether the call cannot have been applied: it only read, was never sent, or was refused for what the session showed. */
 function mayRepeat(error: unknown, changes: boolean): boolean {

@@ -145,7 +145,7 @@ export function createFilesDriver(clock: Clock, folder: string): Driver {
     },
     fault(error) {
       if (error instanceof DriverError) return error.fault;
-      return { code: 'CH1821', reason: `the folder cannot be used: ${errorText(error)}` };
+      return { code: 'CH1821', reason: `the folder cannot be used: ${errorText(error)}`, lasting: true };
     },
     close() {},
   };

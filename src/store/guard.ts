@@ -43,7 +43,7 @@ export function createGuardedStore(clock: Clock, options: GuardOptions): Closabl
     const doubt = asked.changes && fault.code === 'CH1821' ? '; whether it was done is not known' : '';
     const message = `the ${kind} store (${place}) failed at "${asked.what}": ${fault.reason}${doubt}`;
     return new AppError(fault.code, message, {
-      retryable: fault.code === 'CH1821',
+      retryable: fault.code === 'CH1821' && fault.lasting !== true,
       ...(fault.hint === undefined ? {} : { hint: fault.hint }),
       ...(fault.cause === undefined ? {} : { cause: fault.cause }),
     });

@@ -68,6 +68,8 @@ export async function runKeyspace(
   let leased = 0;
   let complete = false;
   let degraded: Degraded | undefined;
+  /** Why it could not be read, as the log has it; undefined once it was read. */
+  let told: string | undefined;
   let deletions: { readonly atMs: number; readonly keys: number }[] = [];
 
   function say(changed: ReadonlySet<string>): void {
@@ -168,6 +170,8 @@ export async function runKeyspace(
         },
       );
       backoff.reset();
+      if (told !== undefined) log.info('etcd is read again', { source: options.name });
+      told = undefined;
       if (degraded !== undefined) confirmAt = clock.now() + confirmMs;
       let probeAt = clock.now() + probeMs;
       let relistAt = clock.now() + relistMs * (0.75 + random() / 2);
@@ -235,7 +239,10 @@ export async function runKeyspace(
       continue;
     }
     after = 'loss';
-    degraded = { kind: 'unreachable', reason: plainReason(end.reason, options.access.endpoints) };
+    const reason = plainReason(end.reason, options.access.endpoints);
+    degraded = { kind: 'unreachable', reason };
+    if (told !== reason) log.warn('etcd cannot be read, and is asked again', { source: options.name, reason });
+    told = reason;
     say(new Set());
     await clock.sleep(backoff.next(), signal);
   }
