@@ -20,6 +20,8 @@ export interface CredentialRecord {
   readonly kind: 'token' | 'certificate';
   /** URL where it is renewed. */
   readonly server: string;
+  /** `HOST:PORT` where it serves proxies. Absent in records of before this was written. */
+  readonly xds?: string;
   readonly trust: PlaneTrust;
   readonly controlPlane: string;
   readonly principal: EnrolledJson['principal'];
@@ -43,7 +45,7 @@ export interface CredentialFolder {
   /** `key`: PEM, of a certificate. */
   write(
     enrolled: EnrolledJson,
-    about: Pick<CredentialRecord, 'node' | 'server' | 'trust'>,
+    about: Pick<CredentialRecord, 'node' | 'server' | 'xds' | 'trust'>,
     key?: string,
   ): Promise<void>;
 }
@@ -173,5 +175,9 @@ function readRecord(text: string): CredentialRecord | undefined {
   const known: PlaneTrust | undefined =
     trust['kind'] === 'mesh' ? { kind: 'mesh' } : isText(ca) && isText(name) ? { kind: 'files', ca, name } : undefined;
   if (known === undefined) return undefined;
-  return { version, node, kind, server, trust: known, controlPlane, principal, issuedAtMs, notAfterMs };
+  const { xds } = rest;
+  return {
+    ...{ version, node, kind, server, trust: known, controlPlane, principal, issuedAtMs, notAfterMs },
+    ...(isText(xds) ? { xds } : {}),
+  };
 }

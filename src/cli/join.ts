@@ -61,14 +61,14 @@ export async function credentialOf(
       hint: `Renew it with chancery renew ${folder.path}, leave --join away to print its bootstrap, or say --replace.`,
     });
   await folder.prepare();
-  const server =
-    options.server ?? `https://${xds.address.includes(':') ? `[${xds.address}]` : xds.address}:${xds.port}`;
+  const at = `${xds.address.includes(':') ? `[${xds.address}]` : xds.address}:${xds.port}`;
+  const server = options.server ?? `https://${at}`;
   const trust = planeTrust(options, xds);
   const expected = trust.kind === 'mesh' ? {} : { expected: expectedOf(io, trust) };
   const { enrolled, key } = await askToJoin(io, {
     ...{ server, token, certificate: options.certificate === true, ...expected },
   });
-  await folder.write(enrolled, { node, server, trust }, key);
+  await folder.write(enrolled, { node, server, xds: at, trust }, key);
   const record = folder.record();
   if (record === undefined) throw new AppError('CH1854', `nothing was written to "${folder.path}"`);
   io.err(`${told(record)} in ${folder.path}, until ${new Date(record.notAfterMs).toISOString()}\n`);

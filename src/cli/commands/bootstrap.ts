@@ -26,7 +26,8 @@ interface Options extends JoinOptions {
   readonly outbound?: string;
   readonly stats: string;
   readonly admin: string;
-  readonly xds: string;
+  /** Absent: as the credential has it, else the default. */
+  readonly xds?: string;
   readonly xdsCert?: string;
   readonly xdsKey?: string;
   readonly xdsToken?: string;
@@ -36,6 +37,7 @@ interface Options extends JoinOptions {
   readonly output: 'yaml' | 'json';
 }
 
+const defaultXds = '127.0.0.1:18000';
 const collect = (value: string, before: readonly string[]): readonly string[] => [...before, value];
 
 export function bootstrapCommand(context: CommandContext): Command {
@@ -58,7 +60,7 @@ export function bootstrapCommand(context: CommandContext): Command {
     .option('--outbound <host:port>', 'where the outbound listener binds (default 127.0.0.1:15001)')
     .option('--stats <host:port>', 'where Prometheus scrapes it', '127.0.0.1:9902')
     .option('--admin <host:port>', 'Envoy admin', '127.0.0.1:9901')
-    .option('--xds <host:port>', 'the control plane', '127.0.0.1:18000')
+    .option('--xds <host:port>', `the control plane (default: of --credentials, else ${defaultXds})`)
     .option('--xds-ca <file>', 'TLS to it: PEM of the authority to trust, on the machine of the proxy')
     .option('--xds-name <name>', 'the name or address its certificate must have (default: the host of --xds)')
     .option('--xds-cert <file>', "PEM of the proxy's own certificate, where the control plane asks for one")
@@ -89,9 +91,10 @@ export function bootstrapCommand(context: CommandContext): Command {
         options.upstream.map(upstream);
         checkSecurity(context, node, options);
         const credential = await credentialFor(context, node, options);
+        const xds = credentialXds(context, options, credential);
         if (!('role' in checked)) {
           const { grpcBootstrap } = await import('../../translate/proxyless/bootstrap.ts');
-          const document = grpcBootstrap({ node, ...checked, ...(credential && grpcCredential(credential)) });
+          const document = grpcBootstrap({ node, ...checked, ...xds, ...(credential && grpcCredential(credential)) });
           context.io.out(asText(document, 'json'));
           return exitCodes.fine;
         }
@@ -99,7 +102,7 @@ export function bootstrapCommand(context: CommandContext): Command {
         if (credential !== undefined) for (const text of doubts(node, role, credential, options)) context.io.err(text);
         const { bootstrap } = await import('../../translate/bootstrap.ts');
         const document = bootstrap({
-          ...{ node, ...role, ...common(options) },
+          ...{ node, ...role, ...common(options), ...xds },
           ...(credential && xdsCredential(credential)),
         });
         context.io.out(asText(document, options.output));
@@ -118,7 +121,7 @@ function checkSecurity({ io }: CommandContext, node: string, options: Options): 
   if (insecure || secure !== undefined) return;
   // These are told by themselves what they lack.
   if ([certificate, replace, server].some((value) => value !== undefined)) return;
-  if (!saysInsecure(io)) throw noCredential(node, options);
+  if (!saysInsecure(io)) throw noCredential(node, { ...options, xds: options.xds ?? defaultXds });
 }
 
 function binding(option: string, text: string): HostPort {
@@ -147,7 +150,15 @@ async function credentialFor({ io }: CommandContext, node: string, options: Opti
     if (value !== undefined)
       throw new AppError('CH1601', `${option} is not for a credential of --join or --credentials`);
   const { credentialOf } = await import('../join.ts');
-  return credentialOf(io, node, { ...options, xds: binding('--xds', options.xds) });
+  return credentialOf(io, node, { ...options, xds: binding('--xds', options.xds ?? defaultXds) });
+}
+
+/** Where the control plane is, as a credential that was there says; told, since nobody typed it. Nothing where --xds says so. */
+function credentialXds({ io }: CommandContext, { join, xds }: Options, credential: Credential | undefined) {
+  const said = credential?.record.xds;
+  if (said === undefined || join !== undefined || xds !== undefined) return {};
+  if (said !== defaultXds) io.err(`control plane: ${said}, as the credential says; --xds names another\n`);
+  return { xds: binding('the address in credential.json', said) };
 }
 
 /** A proxy is what it was told to be, else the one thing that its credential lets it be. */
@@ -256,7 +267,7 @@ function common(options: Options) {
     admin: binding('--admin', options.admin),
     loadReports,
     ...(options.rest === true ? { variant: 'rest' as const } : {}),
-    xds: binding('--xds', options.xds),
+    xds: binding('--xds', options.xds ?? defaultXds),
     ...xdsTls(options),
     ...(region === '' && zone === '' ? {} : { locality: { region, zone } }),
   };

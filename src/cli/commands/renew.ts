@@ -105,7 +105,7 @@ function joinAgain(error: unknown, { path }: CredentialFolder): unknown {
 async function renew(io: Io, folder: CredentialFolder): Promise<CredentialRecord> {
   const record = recordOf(folder);
   const [{ askToRenew }, { expectedOf }] = await Promise.all([import('../enrolment-client.ts'), import('../join.ts')]);
-  const { server, trust, node, kind } = record;
+  const { server, xds, trust, node, kind } = record;
   const expected =
     trust.kind === 'files'
       ? expectedOf(io, trust)
@@ -118,7 +118,7 @@ async function renew(io: Io, folder: CredentialFolder): Promise<CredentialRecord
   // Envoy was told to read a file of this kind.
   if (enrolled.credential.kind !== kind)
     throw new AppError('CH1855', `${server} gives no ${kind} any more`, { hint: 'Join again with a new token.' });
-  await folder.write(enrolled, { node, server, trust }, key);
+  await folder.write(enrolled, { node, server, trust, ...(xds === undefined ? {} : { xds }) }, key);
   return recordOf(folder);
 }
 

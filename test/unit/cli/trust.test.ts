@@ -245,10 +245,24 @@ describeWithOpenssl('a node', () => {
     expect(files).toEqual(['/c/web-1/token.json']);
     expect(out + err).not.toContain(canary);
     // The bootstrap can be had again without a token.
-    const again = await run('bootstrap web-1 --credentials /c/web-1 -o json --xds cp:18000', {
-      files: Object.fromEntries(written),
+    const kept = { files: Object.fromEntries(written) };
+    const again = await run('bootstrap web-1 --credentials /c/web-1 -o json --xds cp:18000', kept);
+    expect([again.code, again.out, again.err]).toEqual([0, out, '']);
+    // Nor need the address be typed again: the credential has it, and it is said.
+    const known = await run('bootstrap web-1 --credentials /c/web-1 -o json', kept);
+    expect([known.code, known.out]).toEqual([0, out]);
+    expect(known.err).toBe('control plane: cp:18000, as the credential says; --xds names another\n');
+    const other = await run('bootstrap web-1 --credentials /c/web-1 -o json --xds other:18001', kept);
+    expect([other.out.includes('"other"'), other.out.includes('"cp"'), other.err]).toEqual([true, false, '']);
+    const grpc = await run('bootstrap web-1 --grpc --service web --credentials /c/web-1', {
+      files: {
+        ...kept.files,
+        '/c/web-1/credential.json': (written.get('/c/web-1/credential.json') ?? '').replace('"token"', '"certificate"'),
+        '/c/web-1/node.pem': root,
+        '/c/web-1/node.key': 'k',
+      },
     });
-    expect([again.code, again.out]).toEqual([0, out]);
+    expect(JSON.parse(grpc.out)).toHaveProperty('xds_servers.0.server_uri', 'cp:18000');
   });
 
   it('joins with a key that stays, for Envoy and for gRPC libraries', async () => {
@@ -383,6 +397,7 @@ describeWithOpenssl('a node', () => {
         },
       ]);
       expect([...written.keys()].at(-1)).toBe('/c/web-1/credential.json');
+      expect(JSON.parse(written.get('/c/web-1/credential.json') ?? '')).toMatchObject({ xds: '127.0.0.1:18000' });
     });
 
     it('learns of another root before it signs, from one that it knows, and keeps its credential', async () => {
