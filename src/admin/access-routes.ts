@@ -54,7 +54,10 @@ export function createAccessRoutes(tokens: AccessTokenParts | undefined): readon
       params: nameParams,
       handle: async ({ params }) => {
         const { name: wanted } = read(nameParams, params);
-        if (!(await kept().revoke(wanted))) throw new Fault(404, 'CH1703', 'there is no token of this name');
+        if (!(await kept().revoke(wanted)))
+          throw new Fault(404, 'CH1703', 'there is no token of this name', {
+            hint: 'Run `chancery access list` to see those there are.',
+          });
         return changed({ accessToken: wanted }, { name: wanted, result: 'revoked' });
       },
     },

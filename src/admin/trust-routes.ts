@@ -93,7 +93,10 @@ export function createTrustRoutes(parts: TrustParts | undefined, clock: Clock): 
       params: idParams,
       handle: async ({ params }) => {
         const { id } = read(idParams, params);
-        if (!(await trust().joinTokens.revoke(id))) throw new Fault(404, 'CH1703', 'there is no join token of this id');
+        if (!(await trust().joinTokens.revoke(id)))
+          throw new Fault(404, 'CH1703', 'there is no join token of this id', {
+            hint: 'Run `chancery token list` to see those that wait; what a node got for one is revoked by `chancery revoke`.',
+          });
         return changed({ joinToken: id }, { id, result: 'revoked' });
       },
     },

@@ -8,6 +8,7 @@ import { isUnproved } from '../util/bounded-request.ts';
 import { type ErrorCodeName, errorCodes } from '../util/error-codes.ts';
 import { AppError } from '../util/errors.ts';
 import { isLoopback } from '../util/host-port.ts';
+import { certificateBlocks } from '../util/pem.ts';
 import type { Io } from './io.ts';
 
 export interface ServerOptions {
@@ -63,6 +64,9 @@ function tokenOf(io: Io, options: ServerOptions): string | undefined {
   return text.trim();
 }
 
+const caHint =
+  'Name with --ca or CHANCERY_CA the PEM of the authority: STATE/xds/roots.pem of the control plane, unless it has its own.';
+
 /** PEM; undefined: what this machine trusts. */
 function authorityOf(io: Io, options: ServerOptions): string | undefined {
   const path = options.ca ?? io.environment['CHANCERY_CA'];
@@ -71,7 +75,9 @@ function authorityOf(io: Io, options: ServerOptions): string | undefined {
     return own === undefined ? undefined : io.readText(own);
   }
   const text = io.readText(path);
-  if (text === undefined) throw new AppError('CH1608', `authority file "${path}" cannot be read`);
+  if (text === undefined) throw new AppError('CH1608', `authority file "${path}" cannot be read`, { hint: caHint });
+  if (certificateBlocks(text).length === 0)
+    throw new AppError('CH1608', `authority file "${path}" holds no certificate in PEM`, { hint: caHint });
   return text;
 }
 
@@ -102,7 +108,11 @@ export function createClient(io: Io, options: ServerOptions): ApiClient {
     const { signal } = io;
     const text = body === undefined ? {} : { body };
     if (ca !== undefined)
-      return io.secureOpen({ url, method, headers, signal, expected: { who: 'server', ca }, ...text });
+      return io
+        .secureOpen({ url, method, headers, signal, expected: { who: 'server', ca }, ...text })
+        .catch((error) => {
+          throw unproved(error);
+        });
     try {
       const response = await io.fetch(url, { method, headers, signal, ...text });
       return { status: response.status, body: response.body ?? new ReadableStream() };
@@ -111,8 +121,26 @@ export function createClient(io: Io, options: ServerOptions): ApiClient {
     }
   }
 
+  /** What is said there of the port of proxies is not meant for this one. */
+  function unproved(error: unknown): unknown {
+    if (!(error instanceof AppError) || error.code !== 'CH1606') return error;
+    if (error.cause === undefined) return withoutTls();
+    return new AppError('CH1606', `no answer from ${server}`, { cause: error.cause, retryable: true });
+  }
+
+  function withoutTls(): AppError {
+    return new AppError('CH1606', `${server} does not speak TLS`, {
+      hint: `Say ${server.replace(/^https/, 'http')}: the API speaks TLS only where \`http.tls\` says so. Nothing was sent to it.`,
+    });
+  }
+
   function unreached(cause: unknown): AppError {
     const code = (cause as { cause?: { code?: unknown } }).cause?.code;
+    if (server.startsWith('https:') && code === 'ERR_SSL_WRONG_VERSION_NUMBER') return withoutTls();
+    if (!server.startsWith('https:') && (code === 'UND_ERR_SOCKET' || code === 'ECONNRESET'))
+      return new AppError('CH1606', `${server} ended the connection without an answer`, {
+        hint: 'It speaks TLS (then say https:// and --ca), or is the xDS port: the API is another one, 18080 by default.',
+      });
     if (!isUnproved(code)) return new AppError('CH1606', `no answer from ${server}`, { cause, retryable: true });
     const hint = 'Name the authority of its certificate with --ca or CHANCERY_CA; nothing was sent to it.';
     return new AppError('CH1852', `${server} did not prove that it is the control plane`, { cause, hint });

@@ -3,6 +3,7 @@
 import { resolve } from 'node:path';
 import { AppError } from '../util/errors.ts';
 import type { HostPort } from '../util/host-port.ts';
+import { certificateBlocks } from '../util/pem.ts';
 import {
   type CredentialFolder,
   type CredentialRecord,
@@ -86,7 +87,10 @@ function planeTrust({ xdsCa, xdsName }: JoinOptions, xds: HostPort): PlaneTrust 
 /** Who must answer, where files say so. */
 export function expectedOf(io: Pick<Io, 'readText'>, trust: Extract<PlaneTrust, { kind: 'files' }>): Expected {
   const ca = io.readText(trust.ca);
-  if (ca === undefined) throw new AppError('CH1608', `"${trust.ca}" cannot be read`);
+  const hint = 'Name with --xds-ca the PEM of the authority that the control plane is known by.';
+  if (ca === undefined) throw new AppError('CH1608', `the authority file "${trust.ca}" cannot be read`, { hint });
+  if (certificateBlocks(ca).length === 0)
+    throw new AppError('CH1608', `the authority file "${trust.ca}" holds no certificate in PEM`, { hint });
   return { who: 'named', ca, name: trust.name };
 }
 

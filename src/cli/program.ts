@@ -99,8 +99,37 @@ export async function runCommandLine(argv: readonly string[], deps: CliDeps): Pr
   } catch (error) {
     if (!(error instanceof CommanderError)) return reportFailure(deps.io, error);
     if (error.exitCode === 0) return exitCodes.fine;
+    const at = commandAt(program, argv);
+    const typed = ['chancery', ...at.path].join(' ');
+    if (error.code === 'commander.help')
+      return reportFailure(
+        deps.io,
+        new AppError(
+          'CH1601',
+          `${typed} needs one of its commands: ${at.command.commands.map((one) => one.name()).join(', ')}`,
+          {
+            hint: `Run ${typed} --help for what each does and an example.`,
+          },
+        ),
+      );
     const [message = '', suggestion] = error.message.replace(/^error: /, '').split('\n');
-    const hint = `${suggestion === undefined ? '' : `${suggestion.replace(/[()]/g, '').trim()} `}Run chancery ${argv[0]?.startsWith('-') === false ? `${argv[0]} ` : ''}--help for options and an example.`;
+    const hint = `${suggestion === undefined ? '' : `${suggestion.replace(/[()]/g, '').trim()} `}Run ${typed} --help for options and an example.`;
     return reportFailure(deps.io, new AppError('CH1601', message.replace(/\.$/, ''), { hint }));
   }
+}
+
+/** The command that was typed, and its name as it was typed. */
+function commandAt(
+  program: Command,
+  argv: readonly string[],
+): { readonly command: Command; readonly path: readonly string[] } {
+  const path: string[] = [];
+  let command = program;
+  for (const word of argv) {
+    const next = command.commands.find((one) => one.name() === word || one.aliases().includes(word));
+    if (next === undefined) break;
+    command = next;
+    path.push(word);
+  }
+  return { command, path };
 }

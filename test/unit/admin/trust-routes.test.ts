@@ -178,6 +178,12 @@ describe('trust over the API', () => {
     expect(logged).toEqual([]);
   });
 
+  it('says where ids of join tokens are listed', async () => {
+    const { ask } = fixture();
+    const { json } = await ask('DELETE', '/join-tokens/b2');
+    expect(json['hint']).toContain('`chancery token list`');
+  });
+
   it('T21: leaves a line for every change that was asked for, done or not, and no secret in it', async () => {
     const { ask, audited } = fixture();
     await ask('POST', '/join-tokens', { payload: { services: ['web'] } });

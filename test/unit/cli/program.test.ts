@@ -2,8 +2,11 @@
 import { describe, expect, it } from 'vitest';
 import { statusText } from '../../../src/cli/commands/status.ts';
 import { createProgram, runCommandLine } from '../../../src/cli/program.ts';
+import { AppError } from '../../../src/util/errors.ts';
 import { createFakeControl, edge, shop, status } from '../admin/fake-control.ts';
 import { createFakeCli, type FakeIoOptions, type FakeServer } from './fake-io.ts';
+
+const pem = '-----BEGIN CERTIFICATE-----\nQQ==\n-----END CERTIFICATE-----\n';
 
 async function run(line: string, options: FakeIoOptions = {}) {
   const cli = createFakeCli(options);
@@ -208,6 +211,47 @@ describe('the server side', () => {
       expect(err).toContain('[CH1606] no answer from http://127.0.0.1:18080');
     },
   );
+
+  it.each([
+    ['https://localhost:1', 'ERR_SSL_WRONG_VERSION_NUMBER', 'does not speak TLS. Say http://localhost:1: '],
+    [
+      'http://localhost:1',
+      'UND_ERR_SOCKET',
+      'ended the connection without an answer. It speaks TLS (then say https:// and',
+    ],
+    ['http://localhost:1', 'ECONNRESET', 'or is the xDS port'],
+  ])('names the scheme that does not fit: %s, %s', async (url, code, text) => {
+    const cause = Object.assign(new Error('40BD:error:0A00010B'), { code });
+    const server = () => {
+      throw new TypeError('fetch failed', { cause });
+    };
+    const told = await run(`status --server ${url}`, { server });
+    expect([told.code, told.err]).toEqual([2, expect.stringContaining(text)]);
+    expect(told.err).not.toContain('0A00010B');
+  });
+
+  it('does not speak of the port of proxies where a server with an authority has no TLS', async () => {
+    const secureServer = async () => {
+      throw new AppError('CH1606', 'it does not speak TLS', { hint: 'Name the xDS port.' });
+    };
+    const { err } = await run('status --server https://cp:1 --ca ca.pem', { secureServer, files: { 'ca.pem': pem } });
+    expect(err).toContain('https://cp:1 does not speak TLS. Say http://cp:1: ');
+    expect(err).not.toContain('xDS');
+  });
+
+  it('says that a file of authorities is none, before anybody is asked', async () => {
+    const { code, err } = await run('status --server https://cp:1 --ca ca.pem', { files: { 'ca.pem': 'a: yaml' } });
+    expect([code, err]).toEqual([64, expect.stringContaining('"ca.pem" holds no certificate in PEM. Name with --ca')]);
+  });
+
+  it.each([
+    ['token', '"?chancery token needs one of its commands: create, list, revoke. Run chancery token --help'],
+    ['access create', "required option '--name <name>' not specified. Run chancery access create --help"],
+    ['certs show', "missing required argument '\\w+'. Run chancery certs show --help"],
+  ])('names the page of the command that was typed: %s', async (line, text) => {
+    const { code, err } = await run(line);
+    expect([code, err]).toEqual([64, expect.stringMatching(new RegExp(text))]);
+  });
 
   it('exits 2 when the token is refused, and names no token', async () => {
     const { code, err } = await run('status', { server, environment: { CHANCERY_TOKEN: 'wrong' } });

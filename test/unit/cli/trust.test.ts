@@ -335,6 +335,14 @@ describeWithOpenssl('a node', () => {
     else expect(err).toMatch(new RegExp(`^warning: .*${warned.replace('|', '[|]')}`));
   });
 
+  it('says that a file of authorities is none before it uses a token up', async () => {
+    const { asked, secureServer } = plane();
+    const line = `${join} ${joinToken(pin)} --xds-ca /none.pem`;
+    const { code, err } = await run(line, { secureServer, files: { '/none.pem': 'a: yaml' } });
+    expect([code, asked]).toEqual([64, []]);
+    expect(err).toContain('"/none.pem" holds no certificate in PEM. Name with --xds-ca');
+  });
+
   it('joins in plaintext within one machine', async () => {
     const { secureServer } = plane();
     const server: FakeServer = async ({ path, body }) => {
