@@ -11,19 +11,19 @@ import type { MeshDefaults } from './defaults.ts';
 import type { Gateway } from './gateway.ts';
 import type { Mesh } from './mesh.ts';
 import { type ServiceId, serviceId } from './names.ts';
-import { type MeshObject, type ParsedDocument, parseDocument, type Refused } from './parse.ts';
+import type { MeshObject, Refused } from './parse.ts';
 import { createProblem, type Problem } from './problem.ts';
 import { closed } from './refused-authorization.ts';
 import type { Route } from './route.ts';
 import { defineService, type ServiceDefinition, type ServiceObject } from './service-definition.ts';
 import { compareText, frozen, sameMembers, shared, sharedList, sharedMap } from './sharing.ts';
 import type { ObjectSnapshot } from './snapshot.ts';
+import { byAge, distinct, type GivenDocuments, parseAll, type StandingDocuments } from './standing-documents.ts';
 
 export interface ObjectSet {
-  /** By source and path. */
-  readonly parsed: ReadonlyMap<string, ReadonlyMap<string, Standing>>;
-  /** The documents as they came, by source: the same map needs no second look. */
-  readonly given: ReadonlyMap<string, ObjectSnapshot['documents']>;
+  readonly parsed: StandingDocuments;
+  /** The same map needs no second look. */
+  readonly given: GivenDocuments;
   /** Proxies are issued certificates, in this trust domain where it is known. */
   readonly certificates: Issued;
   readonly mesh: Mesh;
@@ -37,11 +37,6 @@ export interface ObjectSet {
   readonly problems: readonly Problem[];
   /** What each object was made into, by the objects it was made of. */
   readonly made: ReadonlyMap<MeshObject, Made>;
-}
-
-/** A document as it counts: what it holds now, and what of its last good text stands in for what it refuses now. */
-interface Standing extends ParsedDocument {
-  readonly kept: readonly MeshObject[];
 }
 
 interface Made {
@@ -253,86 +248,4 @@ function routeKey({ namespace, name, provenance, share }: Route): string {
     provenance.file,
     provenance.line,
   ].join('\0');
-}
-
-function parseAll(previous: ObjectSet | undefined, given: ObjectSet['given']): ObjectSet['parsed'] {
-  const sources = new Map<string, ReadonlyMap<string, Standing>>();
-  for (const [source, documents] of given) {
-    const before = previous?.parsed.get(source);
-    if (before !== undefined && previous?.given.get(source) === documents) {
-      sources.set(source, before);
-      continue;
-    }
-    const after = new Map<string, Standing>();
-    for (const [path, document] of [...documents].sort(([a], [b]) => compareText(a, b))) {
-      const known = before?.get(path);
-      const same =
-        known !== undefined &&
-        (known.document === document ||
-          (known.document.text === document.text && known.document.created === document.created));
-      after.set(path, same ? known : withLastGood(parseDocument(document, source), known));
-    }
-    sources.set(source, sharedMap(before, after));
-  }
-  return sharedMap(previous?.parsed, sources);
-}
-
-/**
- * While a document refuses some of its text, the objects it had and now lacks keep their last good version: a slip of the
- * pen takes nothing away. What is deleted from a text that is good is gone at once.
- */
-function withLastGood(parsed: ParsedDocument, before: Standing | undefined): Standing {
-  if (parsed.refused === 0 || before === undefined) return { ...parsed, kept: [] };
-  const there = new Set(parsed.objects.map(({ key }) => key));
-  return { ...parsed, kept: [...before.objects, ...before.kept].filter(({ key }) => !there.has(key)) };
-}
-
-/** One object of each key: the oldest. Every other one is a Problem. In an order that depends on the set alone. */
-function distinct(parsed: ObjectSet['parsed'], problems: Problem[]): readonly MeshObject[] {
-  const byKey = new Map<string, MeshObject[]>();
-  for (const documents of parsed.values()) {
-    for (const { objects, problems: own } of documents.values()) {
-      problems.push(...own);
-      for (const object of objects) {
-        const claimants = byKey.get(object.key);
-        if (claimants === undefined) byKey.set(object.key, [object]);
-        else claimants.push(object);
-      }
-    }
-  }
-  for (const documents of parsed.values()) {
-    for (const { kept } of documents.values()) {
-      for (const object of kept) {
-        if (byKey.has(object.key)) continue;
-        byKey.set(object.key, [object]);
-        problems.push(
-          createProblem('CH1110', object.provenance, 'is refused in its new text', { severity: 'warning' }),
-        );
-      }
-    }
-  }
-  return [...byKey.values()].map((claimants) => {
-    const [winner, ...losers] = claimants.length === 1 ? claimants : claimants.sort(byAge);
-    if (winner === undefined) throw new Error('a key without objects');
-    for (const loser of losers) {
-      const { file, line, column } = winner.provenance;
-      const message = `is also defined at ${file}:${line}:${column}, which holds`;
-      problems.push(createProblem('CH1101', loser.provenance, message));
-    }
-    return winner;
-  });
-}
-
-/**
- * The older one first: creationTimestamp, else the order inside one store, else skipped; then source, path, position.
- * An object with a timestamp is older than one without, which keeps the order total.
- */
-function byAge(a: MeshObject, b: MeshObject): number {
-  const written = (a.createdMs ?? Number.POSITIVE_INFINITY) - (b.createdMs ?? Number.POSITIVE_INFINITY);
-  if (written < 0 || written > 0) return written;
-  const source = compareText(a.provenance.source, b.provenance.source);
-  if (source !== 0) return source;
-  const stored = (a.created ?? Number.POSITIVE_INFINITY) - (b.created ?? Number.POSITIVE_INFINITY);
-  if (stored < 0 || stored > 0) return stored;
-  return compareText(a.provenance.file, b.provenance.file) || a.start - b.start;
 }
