@@ -12,22 +12,22 @@ import { typeUrls } from '../resources/type-urls.ts';
 import type { Translator } from '../translate/contract.ts';
 import type { Clock } from '../util/clock.ts';
 import type { Logger } from '../util/log.ts';
-import { limitLog } from '../util/log-budget.ts';
 import type { Metrics } from '../util/metrics.ts';
 import { runAll } from '../util/tasks.ts';
-import type { ViewProvider, XdsEvent } from '../xds/contract.ts';
+import type { ViewProvider } from '../xds/contract.ts';
 import { changeLines, movedServices } from './changes.ts';
 import { createClients } from './clients.ts';
-import type { Control, ControlEvent, Rejection } from './contract.ts';
+import type { Control, ControlEvent } from './contract.ts';
 import type { EdgeCertificates } from './edge-certificates.ts';
 import { identify, keepingWayIn } from './identify.ts';
 import type { KeyFiles } from './key-files.ts';
-import { blamed, createLedger, type Settled } from './ledger.ts';
+import { createLedger, type Settled } from './ledger.ts';
 import { createLoads } from './loads.ts';
 import { createMeasures } from './measures.ts';
 import { createObjects } from './objects.ts';
 import { createPipeline } from './pipeline.ts';
 import { createProblemLog } from './problem-log.ts';
+import { createRejections } from './rejections.ts';
 import type { Secrets } from './secrets.ts';
 import { statusReport } from './status.ts';
 import { createViews, type Views } from './views.ts';
@@ -62,9 +62,6 @@ export interface ControlOptions {
 }
 
 const noLabels = {};
-const maxRejections = 200;
-/** Resources named with one rejection: where a proxy names none, all of the response are suspect. */
-const maxRejected = 20;
 /** How long `apply` waits for its own write to come back from the store. */
 const settleDeadlineMs = 3_000;
 
@@ -83,11 +80,9 @@ export function createControl(deps: ControlDeps, options: ControlOptions): Contr
   const listeners = new Set<(event: ControlEvent) => void>();
   const endpointListeners = new Set<(names: readonly string[]) => void>();
   const objectListeners = new Set<(snapshot: ObjectSnapshot) => void>();
-  const rejections: Rejection[] = [];
+  const rejections = createRejections(log, clock);
   let views: Views | undefined;
   let publishedAt = 0;
-  // A proxy that refuses everything can cause one line a round trip.
-  const refusalLog = limitLog(log, clock, { burst: 50, perSecond: 5 });
 
   const tell = (event: ControlEvent): void => {
     for (const listener of listeners) listener(event);
@@ -176,36 +171,6 @@ export function createControl(deps: ControlDeps, options: ControlOptions): Contr
     return [...found.values()];
   }
 
-  function reject(event: Extract<XdsEvent, { kind: 'nack' }>): void {
-    const client = clients.get(event.streamId);
-    if (client === undefined) return;
-    const refs = blamed(event.type, event.resources.keys(), event.message);
-    const status = client.open.view;
-    const rejection: Rejection = {
-      node: client.client.nodeId,
-      type: event.type,
-      message: event.message,
-      atMs: clock.wall(),
-      resources: refs
-        .slice(0, maxRejected)
-        .map(({ type, name }) => ({ name, provenance: status.get(type, name)?.provenance ?? [] })),
-    };
-    rejections.unshift(rejection);
-    rejections.length = Math.min(rejections.length, maxRejections);
-    const from = rejection.resources.flatMap(({ provenance }) =>
-      provenance.map(({ object, file, line, column }) => `${object} (${file}:${line}:${column})`),
-    );
-    refusalLog.error('a proxy refused configuration', {
-      node: rejection.node,
-      type: event.type,
-      resources: rejection.resources.map(({ name }) => name),
-      ...(refs.length > maxRejected ? { more: refs.length - maxRejected } : {}),
-      from: [...new Set(from)],
-      reason: event.message,
-    });
-    tell({ kind: 'rejected', rejection });
-  }
-
   async function awaitObjects(seen: (snapshot: ObjectSnapshot) => boolean): Promise<void> {
     const store = deps.store?.name;
     const here = (): boolean =>
@@ -272,7 +237,7 @@ export function createControl(deps: ControlDeps, options: ControlOptions): Contr
         waitingFor: [...(deps.awaits?.() ?? []), ...pipeline.waitingFor()],
         ledger,
         viewOf: (streamId) => clients.get(streamId)?.open,
-        rejections,
+        rejections: rejections.latest,
         problems: allProblems(),
         holds: pipeline.holds(),
       }),
@@ -333,7 +298,10 @@ export function createControl(deps: ControlDeps, options: ControlOptions): Contr
         return;
       }
       measures.event(event);
-      if (event.kind === 'nack') reject(event);
+      if (event.kind === 'nack') {
+        const from = clients.get(event.streamId);
+        if (from !== undefined) tell({ kind: 'rejected', rejection: rejections.take(event, from) });
+      }
       const closing = event.kind === 'close' ? ledger.stream(event.streamId)?.client.nodeId : undefined;
       settled(ledger.take(event, pipeline.publishedRevision()));
       if (event.kind === 'open')
