@@ -69,6 +69,8 @@ export function createPipeline(deps: PipelineDeps, options: PipelineOptions): Pi
   const goodObjects = new Map<string, ObjectSnapshot>();
   const expiry = new Map<string, Timer>();
   let world: World | undefined;
+  /** The last one that `onWorld` took without failing. */
+  let taken: World | undefined;
   let facts: object | undefined;
   let publishedRevision = 0;
   let fault: string | undefined;
@@ -89,12 +91,12 @@ export function createPipeline(deps: PipelineDeps, options: PipelineOptions): Pi
 
   /**
    * What one World makes fail must not end the process, and with it every stream: the last good state stays, and the next
-   * World is published whole, whatever was published of this one.
+   * World, or this one at the next word of a source, is published whole, whatever was published of this one. Until then the
+   * fault stands.
    */
   function fenced(work: () => void): void {
     try {
       work();
-      fault = undefined;
     } catch (error) {
       facts = undefined;
       fault = `internal error, the last good state is served: ${error instanceof Error ? error.message : String(error)}`;
@@ -120,14 +122,15 @@ export function createPipeline(deps: PipelineDeps, options: PipelineOptions): Pi
       registries: servedRegistries(),
       objects: options.objects.flatMap((name) => goodObjects.get(name) ?? []),
     });
-    if (next === before) return;
+    if (next === before && fault === undefined) return;
     const reading = deps.reading?.(next);
     if (reading !== undefined) {
       void reading.then(activate);
       return;
     }
     world = next;
-    deps.onWorld(next, before, at);
+    if (next !== taken) deps.onWorld(next, taken, at);
+    taken = next;
     const beforeFacts = facts;
     facts = deps.endpointFacts(next);
     if (before === undefined || beforeFacts !== facts || structural(before, next)) structure(at);
@@ -148,11 +151,15 @@ export function createPipeline(deps: PipelineDeps, options: PipelineOptions): Pi
     structureAt = undefined;
     if (world === undefined) return;
     const start = clock.now();
-    deps.onStructure(world, at);
-    publishedRevision = world.revision;
-    const took = clock.now() - start;
-    deps.buildSeconds.observe({}, took / 1000);
-    quietUntilMs = clock.now() + Math.min(maxWindowMs, Math.max(minWindowMs, 2 * took));
+    try {
+      deps.onStructure(world, at);
+      publishedRevision = world.revision;
+      fault = undefined;
+    } finally {
+      const took = clock.now() - start;
+      deps.buildSeconds.observe({}, took / 1000);
+      quietUntilMs = clock.now() + Math.min(maxWindowMs, Math.max(minWindowMs, 2 * took));
+    }
   }
 
   function feed(snapshot: RegistrySnapshot): void {

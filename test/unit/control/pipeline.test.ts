@@ -168,6 +168,46 @@ describe('pipeline', () => {
     },
   );
 
+  it.each(['onWorld', 'onStructure'] as const)(
+    'says that %s failed until the same state is published',
+    async (part) => {
+      const clock = createFakeClock();
+      const builder = createWorldBuilder({ certificates: true });
+      let broken = false;
+      const breakable = (of: typeof part) => () => {
+        if (broken && of === part) throw new Error('no view');
+      };
+      const pipeline = createPipeline(
+        {
+          ...{ clock, log: silentLogger, buildSeconds: { observe: () => {} }, endpointFacts: () => builder },
+          ...{
+            next: (input) => builder.next(input),
+            onWorld: breakable('onWorld'),
+            onStructure: breakable('onStructure'),
+          },
+        },
+        { registries: ['consul'], objects: ['files'], holdMs: 30_000 },
+      );
+      pipeline.registry(registry('1'));
+      pipeline.objects(objects());
+      await clock.advanceAsync(1000);
+      broken = true;
+      const text = 'apiVersion: chancery/v1\nkind: Service\nmetadata: {name: api}\nspec: {}\n';
+      const documents = new Map([['a.yaml', { path: 'a.yaml', text }]]);
+      for (let times = 0; times < 2; times++) {
+        pipeline.objects({ ...objects(), documents });
+        await clock.advanceAsync(1000);
+        expect(pipeline.holds().map(({ reason }) => reason)).toEqual([expect.stringContaining('no view')]);
+        expect(pipeline.publishedRevision()).toBe(1);
+      }
+      broken = false;
+      pipeline.again();
+      await clock.advanceAsync(1000);
+      expect(pipeline.holds()).toEqual([]);
+      expect(pipeline.publishedRevision()).toBe(2);
+    },
+  );
+
   it('keeps the last good objects while their store is degraded', async () => {
     const { clock, pipeline } = rig(true);
     const documents = new Map([['a.yaml', { path: 'a.yaml', text: 'x: 1' }]]);
