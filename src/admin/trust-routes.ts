@@ -2,6 +2,7 @@
 // It decides nothing. Invariant: a join token leaves in the answer to its making and nowhere else; nothing of a key is here.
 import { z } from 'zod';
 import type { Authority } from '../ca/contract.ts';
+import type { RotationAdvance, RotationRecord } from '../ca/rotation.ts';
 import type { Rotation } from '../ca/rotation-driver.ts';
 import { type DoorAnswer, type EnrolmentDoors, enrolmentPaths } from '../control/enrolment-doors.ts';
 import type { ProxyCertificate } from '../control/proxy-certificate.ts';
@@ -11,6 +12,7 @@ import type { Revocations } from '../identity/revocations.ts';
 import { defined } from '../model/defined.ts';
 import { revocableKinds } from '../model/revocable.ts';
 import type { Clock } from '../util/clock.ts';
+import { errorText } from '../util/errors.ts';
 import { isLoopbackPeer } from '../util/host-port.ts';
 import { Fault } from './fault.ts';
 import { changed, jsonReply, type Reply, type Request, type RouteLine, read } from './route.ts';
@@ -25,7 +27,11 @@ export interface TrustParts {
   /** Of the certificates that proxies show: the same, or somebody else. */
   readonly mesh: Pick<Authority, 'roots'>;
   /** `how`: who rotates the root, where it is not us. */
-  readonly rotation: Pick<Rotation, 'begin' | 'force' | 'condemn' | 'state'> & { readonly how?: string };
+  readonly rotation: Pick<Rotation, 'begin' | 'force' | 'condemn' | 'state'> & {
+    readonly how?: string;
+    /** As the journal has it now; undefined where there is none. */
+    readonly look?: () => Promise<RotationRecord | undefined>;
+  };
   readonly doors: EnrolmentDoors;
   /** The certificates that connected proxies show. */
   readonly certificates: () => readonly ProxyCertificate[];
@@ -105,11 +111,12 @@ export function createTrustRoutes(parts: TrustParts | undefined, clock: Clock): 
       path: `${base}/certificates`,
       summary: 'The roots, the first of which signs, and the certificates that proxies have',
       access: 'reading',
-      handle: () => {
+      handle: async () => {
         const { mesh, certificates } = trust();
         const { generation, roots } = mesh.roots();
         const shown = roots.map(({ keyId, notAfterMs }, index) => ({ keyId, notAfterMs, signs: index === 0 }));
-        return jsonReply({ generation, roots: shown, rotation: rotationState(trust()), certificates: certificates() });
+        const rotation = await rotationState(trust());
+        return jsonReply({ generation, roots: shown, rotation, certificates: certificates() });
       },
     },
     {
@@ -117,7 +124,7 @@ export function createTrustRoutes(parts: TrustParts | undefined, clock: Clock): 
       path: `${base}/rotation`,
       summary: 'How far another root is in taking the place of the one that signs, and who is waited for',
       access: 'reading',
-      handle: () => jsonReply(rotationState(trust())),
+      handle: async () => jsonReply(await rotationState(trust())),
     },
     {
       method: 'POST',
@@ -202,20 +209,31 @@ export function createTrustRoutes(parts: TrustParts | undefined, clock: Clock): 
   ];
 }
 
-/** As this replica saw it last. `former`: certificates here that chain to another root than the one that signs. */
-function rotationState({ rotation, mesh, certificates }: TrustParts): object {
-  const state = rotation.state();
+/**
+ * As the journal has it now; `waitsFor` as this replica saw it last, and `unread` where the journal cannot be read.
+ * `former`: certificates here that chain to another root than the one that signs.
+ */
+async function rotationState({ rotation, mesh, certificates }: TrustParts): Promise<object> {
   const signs = mesh.roots().roots[0]?.keyId;
   const former = certificates().filter(({ root }) => root !== signs).length;
   if (rotation.how !== undefined) return { phase: 'elsewhere', how: rotation.how, former };
-  if (state === undefined) return { phase: 'unknown' };
-  const { record, advance } = state;
+  const looked = await (rotation.look?.() ?? Promise.resolve(undefined)).then(
+    (record) => ({ record, unread: {} }),
+    (error: unknown) => ({ record: undefined, unread: { unread: errorText(error) } }),
+  );
+  const seen = rotation.state();
+  const record = looked.record ?? seen?.record;
+  if (record === undefined) return { phase: 'unknown', ...looked.unread };
   const { phase, sinceMs } = record;
-  const waits = advance.kind === 'go' ? {} : { waitsFor: advance.for };
-  const until = advance.kind === 'wait' && advance.for === 'time' ? { untilMs: advance.untilMs } : {};
+  const waits = seen?.record.epoch === record.epoch ? waitsOf(seen.advance) : {};
   const forced = 'forced' in record && record.forced ? { forced: true } : {};
   const condemned = record.compromised ? { compromised: true } : {};
-  return { phase, sinceMs, ...waits, ...until, ...forced, ...condemned, former };
+  return { phase, sinceMs, ...waits, ...forced, ...condemned, former, ...looked.unread };
+}
+
+function waitsOf(advance: RotationAdvance): object {
+  if (advance.kind === 'go') return {};
+  return { waitsFor: advance.for, ...(advance.for === 'time' ? { untilMs: advance.untilMs } : {}) };
 }
 
 /** What does not leave the machine needs no TLS. */

@@ -123,7 +123,7 @@ export async function createPlane(deps: PlaneDeps, config: Config): Promise<Plan
       objectSources,
       keyFiles,
       ...(store === undefined ? {} : { store }),
-      ...(opening === undefined ? {} : { awaits: opening.waitingFor }),
+      ...(opening === undefined ? {} : { awaits: () => [...opening.waitingFor(), ...(trust?.awaits() ?? [])] }),
       ...(trust === undefined ? {} : { authenticator: trust.authenticator, secrets: trust.secrets, edge: trust.edge }),
     },
     {

@@ -5,6 +5,7 @@ import { checkedLives, type LifeOptions } from '../ca/authority-lives.ts';
 import type { Authority } from '../ca/contract.ts';
 import type { KeptRoots } from '../ca/kept-root.ts';
 import { createRotatingRoots } from '../ca/rotating-roots.ts';
+import type { RotationRecord } from '../ca/rotation.ts';
 import { createRotation, type Rotation, type RotationJournal } from '../ca/rotation-driver.ts';
 import { createRotationFleet, type RotationFleetDeps } from '../control/rotation-fleet.ts';
 import type { ClosableStore } from '../store/guard.ts';
@@ -28,6 +29,8 @@ export interface RootRotationParts extends Pick<RotationFleetDeps, 'rootsVersion
 export interface RootRotation extends Rotation {
   /** Who rotates the root, where it is not us: a clause without a full stop. */
   readonly how?: string;
+  /** The journal as it is now. Left out where the root is not ours to rotate. */
+  look?(): Promise<RotationRecord | undefined>;
   /** To be awaited before the authority is opened: nobody goes on without this replica from then on. */
   join(): Promise<void>;
   close(): void;
@@ -60,7 +63,11 @@ export function createRootRotation(
       lookEveryMs,
     },
   );
-  return { ...rotation, join: fleet.join, close: store.close };
+  return {
+    ...rotation,
+    look: async () => (await journal.load())?.record,
+    ...{ join: fleet.join, close: store.close },
+  };
 }
 
 /** Of a root that is not ours to rotate. */

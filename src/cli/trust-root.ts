@@ -1,5 +1,6 @@
 // Who keeps the root, from `trust.root`: we, in files or sealed in a store, or somebody else; and what replicas share to rotate it.
 // It must not know leaves or streams. Invariant: only what `trust.root` names is loaded.
+import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { RootProvider } from '../ca/contract.ts';
 import type { KeptRoots } from '../ca/kept-root.ts';
@@ -9,6 +10,7 @@ import { rootFolder, type TrustConfig } from '../model/config-trust.ts';
 import type { SourceDeps } from '../sources/source-deps.ts';
 import type { ClosableStore } from '../store/guard.ts';
 import { configuredKey, localSealKey, type SealKey } from './seal-key.ts';
+import type { TrustMemory } from './trust-memory.ts';
 import { storeAt } from './trust-store.ts';
 
 const rootLifeMs = 3650 * 86_400_000;
@@ -52,6 +54,7 @@ export interface RootParts {
   /** The state folder. */
   readonly state: string;
   readonly told: ToldRoots;
+  readonly memory: Pick<TrustMemory, 'guard'>;
 }
 
 export async function rootsOf(deps: RootDeps, parts: RootParts): Promise<Roots> {
@@ -69,7 +72,9 @@ export async function rootsOf(deps: RootDeps, parts: RootParts): Promise<Roots> 
       root.kind === 'files' ? { kind: 'files', path: join(rootFolder(root.path, state), 'rotation') } : root.store,
     ),
   ]);
-  const journal = createRotationJournal(store);
+  const anyKept = async (): Promise<boolean> =>
+    root.kind === 'files' ? holdsRoots(rootFolder(root.path, state)) : (await store.list('ca/roots/')).size > 0;
+  const journal = parts.memory.guard(createRotationJournal(store), anyKept);
   const bundle = async (): Promise<readonly string[] | undefined> => {
     const found = await journal.load();
     return found && rotationDuties(found.record).bundle;
@@ -85,4 +90,12 @@ export async function rootsOf(deps: RootDeps, parts: RootParts): Promise<Roots> 
   const keyEncryptionKey = await configuredKey(deps.environment, root.key);
   const provider = createSealedRoots({ clock }, { store, keyEncryptionKey, ...common });
   return { provider, sealKey: keyEncryptionKey, rotation: { by: 'us', provider, store, journal } };
+}
+
+/** What cannot be read is told by who opens it. */
+async function holdsRoots(folder: string): Promise<boolean> {
+  const names = await readdir(folder).catch((error: NodeJS.ErrnoException) =>
+    error.code === 'ENOENT' ? [] : undefined,
+  );
+  return names === undefined || names.some((name) => name.startsWith('root-') || name.startsWith('retired-'));
 }

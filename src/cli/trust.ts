@@ -4,7 +4,7 @@
 import { isIP } from 'node:net';
 import { join } from 'node:path';
 import { checkedLives, type LifeOptions } from '../ca/authority-lives.ts';
-import type { Authority } from '../ca/contract.ts';
+import type { Authority, RootProvider } from '../ca/contract.ts';
 import { createEdgeCertificates, type EdgeCertificates } from '../control/edge-certificates.ts';
 import { createEnrolment } from '../control/enrolment.ts';
 import { createEnrolmentDoors, type EnrolmentDoors, enrolmentPaths } from '../control/enrolment-doors.ts';
@@ -28,7 +28,10 @@ import { createEdgeFiles } from './edge-files.ts';
 import { createListenerFiles, type ListenerFiles } from './listener-files.ts';
 import type { RootRotation } from './root-rotation.ts';
 import { createSealing } from './seal-key.ts';
+import { createAwaited } from './trust-awaited.ts';
+import { createTrustMemory } from './trust-memory.ts';
 import { type RootDeps, rootsOf } from './trust-root.ts';
+import { createStateSigns } from './trust-state.ts';
 import { storeAt } from './trust-store.ts';
 import { type VerifierDeps, verifiersOf } from './trust-verifiers.ts';
 
@@ -43,7 +46,7 @@ export interface Trust {
   readonly trustDomain: string;
   readonly authenticator: Authenticator;
   /** How another root takes the place of the one that signs. */
-  readonly rotation: Pick<RootRotation, 'begin' | 'force' | 'condemn' | 'state' | 'how'>;
+  readonly rotation: Pick<RootRotation, 'begin' | 'force' | 'condemn' | 'state' | 'how' | 'look'>;
   readonly secrets: Secrets;
   /** What edges show to their clients. */
   readonly edge: EdgeCertificates;
@@ -58,6 +61,8 @@ export interface Trust {
   readonly serveDoors: Doors;
   /** PEM files of the xDS port: its certificate and key where the configuration names none, and the roots. */
   readonly files: ListenerFiles['paths'];
+  /** The authority that is waited for as long as it gave no intermediate: no address, and of a failure only its code. */
+  awaits(): readonly string[];
   /** Loads or makes the root, the signing keys and the certificate of the xDS port. */
   open(): Promise<void>;
   run(signal: AbortSignal): Promise<void>;
@@ -95,7 +100,15 @@ export async function createTrust(
     import('../identity/access-token.ts'),
     import('../identity/families.ts'),
   ]);
-  const store = await storeAt(deps, joinStorePlace(trust, state));
+  const place = joinStorePlace(trust, state);
+  const store = await storeAt(deps, place);
+  const signs = createStateSigns(state);
+  const local =
+    place.kind === 'files' && place.path === signs.storeFolder
+      ? store
+      : await storeAt(deps, { kind: 'files', path: signs.storeFolder });
+  const memory = createTrustMemory({ clock, log, store, local, asFound: signs.asFound });
+  const awaited = createAwaited(clock, trust.root.kind);
   const lifeOptions = { leafLifeMs: trust.leafMinutes * 60_000, ...deps.lives };
   const { nodes, streamsOf } = deps;
   const connect =
@@ -104,12 +117,21 @@ export async function createTrust(
       : await import('./trust-connect.ts').then(({ openConnect }) => openConnect(deps, trust.connect as ConnectConfig));
   const rootsVersion = (): string => encode.roots(mesh.roots().roots.map(({ certificate }) => certificate)).version;
   const {
-    provider,
+    provider: kept,
     sealKey,
     rotation: rotated,
   } = await rootsOf(deps, {
-    ...{ trust, state },
+    ...{ trust, state, memory },
     told: { ...checkedLives(lifeOptions), store, nodes, streamsOf, rootsVersion },
+  });
+  const ownJournal = rotated.by === 'us' ? rotated.journal : undefined;
+  const provider: RootProvider = awaited.watch({
+    ...kept,
+    async open() {
+      const roots = await kept.open();
+      if (ownJournal !== undefined) await memory.opened(roots);
+      return roots;
+    },
   });
   const revocations = lists.createRevocations({ store, clock, log, metrics });
   const isTainted = (issuer: string): boolean => revocations.isRevoked('issuer', issuer) === true;
@@ -192,7 +214,12 @@ export async function createTrust(
       return path === enrolmentPaths.renew ? doors.renew(body, credentials) : undefined;
     },
     files: listenerFiles.paths,
+    awaits: awaited.words,
     async open() {
+      // Before a key is made: an empty store is either the first start or a loss.
+      await memory.checkStore(trust.root.kind, async () =>
+        (await ownJournal?.load()) === undefined ? signs.ofBefore() : 'the journal beside the root',
+      );
       // Before a root is made: where these cannot be opened the folder of the authority was lost, and is to be restored.
       await signingKeys.open();
       // Before the journal is read: nobody goes on without this replica from now on.
@@ -200,6 +227,7 @@ export async function createTrust(
       await authority.open();
       await revocations.open();
       await listenerFiles.open();
+      await signs.done();
     },
     async run(signal) {
       try {
@@ -216,6 +244,7 @@ export async function createTrust(
         ]);
       } finally {
         store.close();
+        local.close();
         rotation.close();
       }
     },

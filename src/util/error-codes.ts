@@ -672,6 +672,14 @@ export const errorCodes = {
     title: 'What Prometheus answered cannot be used',
     hint: 'Check that it is a Prometheus; it has to answer the query whole, for nothing is concluded from a part.',
   },
+  CH1863: {
+    title: 'A former root was put back',
+    hint: 'Put back the newest copy of where the root is kept; what else can be done stands in the message.',
+  },
+  CH1864: {
+    title: 'The store of trust was lost',
+    hint: 'Put it back from a backup; what else can be done stands in the message.',
+  },
   CH1869: {
     title: 'The key that seals cannot be used',
     hint: 'Give it back to its owner with mode 600, or restore it from a backup: what it sealed opens with no other.',
@@ -731,6 +739,10 @@ export const errorCodes = {
   CH1887: {
     title: "What Consul's Connect gave cannot be used",
     hint: 'Check trust.connect.datacenter, and that the address is that of the agent itself; what was there before stays in use.',
+  },
+  CH1888: {
+    title: 'Another root is in use already',
+    hint: 'Have `trust.root` name the same place on every replica, or put the root back from a backup.',
   },
 } as const satisfies Record<string, ErrorCode>;
 

@@ -30,6 +30,8 @@ interface RotationState {
   readonly untilMs?: number;
   readonly former?: number;
   readonly compromised?: boolean;
+  /** Why the journal could not be read: the rest is as it was seen last. */
+  readonly unread?: string;
   /** Who rotates the root, where it is not the control plane. */
   readonly how?: string;
 }
@@ -83,7 +85,8 @@ function listCommand(context: CommandContext): Command {
               `${keyId.slice(0, 10)}${signs ? ' (signs)' : ''} until ${date(notAfterMs)}`,
           );
           io.out(`${counted(rows.length, 'certificate')}    ${counted(roots.length, 'root')}: ${roots.join(', ')}\n`);
-          if (all.rotation !== undefined && all.rotation.phase !== 'steady') io.out(`${rotationLine(all.rotation)}\n`);
+          if (all.rotation !== undefined && (all.rotation.phase !== 'steady' || all.rotation.unread !== undefined))
+            io.out(`${rotationLine(all.rotation)}\n`);
           if (revoked.length > 0) {
             const lines = revoked.map(({ kind, id, untilMs }) => [kind, id, ago(untilMs - now)]);
             io.out(`\n${table(['REVOKED', 'CREDENTIAL', 'REMEMBERED FOR'], lines)}`);
@@ -94,14 +97,24 @@ function listCommand(context: CommandContext): Command {
     );
 }
 
-function rotationLine({ phase, sinceMs, waitsFor, untilMs, former = 0, how, compromised }: RotationState): string {
+function rotationLine({
+  phase,
+  sinceMs,
+  waitsFor,
+  untilMs,
+  former = 0,
+  how,
+  compromised,
+  unread,
+}: RotationState): string {
   const since = sinceMs === undefined ? '' : ` since ${date(sinceMs)}`;
   const until = untilMs === undefined ? '' : ` until ${date(untilMs)}`;
   const waits = waitsFor === undefined ? '' : `, waits for ${waitsFor}${until}`;
   const who = how === undefined ? '' : ` (${how})`;
   const left = former > 0 ? `, ${counted(former, 'certificate')} of a former root` : '';
   const why = compromised === true ? ' of a compromised root' : '';
-  return `rotation: ${phase}${why}${who}${since}${waits}${left}`;
+  const stale = unread === undefined ? '' : `; as seen last, for the journal cannot be read now: ${unread}`;
+  return `rotation: ${phase}${why}${who}${since}${waits}${left}${stale}`;
 }
 
 function rotateCommand(context: CommandContext): Command {

@@ -247,6 +247,23 @@ describe('trust over the API', () => {
     expect((await busy.ask('GET', '/rotation')).json).toMatchObject({ phase: 'drain', waitsFor: 'time', untilMs: 9 });
   });
 
+  it('shows the journal as it is now, and says where it cannot be read', async () => {
+    const seen = { phase: 'steady', epoch: 1, sinceMs: 7, root: 'k1', slot: 1 } as const;
+    const begun = { phase: 'prepare', epoch: 2, sinceMs: 8, old: 'k1', slot: 2, forced: false } as const;
+    const never = async () => false;
+    const rotation = (look: () => Promise<typeof begun>): TrustParts['rotation'] => ({
+      ...{ begin: never, force: never, condemn: never, look },
+      state: () => ({ record: seen, advance: { kind: 'wait', for: 'nothing' } }),
+    });
+    const now = fixture({ rotation: rotation(async () => begun) });
+    expect((await now.ask('GET', '/rotation')).json).toEqual({ phase: 'prepare', sinceMs: 8, former: 0 });
+    expect((await now.ask('GET', '/certificates')).json).toMatchObject({ rotation: { phase: 'prepare' } });
+    const away = fixture({ rotation: rotation(() => Promise.reject(new Error('the store is away'))) });
+    expect((await away.ask('GET', '/rotation')).json).toEqual({
+      ...{ phase: 'steady', sinceMs: 7, waitsFor: 'nothing', former: 0, unread: 'the store is away' },
+    });
+  });
+
   it('says who rotates a root that is not kept here, and begins nothing', async () => {
     const { ask } = fixture({ rotation: createForeignRotation('its keeper puts new files there') });
     for (const payload of [{}, { force: true }]) {
