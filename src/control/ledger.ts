@@ -37,7 +37,7 @@ interface TypeRecord {
   pushes: number;
   rejections: number;
   lastAckMs: number | undefined;
-  /** Resources whose refusal stands, by name; gone when a later version of the name is acknowledged, or the name is taken away. */
+  /** Resources whose refusal stands, by name; gone when a later version of the name is acknowledged. */
   readonly refused: Map<string, Refused>;
   readonly inFlight: Map<string, { readonly sentMs: number; readonly resources: ReadonlyMap<string, string> }>;
 }
@@ -159,7 +159,6 @@ export function createLedger(clock: Clock): Ledger {
     if (event.kind === 'sent') {
       const sentMs = clock.now();
       type.pushes++;
-      for (const name of event.removed) type.refused.delete(name);
       type.inFlight.set(event.nonce, { sentMs, resources: event.resources });
       record.idle = false;
       record.moved = true;

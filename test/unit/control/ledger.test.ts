@@ -39,18 +39,6 @@ describe('ledger', () => {
     expect(ledger.stream(1)?.revision).toBe(3);
   });
 
-  it('forgets the refusal of what is taken away', () => {
-    const { ledger } = opened();
-    const resources = new Map([['api', 'v1']]);
-    ledger.take(sent('1'), 1);
-    ledger.take({ kind: 'nack', streamId: 1, type: typeUrls.cluster, nonce: '1', message: 'no', resources }, 1);
-    const record = ledger.stream(1);
-    if (record === undefined) throw new Error('no stream');
-    expect(refusals(record, undefined)).toEqual([{ type: 'CDS', message: 'no' }]);
-    ledger.take({ ...sent('2'), resources: new Map(), removed: ['api'] }, 2);
-    expect(refusals(record, undefined)).toEqual([]);
-  });
-
   it('counts the time from the publication, not from the send', () => {
     const { clock, ledger } = opened();
     ledger.take({ kind: 'idle', streamId: 1 }, 1);
