@@ -13,7 +13,8 @@ export default defineConfig({
     pool: 'forks',
     // Tests with real parts mostly wait, so one worker less than there are cores would waste half of two.
     maxWorkers: 2,
-    testTimeout: 10_000,
-    hookTimeout: 60_000,
+    // Longer than `eventually` waits, so that a test which fails says for what; only failures take it.
+    testTimeout: 30_000,
+    hookTimeout: 90_000,
   },
 });

@@ -1,7 +1,7 @@
 // Waiting for a condition of a real part, with a deadline. The only place in the tests that polls.
 
 export interface EventuallyOptions {
-  /** Give up after this long; default 10 s. */
+  /** Give up after this long; default 20 s. */
   readonly deadlineMs?: number;
   /** Time between two tries; default 20 ms. */
   readonly everyMs?: number;
@@ -13,7 +13,7 @@ export interface EventuallyOptions {
  */
 export async function eventually<T>(
   fn: () => T | Promise<T>,
-  { deadlineMs = 10_000, everyMs = 20 }: EventuallyOptions = {},
+  { deadlineMs = 20_000, everyMs = 20 }: EventuallyOptions = {},
 ): Promise<Exclude<T, false | undefined>> {
   const end = performance.now() + deadlineMs;
   let failure: unknown;
