@@ -1,7 +1,7 @@
 // A directory of small files kept in memory: watched, read again when something moves, and every two seconds anyway.
 // Rules: the first event starts a pass at once; at most one pass runs; what happens meanwhile is one more pass.
 // A text that looks half-written (empty, or cut before its last line break) and a file that vanished replace what was
-// there only after they stood still for `settleMs`: editors truncate, then write, or rename away, then create.
+// there only after they stood still for a while (`settleMs`): editors truncate, then write, or rename away, then create.
 // It must not know what the files mean. Invariant: a state with equal content is never told twice.
 import { resolve } from 'node:path';
 import type { Bell } from '../bell.ts';
@@ -13,8 +13,9 @@ import { createDirectoryWatchers } from './directory-watchers.ts';
 const pollMs = 2000;
 /** Least time between the ends and starts of passes in a burst. */
 const gapMs = 10;
-const settleMs = 50;
-const longestSettleMs = 10 * settleMs;
+const heldPollMs = 50;
+/** A text that keeps changing is taken after this many times the while that it should stand still. */
+const mostSettles = 5;
 const readsAtOnce = 32;
 
 export interface DirectoryState {
@@ -71,8 +72,10 @@ export function createDirectoryMirror(deps: SourceDeps, options: DirectoryMirror
       if (hold !== undefined && hold.text === text && now >= hold.untilMs) return true;
       if (hold === undefined || hold.text !== text) {
         const sinceMs = hold?.sinceMs ?? now;
-        if (now - sinceMs >= longestSettleMs) return true;
-        held.set(path, { text, sinceMs, untilMs: Math.min(now + settleMs, sinceMs + longestSettleMs) });
+        const whileMs = settleMs(text, known);
+        const lastMs = sinceMs + mostSettles * whileMs;
+        if (now >= lastMs) return true;
+        held.set(path, { text, sinceMs, untilMs: Math.min(now + whileMs, lastMs) });
       }
       return false;
     }
@@ -146,7 +149,7 @@ export function createDirectoryMirror(deps: SourceDeps, options: DirectoryMirror
           told = state;
           tell(state);
         }
-        await ownBell.wait(held.size > 0 ? settleMs : pollMs);
+        await ownBell.wait(held.size > 0 ? heldPollMs : pollMs);
         const since = clock.now() - lastPassMs;
         if (since < gapMs) await clock.sleep(gapMs - since, signal);
       }
@@ -176,6 +179,15 @@ export function looksUnfinished(path: string, text: string | undefined, known: s
   if (text.endsWith('\n')) return false;
   if (known?.trim() && !known.endsWith('\n')) return false;
   return !(/\.json$/i.test(path) && isJson(text));
+}
+
+/**
+ * How long a text that looks unfinished has to stand still, by what is lost if it was not meant: a writer on a busy machine
+ * can be kept from its second call for hundreds of milliseconds (150 seen), and every object of the file would go meanwhile.
+ */
+function settleMs(text: string | undefined, known: string | undefined): number {
+  if (!known?.trim()) return 50;
+  return text === undefined ? 250 : 1000;
 }
 
 function isJson(text: string): boolean {
