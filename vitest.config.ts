@@ -11,8 +11,8 @@ export default defineConfig({
     // Processes, not threads: while one thread starts a program, the copy of the process holds the ports that another has just
     // let go; and one of them aborting in V8 (https://github.com/nodejs/node/issues/64500) would end them all.
     pool: 'forks',
-    // Tests with real parts mostly wait, so one worker less than there are cores would waste half of two.
-    maxWorkers: 2,
+    // Tests with real parts mostly wait: two workers leave half of two cores idle.
+    maxWorkers: 3,
     // Longer than `eventually` waits, so that a test which fails says for what; only failures take it.
     testTimeout: 30_000,
     hookTimeout: 90_000,
