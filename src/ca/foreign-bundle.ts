@@ -7,7 +7,7 @@ import { certificateText, rootOf } from './root.ts';
 export interface TrustedRoot extends Root {
   /** Since when proxies are told, wall clock; 0: there was nothing before it. */
   readonly toldMs: number;
-  /** Since when the authority gives it no more. */
+  /** Since when its keeper gives it no more; where that `ends` by use: when it was last seen to sign. */
   readonly goneMs?: number;
 }
 
@@ -21,28 +21,39 @@ export interface BundleLimits {
 /** More are a mistake, and would not fit where they are kept. */
 export const maxRoots = 32;
 
-/**
- * `given`: roots that the authority has now, checked, DER. `inUse`: key id of the root that this replica signs under; it
- * stays in any case. The result is `before` itself where nothing changed.
- */
+export interface FollowAt {
+  readonly nowMs: number;
+  /** Key id of the root that this replica signs under; it stays in any case. */
+  readonly inUse: string | undefined;
+  /**
+   * Given where leaving a root out means to distrust it: one that never signed is dropped at once, and of one that did
+   * `leavingMs` count from when it signed last.
+   */
+  readonly isUnused?: (root: TrustedRoot) => boolean;
+}
+
+/** `given`: roots that the authority has now, checked, DER. The result is `before` itself where nothing changed. */
 export function followRoots(
   before: Bundle,
   given: readonly Uint8Array[],
-  at: { readonly nowMs: number; readonly inUse: string | undefined },
+  at: FollowAt,
   { leavingMs }: BundleLimits,
 ): Bundle {
-  const { nowMs, inUse } = at;
-  const names = new Set(given.map(certificateText));
-  const known = new Set(before.map(({ certificate }) => certificateText(certificate)));
-  const kept = before.map((root) => (names.has(certificateText(root.certificate)) ? back(root) : gone(root, nowMs)));
+  const { nowMs, inUse, isUnused } = at;
+  const roots = new Map(
+    given.map((certificate) => [certificateText(certificate), rootOf(Uint8Array.from(certificate))]),
+  );
+  const keys = new Set([...roots.values()].map(({ keyId }) => keyId));
+  const kept = before.flatMap((root) => {
+    if (roots.delete(certificateText(root.certificate))) return back(root);
+    if (isUnused === undefined) return gone(root, nowMs);
+    // Renewed with its key: what it signed has the other one.
+    if (keys.has(root.keyId)) return [];
+    if (root.keyId === inUse) return { ...root, goneMs: nowMs };
+    return root.goneMs === undefined && isUnused(root) ? [] : gone(root, nowMs);
+  });
   const toldMs = before.length === 0 ? 0 : nowMs;
-  const fresh = given
-    .filter(
-      (der, index) =>
-        !known.has(certificateText(der)) &&
-        given.findIndex((one) => certificateText(one) === certificateText(der)) === index,
-    )
-    .map((certificate): TrustedRoot => ({ ...rootOf(certificate), toldMs }));
+  const fresh = [...roots.values()].map((root): TrustedRoot => ({ ...root, toldMs }));
   const all = [...kept, ...fresh].filter(
     ({ keyId, goneMs, notAfterMs }) =>
       notAfterMs > nowMs && (goneMs === undefined || keyId === inUse || nowMs < goneMs + leavingMs),
@@ -119,7 +130,11 @@ function readRoot(value: unknown): TrustedRoot {
   const { certificate, toldMs, goneMs } = value as Readonly<Record<string, unknown>>;
   if (typeof certificate !== 'string' || !isTime(toldMs) || !(goneMs === undefined || isTime(goneMs)))
     throw new RangeError('not a root');
-  return { ...rootOf(Buffer.from(certificate, 'base64')), toldMs, ...(goneMs === undefined ? {} : { goneMs }) };
+  return {
+    ...rootOf(Uint8Array.from(Buffer.from(certificate, 'base64'))),
+    toldMs,
+    ...(goneMs === undefined ? {} : { goneMs }),
+  };
 }
 
 const isTime = (value: unknown): value is number => Number.isFinite(value) && (value as number) >= 0;

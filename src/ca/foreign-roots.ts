@@ -1,11 +1,12 @@
-// Roots that an authority outside keeps, and intermediates that it signs for us: what Vault and step-ca have in common.
-// It must not know how the authority is asked. Invariants: proxies are told of a root before leaves of it are shown, but for
+// Roots that somebody else keeps, and intermediates that are signed below them: what Vault, step-ca and files have in common.
+// It must not know how the authority is had. Invariants: proxies are told of a root before leaves of it are shown, but for
 // the very first; what was told is kept, sealed, for replicas and restarts; an answer that is doubtful changes nothing, and
 // nothing is ever made here in the place of what the authority does not give.
 import type { Store, StoreEntry } from '../model/store.ts';
 import type { Clock } from '../util/clock.ts';
 import { AppError, errorText } from '../util/errors.ts';
 import type { Logger } from '../util/log.ts';
+import type { Metrics } from '../util/metrics.ts';
 import type { IntermediateOrder, RootProvider, Roots } from './contract.ts';
 import { type IntermediateRequest, intermediateRequest } from './csr.ts';
 import {
@@ -17,21 +18,34 @@ import {
   maxRoots,
   readBundle,
   type TakeOverLimits,
+  type TrustedRoot,
   usableFrom,
 } from './foreign-bundle.ts';
 import { type CheckedIntermediate, checkIntermediate, checkRoot } from './foreign-intermediate.ts';
 import { certificateText } from './root.ts';
 
-/** An authority outside. Each call is one try, ends in bounded time, and rejects with CH1873 to CH1877. */
+/** An authority that is not ours. Each call is one try, ends in bounded time, and rejects with CH1873 to CH1877, or CH1881 to CH1883. */
 export interface ForeignAuthority {
   /** For messages: `Vault at https://vault:8200`. */
   readonly name: string;
+  /** It still signs under the root that signed until now when it has another one; others sign under their latest. */
+  readonly keepsFormer?: true;
   /** `known`: its roots as far as they are known, DER. */
   read(known: readonly Uint8Array[]): Promise<ForeignState>;
   sign(
-    request: IntermediateRequest & { readonly lifeMs: number },
+    order: ForeignOrder,
     known: readonly Uint8Array[],
   ): Promise<{ readonly certificate: Uint8Array; readonly chain: readonly Uint8Array[] }>;
+}
+
+export interface ForeignOrder {
+  /** SPKI DER. */
+  readonly publicKey: Uint8Array;
+  readonly lifeMs: number;
+  /** The order as PKCS#10, with the proof that the key is ours. */
+  readonly request: () => IntermediateRequest;
+  /** Key id of the root that is to sign, for who has the choice. */
+  readonly under?: string | undefined;
 }
 
 export interface ForeignState {
@@ -44,6 +58,7 @@ export interface ForeignState {
 export interface ForeignRootsDeps {
   readonly clock: Clock;
   readonly log: Logger;
+  readonly metrics: Metrics;
   readonly authority: ForeignAuthority;
   /** Where replicas keep what they told. */
   readonly store: Store;
@@ -55,6 +70,8 @@ export interface ForeignRootsDeps {
 
 export interface ForeignRootsOptions extends BundleLimits, TakeOverLimits {
   readonly kind: string;
+  /** Who leaves a root out means it: see `FollowAt.isUnused`. */
+  readonly leftOutIsDistrusted?: true;
   readonly trustDomain: string;
 }
 
@@ -63,13 +80,14 @@ export interface ForeignRoots extends RootProvider {
 }
 
 const bundlePath = 'ca/foreign';
-const lost = 'the authority outside cannot be followed; its roots stay as they were';
+const lost = 'the authority that keeps the root cannot be followed; its roots stay as they were';
 /** Of writes that others were faster with. */
 const attempts = 5;
 
 export function createForeignRoots(deps: ForeignRootsDeps, options: ForeignRootsOptions): ForeignRoots {
   const { clock, authority, store } = deps;
   const log = deps.log.child('ca');
+  const failures = deps.metrics.counter('ca_provider_failures_total', 'Times the provider of the roots failed');
   const { trustDomain } = options;
   let bundle: Bundle = [];
   let isOpen = false;
@@ -79,6 +97,8 @@ export function createForeignRoots(deps: ForeignRootsDeps, options: ForeignRoots
   /** What this replica signs with: key id of its root, and its end. */
   let current: { readonly root: string; readonly endsMs: number } | undefined;
   let confirmed: ReadonlySet<string> = new Set();
+  /** What was given in this life of the process, by its bytes; and what signed, by key id. */
+  const [everGiven, everSigned] = [new Set<string>(), new Set<string>()];
   /** What was said last, by what it is about, so that it is said once. */
   const said = new Map<string, string>();
 
@@ -87,7 +107,11 @@ export function createForeignRoots(deps: ForeignRootsDeps, options: ForeignRoots
   function usableAt(keyId: string): number | undefined {
     return usableFrom(bundle, keyId, { confirmed, endsMs: current?.endsMs }, options);
   }
-  const isUsable = (keyId: string): boolean => (usableAt(keyId) ?? Number.POSITIVE_INFINITY) <= clock.wall();
+  // One that signs was usable before; that a proxy has not confirmed it since takes nothing back.
+  const isUsable = (keyId: string): boolean =>
+    keyId === current?.root || (usableAt(keyId) ?? Number.POSITIVE_INFINITY) <= clock.wall();
+  const isUnused = ({ certificate, keyId }: TrustedRoot): boolean =>
+    everGiven.has(certificateText(certificate)) && !everSigned.has(keyId);
 
   /** Key id of the root that is to sign. */
   function first(): string | undefined {
@@ -109,12 +133,22 @@ export function createForeignRoots(deps: ForeignRootsDeps, options: ForeignRoots
     return { entry, before };
   }
 
+  /** What others told, and what we sign under, whatever others say. */
+  function withInUse(told: Bundle): Bundle {
+    const ours = bundle.filter(({ keyId }) => keyId === current?.root && told.every((root) => root.keyId !== keyId));
+    return ours.length === 0 ? told : [...told, ...ours];
+  }
+
   /** The shared bundle, with what is given now; written before anybody is told. */
   async function remember(given: readonly Uint8Array[]): Promise<Bundle> {
+    for (const der of given) everGiven.add(certificateText(der));
     for (let attempt = 1; attempt <= attempts; attempt++) {
       const { entry, before } = await recall();
-      const at = { nowMs: clock.wall(), inUse: current?.root };
-      const next = followRoots(before, given, at, options);
+      const at = {
+        ...{ nowMs: clock.wall(), inUse: current?.root },
+        ...(options.leftOutIsDistrusted === true ? { isUnused } : {}),
+      };
+      const next = followRoots(withInUse(before), given, at, options);
       if (next.length > maxRoots) throw unreadable(`gives ${next.length} roots; at most ${maxRoots} are taken`);
       if (next === before) return before;
       if ((await store.put(bundlePath, await deps.seal(bundleText(next), bundlePath), entry ?? 'absent')) !== undefined)
@@ -159,7 +193,7 @@ export function createForeignRoots(deps: ForeignRootsDeps, options: ForeignRoots
     const told = next.map(({ certificate }) => certificateText(certificate)).join();
     if (told !== known().map(certificateText).join()) {
       generation++;
-      if (isOpen) log.info('the roots of the authority outside changed', { roots: next.map(({ keyId }) => keyId) });
+      if (isOpen) log.info('the roots that somebody else keeps changed', { roots: next.map(({ keyId }) => keyId) });
     }
     bundle = next;
     const name = signs && certificateText(signs);
@@ -196,9 +230,11 @@ export function createForeignRoots(deps: ForeignRootsDeps, options: ForeignRoots
     lifeMs,
     prove,
   }: IntermediateOrder): Promise<CheckedIntermediate & { readonly certificate: Uint8Array }> {
-    if (prove === undefined) throw new Error('an authority outside asks for a proof that the key is ours');
-    const request = { ...intermediateRequest({ publicKey, prove, trustDomain }), lifeMs };
-    const given = await authority.sign(request, known());
+    const request = (): IntermediateRequest => {
+      if (prove === undefined) throw new Error('an authority outside asks for a proof that the key is ours');
+      return intermediateRequest({ publicKey, prove, trustDomain });
+    };
+    const given = await authority.sign({ publicKey, lifeMs, request, under: first() }, known());
     try {
       return { certificate: given.certificate, ...check(given, publicKey) };
     } catch (error) {
@@ -226,17 +262,20 @@ export function createForeignRoots(deps: ForeignRootsDeps, options: ForeignRoots
         say(lost, '');
       } catch (error) {
         // What was told stays told.
+        failures.add({});
         say(lost, errorText(error));
       }
       return rootsNow();
     },
     async signIntermediate(order) {
       if (!isOpen) throw new Error('open() has not resolved');
-      if (current !== undefined && upstream !== undefined && !isUsable(upstream)) throw waits(upstream);
+      const goesOn = current === undefined || authority.keepsFormer === true;
+      if (!goesOn && upstream !== undefined && !isUsable(upstream)) throw waits(upstream);
       const { certificate, chain, notAfterMs, root } = await signed(order);
       if (current === undefined) await waitFor(root);
       if (!isUsable(root)) throw waits(root);
       current = { root, endsMs: notAfterMs };
+      everSigned.add(root);
       upstream = root;
       return { certificate, chain, notAfterMs };
     },

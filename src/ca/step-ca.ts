@@ -70,7 +70,8 @@ export function createStepCa(
       const roots = await listed('roots', 'asking for its roots', ca);
       return { roots, signs: await signsUnder(roots, ca) };
     },
-    async sign({ request, commonName, uri, lifeMs }, known) {
+    async sign({ lifeMs, ...order }, known) {
+      const { request, commonName, uri } = order.request();
       const what = 'signing an intermediate';
       const ca = await trusted(known);
       const ott = await options.token({ subject: commonName, sans: [uri], requestHash: sha256Url(request) });

@@ -76,7 +76,8 @@ export function createVault(ask: AuthorityAsk, options: VaultOptions): ForeignAu
       }
       return { roots, signs };
     },
-    async sign({ request, commonName, uri, lifeMs }) {
+    async sign({ lifeMs, ...order }) {
+      const { request, commonName, uri } = order.request();
       const what = 'signing an intermediate';
       const [token, ca] = [await options.token(), await options.ca()];
       const path =

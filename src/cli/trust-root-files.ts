@@ -1,37 +1,33 @@
-// The root as an authority that is given in files, from `trust.root`: how long its roots are told before they sign, by whom it is
-// heard that proxies trust them, and what seals the keys of tokens.
-// It must not know what stands in the files. Invariant: replicas that share the join store wait for one another's proxies.
+// The root as an authority that is given in files, from `trust.root`: how long its roots are told before they sign, and how long
+// one that signed is trusted after it.
+// It must not know what stands in the files. Invariant: what the keeper leaves out of the file is distrusted as he means it.
 import { createIssuerFiles } from '../ca/issuer-files.ts';
-import { type IssuerFilesConfig, rootFolder } from '../model/config-trust.ts';
-import { sealKeyOf } from './seal-key.ts';
-import { createConfirmed, takeOverLimits } from './told-roots.ts';
+import type { IssuerFilesConfig } from '../model/config-trust.ts';
+import { takeOverLimits } from './told-roots.ts';
 import type { RootDeps, RootParts, Roots } from './trust-root.ts';
+import { outsideRoots } from './trust-root-outside.ts';
 
 const minuteMs = 60_000;
 
-export async function issuerFilesRoots(
-  deps: RootDeps,
-  { trust, state, told }: RootParts,
-  root: IssuerFilesConfig,
-): Promise<Roots> {
-  const { clock, log, metrics } = deps;
-  const { leafMs } = told;
-  const provider = createIssuerFiles(
-    {
-      ...{ clock, log, metrics },
-      uid: process.geteuid?.(),
-      confirmed: createConfirmed(clock, told),
-    },
+export async function issuerFilesRoots(deps: RootDeps, parts: RootParts, root: IssuerFilesConfig): Promise<Roots> {
+  const { leafMs } = parts.told;
+  const { holdMs, patienceMs } = takeOverLimits(leafMs);
+  const authority = createIssuerFiles(
+    { clock: deps.clock, uid: process.geteuid?.() },
     {
       certificate: root.certificateFile,
       key: root.privateKeyFile,
       roots: root.rootsFile,
-      trustDomain: trust.domain,
-      ...takeOverLimits(leafMs),
-      leavingMs: Math.min(10 * minuteMs, leafMs),
+      trustDomain: parts.trust.domain,
     },
   );
-  const sealKey = await sealKeyOf(deps.environment, root.sealKey, rootFolder(undefined, state));
-  const how = `whoever writes ${root.certificateFile} does, and a new authority there is taken up by itself`;
-  return { provider, sealKey, rotation: { by: 'others', how } };
+  return outsideRoots(deps, parts, {
+    ...{ kind: root.kind, authority, sealKey: root.sealKey },
+    limits: {
+      ...{ startMs: holdMs, holdMs, patienceMs },
+      leavingMs: Math.min(10 * minuteMs, leafMs),
+      leftOutIsDistrusted: true,
+    },
+    how: `whoever writes ${root.certificateFile} does, and a new authority there is taken up by itself`,
+  });
 }

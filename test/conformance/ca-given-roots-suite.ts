@@ -124,6 +124,7 @@ export function givenRootsConformance(kind: string, makeRig: () => GivenRootsRig
     it('another root is told before anything chains to it, then signs', async () => {
       const provider = rig.provider();
       const first = await provider.open();
+      expect((await leafBelow(provider, first)).verify(rig.root, 'sslserver').ok).toBe(true);
       const { root } = await rig.replace();
       const told = await provider.reload();
       expect(told.roots.map(({ keyId }) => keyId)).toEqual([keyIdOf(rig.root), keyIdOf(root)]);

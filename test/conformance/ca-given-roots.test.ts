@@ -2,12 +2,14 @@
 import { copyFileSync, renameSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll } from 'vitest';
+import { createForeignRoots } from '../../src/ca/foreign-roots.ts';
 import { createIssuerFiles } from '../../src/ca/issuer-files.ts';
 import { silentLogger } from '../../src/util/log.ts';
 import { noMetrics } from '../../src/util/metrics.ts';
 import { createFakeClock } from '../support/fake-clock.ts';
 import { type MadeAuthority, makeAuthority } from '../support/given-authority.ts';
 import { createTempDir, type TempDir } from '../support/temp-dir.ts';
+import { createMemoryStore } from '../unit/ca/memory-store.ts';
 import { givenRootsConformance, givenTrustDomain } from './ca-given-roots-suite.ts';
 
 let made: TempDir;
@@ -31,7 +33,8 @@ givenRootsConformance('issuer-files', () => {
   const dir = createTempDir('issuer-files');
   const clock = createFakeClock(Date.now() + 60_000);
   const paths = { certificate: join(dir.path, 'c'), key: join(dir.path, 'k'), roots: join(dir.path, 'r') };
-  const limits = { holdMs: 1_000, patienceMs: 10_000, leavingMs: 1_000 };
+  const limits = { startMs: 1_000, holdMs: 1_000, patienceMs: 10_000, leavingMs: 1_000 };
+  const store = createMemoryStore();
   function put({ root, ca }: { readonly root: MadeAuthority; readonly ca: MadeAuthority }): void {
     for (const [from, to] of [
       [ca.cert, paths.certificate],
@@ -46,9 +49,16 @@ givenRootsConformance('issuer-files', () => {
   return {
     ...{ clock, root: one.root.der },
     provider: () =>
-      createIssuerFiles(
-        { clock, log: silentLogger, metrics: noMetrics, uid: process.geteuid?.(), confirmed: async () => true },
-        { ...paths, ...limits, trustDomain: givenTrustDomain },
+      createForeignRoots(
+        {
+          ...{ clock, log: silentLogger, metrics: noMetrics, store, confirmed: async () => true },
+          ...{ seal: async (plain) => plain, unseal: async (sealed) => sealed },
+          authority: createIssuerFiles(
+            { clock, uid: process.geteuid?.() },
+            { ...paths, trustDomain: givenTrustDomain },
+          ),
+        },
+        { ...limits, kind: 'issuer-files', trustDomain: givenTrustDomain, leftOutIsDistrusted: true },
       ),
     lose: () => rmSync(paths.key),
     async replace() {

@@ -11,6 +11,7 @@ import {
 import { acceptIntermediate } from '../../src/ca/intermediate.ts';
 import { generateKeyPair, randomSerial, signLeaf } from '../../src/ca/x509.ts';
 import { silentLogger } from '../../src/util/log.ts';
+import { noMetrics } from '../../src/util/metrics.ts';
 import { describeWithOpenssl } from '../support/certificates.ts';
 import { eventually } from '../support/eventually.ts';
 import type { FakeClock } from '../support/fake-clock.ts';
@@ -48,7 +49,7 @@ const limits = { startMs: minute, holdMs: 2 * minute, patienceMs: hour, leavingM
 export function replicaOf(deps: Pick<ForeignRootsDeps, 'clock' | 'store' | 'authority'>): ForeignRoots {
   const same = async (bytes: Uint8Array): Promise<Uint8Array> => bytes;
   return createForeignRoots(
-    { ...deps, log: silentLogger, seal: same, unseal: same, confirmed: async () => true },
+    { ...deps, log: silentLogger, metrics: noMetrics, seal: same, unseal: same, confirmed: async () => true },
     { ...limits, kind: 'outside', trustDomain: outsideTrustDomain },
   );
 }

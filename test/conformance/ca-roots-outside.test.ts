@@ -99,10 +99,11 @@ function stepCaAt(
   );
 }
 
-function makeRequest() {
+function makeOrder() {
   const { publicKey, privateKey } = generateKeyPair();
   const prove = (bytes: Uint8Array): Uint8Array => sign('sha256', bytes, privateKey);
-  return intermediateRequest({ publicKey, prove, trustDomain: outsideTrustDomain });
+  const request = () => intermediateRequest({ publicKey, prove, trustDomain: outsideTrustDomain });
+  return { publicKey, request };
 }
 
 const fingerprintOf = (root: MadeRoot | undefined): string =>
@@ -182,13 +183,13 @@ if (stepCa.path === undefined) {
       const root = makeRoot(Date.now());
       await using ca = await startStepCa(binary, { roots: [root], signs: root });
       const authority = stepCaAt(clock, ca, { name: 'mesh', jwkFile: ca.jwkFile });
-      const request = makeRequest();
-      await expect(authority.sign({ ...request, lifeMs: 30 * 86_400_000 }, [])).rejects.toThrow(/CH1874.*duration/);
+      const order = makeOrder();
+      await expect(authority.sign({ ...order, lifeMs: 30 * 86_400_000 }, [])).rejects.toThrow(/CH1874.*duration/);
       const lost = join(folder.path, 'key.jwk');
       writeFileSync(lost, '{}', { mode: 0o600 });
       rmSync(lost);
       await expect(
-        stepCaAt(clock, ca, { name: 'mesh', jwkFile: lost }).sign({ ...request, lifeMs: 86_400_000 }, []),
+        stepCaAt(clock, ca, { name: 'mesh', jwkFile: lost }).sign({ ...order, lifeMs: 86_400_000 }, []),
       ).rejects.toThrow('[CH1876]');
     });
   });
@@ -204,8 +205,8 @@ describe('Vault (a double)', () => {
       ...{ token: async () => vault.token, ca: async () => undefined },
     });
     await one.read([]);
-    const request = makeRequest();
-    await one.sign({ ...request, lifeMs: 60_000 }, []);
+    const order = makeOrder();
+    await one.sign({ ...order, lifeMs: 60_000 }, []);
     expect(
       vault.requests.map(({ line, token, namespace }) => [
         line.replace(/issuer\/[0-9a-f-]{36}/, 'issuer/ID'),

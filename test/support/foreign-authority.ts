@@ -78,7 +78,7 @@ export function createAuthorityInMemory(clock: Clock, trustDomain = 'mesh.exampl
       if (authority.failure !== undefined) throw authority.failure;
       const nowMs = clock.wall();
       const certificate = signIntermediate(authority.signs, {
-        ...{ publicKey: requestedKey(request), trustDomain, serial: randomSerial() },
+        ...{ publicKey: requestedKey(request().request), trustDomain, serial: randomSerial() },
         validity: { notBeforeMs: nowMs - hour, notAfterMs: nowMs + Math.min(lifeMs, authority.mostMs) },
       });
       const given = { certificate, chain: [] };

@@ -1,7 +1,15 @@
 // The bundle of an authority outside over time: what is told, since when, and in which order.
 import { describe, expect, it } from 'vitest';
-import { bundleText, followRoots, inOrder, maxRoots, readBundle, usableFrom } from '../../../src/ca/foreign-bundle.ts';
-import { makeRoot } from '../../support/foreign-authority.ts';
+import {
+  type Bundle,
+  bundleText,
+  followRoots,
+  inOrder,
+  maxRoots,
+  readBundle,
+  usableFrom,
+} from '../../../src/ca/foreign-bundle.ts';
+import { type MadeRoot, makeRoot } from '../../support/foreign-authority.ts';
 
 const nowMs = Date.UTC(2030, 0, 1);
 const limits = { leavingMs: 1000 };
@@ -32,6 +40,37 @@ describe('a bundle', () => {
     expect(followRoots(gone, [b.certificate], at(1001), limits)).toHaveLength(2);
     expect(followRoots(gone, [b.certificate], at(1002), limits)).toHaveLength(1);
     expect(followRoots(gone, [b.certificate], at(5000, a.keyId), limits)).toHaveLength(2);
+  });
+
+  describe('whose keeper means it when he leaves a root out', () => {
+    const follow = (before: Bundle, given: readonly MadeRoot[], ms: number, inUse: MadeRoot) =>
+      followRoots(
+        before,
+        given.map(({ certificate }) => certificate),
+        { ...at(ms, inUse.keyId), isUnused: ({ keyId }) => keyId !== inUse.keyId },
+        limits,
+      );
+    const seen = (bundle: Bundle) => bundle.map(({ keyId, toldMs, goneMs }) => [keyId, toldMs, goneMs]);
+
+    it('drops at once one that never signed, and counts anew when it comes back', () => {
+      const both = follow(follow([], [a], 0, a), [a, b], 1, a);
+      const without = follow(both, [a], 2, a);
+      expect(seen(without)).toEqual([[a.keyId, 0, undefined]]);
+      expect(seen(follow(without, [a, b], 3, a))).toEqual([
+        [a.keyId, 0, undefined],
+        [b.keyId, nowMs + 3, undefined],
+      ]);
+    });
+
+    it('keeps one that signs, and for a while after it signed last', () => {
+      const both = follow(follow([], [a, b], 0, a), [b], 1, a);
+      expect(seen(both)).toContainEqual([a.keyId, 0, nowMs + 1]);
+      const later = follow(both, [b], 5000, a);
+      expect(seen(later)).toContainEqual([a.keyId, 0, nowMs + 5000]);
+      // A replica that never signed under it goes by what the others wrote.
+      expect(follow(later, [b], 5999, b)).toBe(later);
+      expect(seen(follow(later, [b], 6000, b))).toEqual([[b.keyId, 0, undefined]]);
+    });
   });
 
   it('drops what has ended, in use or not', () => {

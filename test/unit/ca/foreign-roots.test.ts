@@ -1,6 +1,7 @@
 // Roots of an authority outside: told before they sign, kept over restarts and between replicas, never made here.
 import { randomBytes, sign } from 'node:crypto';
 import { describe, expect, it } from 'vitest';
+import { intermediateRequest } from '../../../src/ca/csr.ts';
 import { seal, unseal } from '../../../src/ca/envelope.ts';
 import { createForeignRoots, type ForeignRoots } from '../../../src/ca/foreign-roots.ts';
 import { createIntermediates } from '../../../src/ca/intermediates.ts';
@@ -27,7 +28,7 @@ function setUp() {
     const placeOf = (path: string) => ({ path, trustDomain, generation: 1 });
     return createForeignRoots(
       {
-        ...{ clock, log: silentLogger, authority, store },
+        ...{ clock, log: silentLogger, metrics: noMetrics, authority, store },
         seal: async (plain, path) => seal(sealKey, placeOf(path), plain),
         unseal: async (sealed, path) => unseal(sealKey, placeOf(path), sealed),
         confirmed: async () => fleet.confirms,
@@ -212,14 +213,13 @@ describe('roots of an authority outside', () => {
     const stranger = createAuthorityInMemory(clock);
     const pair = generateKeyPair();
     const foreign = await stranger.sign(
-      await import('../../../src/ca/csr.ts').then(({ intermediateRequest }) => ({
-        ...intermediateRequest({
-          publicKey: pair.publicKey,
-          prove: (bytes) => sign('sha256', bytes, pair.privateKey),
-          trustDomain,
-        }),
-        lifeMs: hour,
-      })),
+      {
+        ...{ publicKey: pair.publicKey, lifeMs: hour },
+        request: () => {
+          const prove = (bytes: Uint8Array): Uint8Array => sign('sha256', bytes, pair.privateKey);
+          return intermediateRequest({ publicKey: pair.publicKey, prove, trustDomain });
+        },
+      },
       [],
     );
     const answers = [

@@ -1,6 +1,6 @@
 // An authority that is given in files: what is refused, who may read the key, and replacements as tools make them. Made by the
 // openssl command; the contract itself is test/conformance/ca-given-roots.test.ts.
-import { X509Certificate } from 'node:crypto';
+import { randomBytes, X509Certificate } from 'node:crypto';
 import {
   chmodSync,
   copyFileSync,
@@ -14,9 +14,11 @@ import {
   writeFileSync,
 } from 'node:fs';
 import { join } from 'node:path';
-import { afterAll, afterEach, beforeAll, beforeEach, expect, it } from 'vitest';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import type { Roots } from '../../../src/ca/contract.ts';
-import { createIssuerFiles, type IssuerFiles } from '../../../src/ca/issuer-files.ts';
+import { seal, unseal } from '../../../src/ca/envelope.ts';
+import { createForeignRoots, type ForeignRoots } from '../../../src/ca/foreign-roots.ts';
+import { createIssuerFiles } from '../../../src/ca/issuer-files.ts';
 import { generateKeyPair, publicKeyId } from '../../../src/ca/x509.ts';
 import type { Logger } from '../../../src/util/log.ts';
 import { silentLogger } from '../../../src/util/log.ts';
@@ -24,10 +26,13 @@ import { describeWithOpenssl } from '../../support/certificates.ts';
 import { createFakeClock, type FakeClock } from '../../support/fake-clock.ts';
 import { type MadeAuthority, type MakeOptions, makeAuthority } from '../../support/given-authority.ts';
 import { createTempDir, type TempDir } from '../../support/temp-dir.ts';
+import { createMemoryStore, type MemoryStore } from './memory-store.ts';
 
 const trustDomain = 'mesh.example';
 const uid = process.geteuid?.();
-const limits = { holdMs: 120_000, patienceMs: 3_600_000, leavingMs: 600_000 };
+const day = 86_400_000;
+const sealKey = randomBytes(32);
+const limits = { startMs: 120_000, holdMs: 120_000, patienceMs: 3_600_000, leavingMs: 600_000 };
 
 describeWithOpenssl('an authority that is given in files', () => {
   let made: TempDir;
@@ -51,6 +56,7 @@ describeWithOpenssl('an authority that is given in files', () => {
   let said: string[];
   let confirmed: boolean | Error;
   let asked: Roots[];
+  let store: MemoryStore;
   const at = (name: string): string => join(dir.path, name);
   beforeEach(() => {
     dir = createTempDir('issuer-files');
@@ -59,6 +65,7 @@ describeWithOpenssl('an authority that is given in files', () => {
     said = [];
     confirmed = true;
     asked = [];
+    store = createMemoryStore();
     put(ca, [root]);
   });
   afterEach(() => dir.remove());
@@ -68,11 +75,16 @@ describeWithOpenssl('an authority that is given in files', () => {
   const failures = { count: 0 };
   const counted = { add: () => void failures.count++, set: () => {}, observe: () => {} };
 
-  function provider(owner = uid): IssuerFiles {
+  function provider(owner = uid, key = sealKey): ForeignRoots {
     failures.count = 0;
-    return createIssuerFiles(
+    const paths = { certificate: at('tls.crt'), key: at('tls.key'), roots: at('ca.crt') };
+    const placeOf = (path: string) => ({ path, trustDomain, generation: 1 });
+    return createForeignRoots(
       {
-        ...{ clock, log, uid: owner },
+        ...{ clock, log, store },
+        authority: createIssuerFiles({ clock, uid: owner }, { ...paths, trustDomain }),
+        seal: async (plain, path) => seal(key, placeOf(path), plain),
+        unseal: async (sealed, path) => unseal(key, placeOf(path), sealed),
         metrics: { counter: () => counted, gauge: () => counted, histogram: () => counted },
         async confirmed(roots) {
           asked.push(roots);
@@ -80,10 +92,7 @@ describeWithOpenssl('an authority that is given in files', () => {
           return confirmed;
         },
       },
-      {
-        ...{ certificate: at('tls.crt'), key: at('tls.key'), roots: at('ca.crt') },
-        ...{ trustDomain, ...limits },
-      },
+      { ...limits, kind: 'issuer-files', trustDomain, leftOutIsDistrusted: true },
     );
   }
 
@@ -243,6 +252,7 @@ describeWithOpenssl('an authority that is given in files', () => {
     }
     const files = provider();
     expect(ids(await files.open())).toEqual([keyIdOf(root)]);
+    await files.signIntermediate({ publicKey: generateKeyPair().publicKey, lifeMs: 60_000 });
     symlinkSync('two', at('..new'));
     renameSync(at('..new'), at('..data'));
     expect(ids(await files.reload())).toEqual([keyIdOf(root), keyIdOf(other)]);
@@ -260,7 +270,7 @@ describeWithOpenssl('an authority that is given in files', () => {
     write('tls.crt', next.pem);
     for (let look = 0; look < 3; look++) expect(await files.reload()).toEqual(before);
     expect(await signer()).toBe(base64(ca));
-    expect(said.filter((line) => line.includes('cannot be used'))).toHaveLength(1);
+    expect(said.filter((line) => line.includes('cannot be followed'))).toHaveLength(1);
     expect(failures.count).toBe(3);
     write('tls.key', readFileSync(next.key));
     expect(await files.reload()).toEqual(before);
@@ -274,9 +284,10 @@ describeWithOpenssl('an authority that is given in files', () => {
     const files = provider();
     expect(await files.open()).toMatchObject({ generation: 1 });
     const signs = async (): Promise<boolean> => {
-      const { certificate } = await files.signIntermediate({ publicKey: generateKeyPair().publicKey, lifeMs: 60_000 });
+      const { certificate } = await files.signIntermediate({ publicKey: generateKeyPair().publicKey, lifeMs: day });
       return new X509Certificate(certificate).verify(new X509Certificate(otherCa.pem).publicKey);
     };
+    expect(await signs()).toBe(false);
     put(otherCa, [other]);
     confirmed = false;
     const told = await files.reload();
@@ -290,10 +301,150 @@ describeWithOpenssl('an authority that is given in files', () => {
     expect(ids(await files.reload())).toEqual(ids(told));
     confirmed = true;
     const after = await files.reload();
-    expect([after.generation, ids(after), await signs()]).toEqual([3, [keyIdOf(other), keyIdOf(root)], true]);
+    expect([after.generation, ids(after), await signs()]).toEqual([2, [keyIdOf(other), keyIdOf(root)], true]);
     clock.advance(limits.leavingMs);
     const left = await files.reload();
-    expect([left.generation, ids(left)]).toEqual([4, [keyIdOf(other)]]);
+    expect([left.generation, ids(left)]).toEqual([3, [keyIdOf(other)]]);
+  });
+
+  describe('over a restart', () => {
+    const order = () => ({ publicKey: generateKeyPair().publicKey, lifeMs: day });
+    const signer = async (files: ForeignRoots): Promise<string> => {
+      const { chain } = await files.signIntermediate(order());
+      return chain.some((der) => Buffer.from(der).equals(otherCa.der)) ? 'other' : 'first';
+    };
+    /** One that signs under the first root, and knows that the files have another one. */
+    async function told(): Promise<ForeignRoots> {
+      const files = provider();
+      await files.open();
+      expect(await signer(files)).toBe('first');
+      put(otherCa, [other]);
+      expect(ids(await files.reload())).toEqual([keyIdOf(root), keyIdOf(other)]);
+      return files;
+    }
+    /** Signs, as soon as it does. */
+    async function waits(files: ForeignRoots) {
+      let by = '';
+      const pending = signer(files).then((one) => {
+        by = one;
+      });
+      await new Promise((resolve) => setImmediate(resolve));
+      return { by: () => by, pending };
+    }
+
+    it('what was told is known: the rest of the time is waited, and the former root stays as long as it would have', async () => {
+      await told();
+      clock.advance(limits.startMs - 30_000);
+      const again = provider();
+      expect(ids(await again.open())).toEqual([keyIdOf(other), keyIdOf(root)]);
+      const { by, pending } = await waits(again);
+      await clock.advanceAsync(29_999);
+      expect(by()).toBe('');
+      await clock.advanceAsync(1);
+      await pending;
+      expect(by()).toBe('other');
+      clock.advance(limits.leavingMs - limits.startMs - 1);
+      expect(ids(await again.reload())).toEqual([keyIdOf(other), keyIdOf(root)]);
+      clock.advance(1);
+      expect(ids(await again.reload())).toEqual([keyIdOf(other)]);
+    });
+
+    it('files that were exchanged meanwhile are told before they sign', async () => {
+      const files = provider();
+      await files.open();
+      put(otherCa, [other]);
+      const again = provider();
+      expect(ids(await again.open())).toEqual([keyIdOf(other), keyIdOf(root)]);
+      const { by, pending } = await waits(again);
+      await clock.advanceAsync(limits.startMs - 1);
+      expect(by()).toBe('');
+      await clock.advanceAsync(1);
+      await pending;
+      expect(by()).toBe('other');
+    });
+
+    it('without what was told, files are taken as they are', async () => {
+      await told();
+      store = createMemoryStore();
+      const again = provider();
+      expect(ids(await again.open())).toEqual([keyIdOf(other)]);
+      expect(await signer(again)).toBe('other');
+    });
+
+    it('T16: who can write the store plants no root, and cannot have one sign sooner', async () => {
+      await told();
+      const [path = ''] = store.values.keys();
+      const whole = store.values.get(path) ?? expect.fail();
+      const plain = new TextDecoder().decode(whole);
+      expect(plain).not.toContain(Buffer.from(root.der).toString('base64'));
+      const placeOf = { path, trustDomain, generation: 1 };
+      const planted = JSON.stringify([{ certificate: Buffer.from(other.der).toString('base64'), toldMs: 0 }]);
+      for (const value of [Buffer.from(planted), seal(randomBytes(32), placeOf, Buffer.from(planted))]) {
+        store.values.set(path, value);
+        await expect(provider().open()).rejects.toThrow(/\[CH180[678]\]/);
+      }
+      store.values.set(path, whole);
+      await provider().open();
+    });
+  });
+
+  it('of another root that was told long before signs at once, which is how a careful keeper does it', async () => {
+    const files = provider();
+    await files.open();
+    await files.signIntermediate({ publicKey: generateKeyPair().publicKey, lifeMs: day });
+    put(ca, [root, other]);
+    expect(ids(await files.reload())).toEqual([keyIdOf(root), keyIdOf(other)]);
+    clock.advance(limits.holdMs);
+    put(otherCa, [root, other]);
+    expect(ids(await files.reload())).toEqual([keyIdOf(other), keyIdOf(root)]);
+  });
+
+  it('whose root was left out and never signed is distrusted at once, by every replica that was told of it', async () => {
+    put(ca, [root, other]);
+    const [one, two] = [provider(), provider()];
+    for (const files of [one, two]) {
+      expect(new Set(ids(await files.open()))).toEqual(new Set([keyIdOf(root), keyIdOf(other)]));
+      await files.signIntermediate({ publicKey: generateKeyPair().publicKey, lifeMs: day });
+    }
+    put(ca, [root]);
+    for (const files of [one, two]) expect(ids(await files.reload())).toEqual([keyIdOf(root)]);
+  });
+
+  it('is not taken from a replica that signs under it by one that does not', async () => {
+    put(ca, [root, other]);
+    const behind = provider();
+    await behind.open();
+    await behind.signIntermediate({ publicKey: generateKeyPair().publicKey, lifeMs: day });
+    // The other one began later, with the other authority.
+    put(otherCa, [root, other]);
+    const ahead = provider();
+    await ahead.open();
+    await ahead.signIntermediate({ publicKey: generateKeyPair().publicKey, lifeMs: day });
+    put(otherCa, [other]);
+    expect(ids(await ahead.reload())).toEqual([keyIdOf(other)]);
+    confirmed = false;
+    const kept = await behind.reload();
+    expect(ids(kept)).toContain(keyIdOf(root));
+    expect(ids(await ahead.reload())).toEqual([keyIdOf(other), keyIdOf(root)]);
+    // Until that one changed over, and what it signed was replaced.
+    confirmed = true;
+    clock.advance(limits.holdMs);
+    expect(ids(await behind.reload())[0]).toBe(keyIdOf(other));
+    await behind.signIntermediate({ publicKey: generateKeyPair().publicKey, lifeMs: day });
+    clock.advance(limits.leavingMs);
+    for (const files of [behind, ahead]) expect(ids(await files.reload())).toEqual([keyIdOf(other)]);
+  });
+
+  it('whose root was renewed with its key has the one told in place of the other, and signs on', async () => {
+    const renewed = make({ keyOf: root });
+    const files = provider();
+    await files.open();
+    const order = { publicKey: generateKeyPair().publicKey, lifeMs: day };
+    await files.signIntermediate(order);
+    put(ca, [renewed]);
+    const { roots } = await files.reload();
+    expect(roots.map(({ certificate }) => Buffer.from(certificate))).toEqual([Buffer.from(renewed.der)]);
+    await files.signIntermediate(order);
   });
 
   it('that cannot be had at a start is asked for again only where that can help', async () => {
