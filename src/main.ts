@@ -212,6 +212,7 @@ const io: Io = {
   signal: stopSignal(),
   readStdin,
   readText,
+  portInUse: async (at) => (await import('./cli/port-in-use.ts')).portInUse(at),
   isDirectory,
   listFiles: (path) =>
     readdirSync(path, { recursive: true, withFileTypes: true })

@@ -3,6 +3,7 @@
 import type { Config } from '../model/config.ts';
 import type { ResolvedConfig } from '../model/config-layers.ts';
 import type { Clock } from '../util/clock.ts';
+import type { HostPort } from '../util/host-port.ts';
 import type { PrivateFiles } from './private-files.ts';
 import type { SecureFetch, SecureOpen } from './secure-request.ts';
 
@@ -24,6 +25,8 @@ export interface Io {
   readStdin(): Promise<string>;
   /** Undefined when there is no such file. */
   readText(path: string): string | undefined;
+  /** Whether something on this machine listens there. */
+  portInUse(at: HostPort): Promise<boolean>;
   isDirectory(path: string): boolean;
   /** Files below a directory, sorted, relative to it. */
   listFiles(path: string): readonly string[];

@@ -37,6 +37,8 @@ interface Options extends JoinOptions {
   readonly output: 'yaml' | 'json';
 }
 
+/** As translate has it where a node says nothing. */
+const defaultOutbound = '127.0.0.1:15001';
 const defaultXds = '127.0.0.1:18000';
 const collect = (value: string, before: readonly string[]): readonly string[] => [...before, value];
 
@@ -100,6 +102,7 @@ export function bootstrapCommand(context: CommandContext): Command {
         }
         const role = roleOf(node, options, credential);
         if (credential !== undefined) for (const text of doubts(node, role, credential, options)) context.io.err(text);
+        for (const text of await portsInUse(context, options, role.role)) context.io.err(text);
         const { bootstrap } = await import('../../translate/bootstrap.ts');
         const document = bootstrap({
           ...{ node, ...role, ...common(options), ...xds },
@@ -159,6 +162,32 @@ function credentialXds({ io }: CommandContext, { join, xds }: Options, credentia
   if (said === undefined || join !== undefined || xds !== undefined) return {};
   if (said !== defaultXds) io.err(`control plane: ${said}, as the credential says; --xds names another\n`);
   return { xds: binding('the address in credential.json', said) };
+}
+
+/**
+ * What this proxy is to listen on and something here listens on already. Two proxies of one machine may share it without an
+ * error, and then take each other's requests. Where the proxy is for another machine nothing is known.
+ */
+async function portsInUse(
+  { io }: CommandContext,
+  { outbound = defaultOutbound, stats, admin, upstream: upstreams }: Options,
+  role: 'sidecar' | 'gateway',
+): Promise<readonly string[]> {
+  const own: readonly (readonly [string, HostPort])[] = [
+    ['--admin', binding('--admin', admin)],
+    ['--stats', binding('--stats', stats)],
+    ...(role === 'gateway' ? [] : ([['--outbound', binding('--outbound', outbound)]] as const)),
+    ...(role === 'gateway' ? [] : upstreams.map((text) => ['--upstream', upstream(text)] as const)),
+  ];
+  const used = await Promise.all(
+    own.map(async ([option, at]) => ((await io.portInUse(at)) ? [[option, at] as const] : [])),
+  );
+  return used
+    .flat()
+    .map(
+      ([option, { address, port }]) =>
+        `warning: ${address}:${port} is in use on this machine; unless that is this proxy, give it another by ${option}\n`,
+    );
 }
 
 /** A proxy is what it was told to be, else the one thing that its credential lets it be. */

@@ -100,7 +100,10 @@ function refusalText(
   const who = [...nodes, ...(proxies > nodes.length ? [`${proxies - nodes.length} more`] : [])].join(', ');
   const words = plainText(message.trim().replace(/\s*\n\s*/g, ' '));
   const what = plainText(name);
-  return `refused for ${ago(nowMs - sinceMs)}: ${type} ${what}${from.length === 0 ? '' : ` from ${[...new Set(from)].join(', ')}`} by ${counted(proxies, 'proxy', 'proxies')} (${plainText(who)})\n  ${words}\n`;
+  const next = words.includes('Address already in use')
+    ? '  another program or proxy of that machine has the port: give one of them another (bootstrap --outbound, the Gateway, proxyPort)\n'
+    : '';
+  return `refused for ${ago(nowMs - sinceMs)}: ${type} ${what}${from.length === 0 ? '' : ` from ${[...new Set(from)].join(', ')}`} by ${counted(proxies, 'proxy', 'proxies')} (${plainText(who)})\n  ${words}\n${next}`;
 }
 
 /** Who is withheld, who would be, or what is known about the next step: callers outside of the mesh are not seen from here. */

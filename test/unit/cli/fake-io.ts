@@ -18,6 +18,8 @@ export interface FakeIoOptions {
   readonly server?: FakeServer;
   /** Answers what is asked by HTTPS. */
   readonly secureServer?: SecureFetch;
+  /** `HOST:PORT`. */
+  readonly portsInUse?: readonly string[];
   readonly stdin?: string;
   readonly colour?: boolean;
 }
@@ -64,6 +66,7 @@ export function createFakeCli(options: FakeIoOptions = {}): FakeCli {
       folder: async () => {},
       write: async (folder, name, text) => void written.set(`${folder}/${name}`, text),
     },
+    portInUse: async ({ address, port }) => options.portsInUse?.includes(`${address}:${port}`) === true,
     isDirectory: (path) => Object.keys(files).some((file) => file.startsWith(`${path.replace(/\/+$/, '')}/`)),
     listFiles: (path) =>
       Object.keys(files)

@@ -123,6 +123,20 @@ describe('bootstrap without a credential', () => {
     expect([code, out]).toEqual([64, '']);
   });
 
+  it('warns of what this machine has in use already, and prints it all the same', async () => {
+    const used = { portsInUse: ['127.0.0.1:15001', '127.0.0.1:9901', '127.0.0.1:7000'] };
+    const line = 'bootstrap web-1 --service web --insecure --admin 127.0.0.1:9901';
+    const { code, out, err } = await run(line, used);
+    expect([code, out]).toEqual([0, expect.stringContaining('node:')]);
+    expect(err.match(/127[^ ]+ is in use|by --\w+/g)).toEqual([
+      ...['127.0.0.1:9901 is in use', 'by --admin', '127.0.0.1:15001 is in use', 'by --outbound'],
+    ]);
+    expect((await run(`${line} --outbound 127.0.0.1:15002 --upstream api=127.0.0.1:7000`, used)).err).toMatch(
+      /:9901 .*\n.*:7000 .*--upstream\n$/,
+    );
+    expect((await run('bootstrap edge-1 --gateway edge --insecure', used)).err).not.toContain('15001');
+  });
+
   it('prints one for certificates of somebody else', async () => {
     const { code, out } = await run('bootstrap e --xds-ca /etc/ca.pem');
     expect([code, out]).toEqual([0, expect.stringContaining('/etc/ca.pem')]);
@@ -338,6 +352,10 @@ describe('the server side', () => {
     };
     expect(statusText({ ...status, refusals: [refusal] }, 241_000)).toContain(
       'refused for 4m: CDS cart from Service default/cart (cart.yaml:3:1) by 7 proxies (a, b, 5 more)\n  first second\n',
+    );
+    const taken = { ...refusal, message: "cannot bind '127.0.0.1:15001': Address already in use" };
+    expect(statusText({ ...status, refusals: [taken] }, 241_000)).toContain(
+      'in use\n  another program or proxy of that',
     );
   });
 
