@@ -2,7 +2,7 @@
 // test's own, on images made from this machine's Envoy, Consul, Node, Prometheus and, where it is at hand, Loki. Grafana and Alloy are
 // left out: their programs cannot be had without a registry. Skipped by name where root, Compose v2 or Debian's engine is missing.
 import { execFileSync } from 'node:child_process';
-import { cpSync, existsSync, mkdirSync } from 'node:fs';
+import { cpSync, existsSync, mkdirSync, realpathSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -90,7 +90,9 @@ function live(): void {
     });
     const tar = (name: string, from: string): string => {
       const file = join(dir.path, name);
-      execFileSync('tar', ['cf', file, '--exclude=.cache', '--exclude=node-linux-*', '-C', from, 'node_modules']);
+      // A second working copy may have a link in this place.
+      const place = dirname(realpathSync(join(from, 'node_modules')));
+      execFileSync('tar', ['cf', file, '--exclude=.cache', '--exclude=node-linux-*', '-C', place, 'node_modules']);
       return file;
     };
     engine = await startPrivateEngine();
