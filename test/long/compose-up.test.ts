@@ -126,7 +126,6 @@ function live(): void {
   }, 900_000);
 
   afterAll(async () => {
-    if (project !== '' && engine !== undefined) composed('down', '-v', '--timeout', '5');
     await engine?.stop();
     dir?.remove();
   }, 120_000);
