@@ -42,7 +42,7 @@ export async function freePort(): Promise<number> {
 
 /**
  * What `listen` gives, tried again for up to 2 s while the port is taken. A port that was let go in this process can be held
- * a moment longer: while another worker thread starts a process, its copy has all our sockets until it is that program.
+ * a moment longer: a program that is just being started has copies of all our sockets until it is that program.
  */
 export async function whenPortIsFree<T>(listen: () => Promise<T>): Promise<T> {
   for (let left = 40; ; left--) {
