@@ -2,6 +2,7 @@
 // Invariant: before the first sync nothing is read or written, for what is there is not known yet.
 import { z } from 'zod';
 import type { ApplyResult, Control } from '../control/contract.ts';
+import { kindNamed, kinds } from '../model/kinds.ts';
 import type { LogFields } from '../util/log.ts';
 import { Fault } from './fault.ts';
 import { changed, jsonReply, type Reply, type RouteLine, read } from './route.ts';
@@ -64,15 +65,13 @@ export function createObjectRoutes(control: Control): readonly RouteLine[] {
       handle: ({ query }) => {
         synced();
         const { kind, name, namespace } = read(objectQuery, query);
-        const wanted = kind?.toLowerCase();
+        const wanted = kind === undefined ? undefined : kindMeant(kind);
         return jsonReply(
           control
             .objects()
             .filter(
               (object) =>
-                (wanted === undefined ||
-                  object.kind.toLowerCase() === wanted ||
-                  `${object.kind.toLowerCase()}s` === wanted) &&
+                (wanted === undefined || object.kind === wanted) &&
                 (name === undefined || object.name === name) &&
                 (namespace === undefined || object.namespace === namespace),
             ),
@@ -108,14 +107,10 @@ export function createObjectRoutes(control: Control): readonly RouteLine[] {
         synced();
         const { kind, name } = read(objectParams, params);
         const { namespace } = read(removeQuery, query);
+        const wanted = kindMeant(kind);
         const known = control
           .objects()
-          .find(
-            (object) =>
-              object.kind.toLowerCase() === kind.toLowerCase() &&
-              object.name === name &&
-              object.namespace === namespace,
-          );
+          .find((object) => object.kind === wanted && object.name === name && object.namespace === namespace);
         if (known === undefined) throw new Fault(404, 'CH1616', `${kind} ${namespace}/${name} is not there`);
         const result = await control.remove(known.kind, namespace, name);
         if (anyRefused(result)) throw new Fault(409, 'CH1615', 'the object was not deleted', { ...result });
@@ -123,4 +118,11 @@ export function createObjectRoutes(control: Control): readonly RouteLine[] {
       },
     },
   ];
+}
+
+function kindMeant(text: string): string {
+  const kind = kindNamed(text);
+  if (kind !== undefined) return kind;
+  const known = [...new Set(kinds.map((row) => row.kind))].join(', ');
+  throw new Fault(404, 'CH1725', `there is no kind "${text}"; there are ${known}`);
 }

@@ -86,3 +86,9 @@ export const kinds: readonly Kind[] = [
 export function findKind(apiVersion: unknown, kind: unknown): Kind | undefined {
   return kinds.find((row) => row.apiVersion === apiVersion && row.kind === kind);
 }
+
+/** The kind that somebody means who types `Route`, `route` or `routes`, `mesh` or `meshes`; undefined when there is none. */
+export function kindNamed(text: string): string | undefined {
+  const wanted = text.toLowerCase();
+  return kinds.find(({ kind }) => ['', 's', 'es'].some((end) => `${kind.toLowerCase()}${end}` === wanted))?.kind;
+}

@@ -500,6 +500,10 @@ export const errorCodes = {
     title: 'The TLS files of the HTTP API cannot be used',
     hint: 'Name PEM files that this user can read and that belong together in http.tls.cert and http.tls.key.',
   },
+  CH1725: {
+    title: 'There is no such kind of object',
+    hint: 'Take one of the kinds that the message names; small letters and the plural will do.',
+  },
   // CH18xx: authority, identity and store
   CH1801: {
     title: 'The key of the root certificate is missing',

@@ -64,7 +64,7 @@ export function getCommand(context: CommandContext): Command {
   return withServer(
     command(
       'get <kind> [name]',
-      'Show objects: services, routes, gateways, meshes',
+      'Show objects: services, routes, gateways, meshes, authorizations, certificates',
       'chancery get routes\nchancery get Route shop -o yaml',
     ),
   )

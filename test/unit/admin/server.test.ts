@@ -354,6 +354,8 @@ describe('errors', () => {
     ['POST', '/api/v1/status', 405, 'CH1707'],
     ['POST', '/api/v1/objects?atomic=true&atomic=true', 400, 'CH1704'],
     ['GET', '/api/v1/objects?kidn=Route', 400, 'CH1704'],
+    ['GET', '/api/v1/objects?kind=rotues', 404, 'CH1725'],
+    ['DELETE', '/api/v1/objects/rotue/shop', 404, 'CH1725'],
     ['POST', '/api/v1/objects?atomic=maybe', 400, 'CH1704'],
     ['POST', '/api/v1/objects', 400, 'CH1704'],
   ] as const)('%s %s is %d %s', async (method, path, code, name) => {
