@@ -1,28 +1,16 @@
 // One request to an authority outside, against a real server on this machine that answers badly.
 
 import { readFileSync } from 'node:fs';
-import { createServer, type RequestListener, type Server } from 'node:http';
+import { createServer, type RequestListener } from 'node:http';
 import { createServer as createSecureServer } from 'node:https';
-import type { AddressInfo } from 'node:net';
-import { afterEach, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { authorityUrl, createAuthorityAsk, pemCertificates, textAt, textsAt } from '../../../src/ca/authority-ask.ts';
 import { createAuthority, describeWithOpenssl } from '../../support/certificates.ts';
 import { createFakeClock } from '../../support/fake-clock.ts';
+import { localServers } from '../../support/local-servers.ts';
 import { createTempDir } from '../../support/temp-dir.ts';
 
-const servers: Server[] = [];
-afterEach(() => {
-  for (const server of servers.splice(0)) {
-    server.closeAllConnections();
-    server.close();
-  }
-});
-
-async function serve(server: Server): Promise<string> {
-  servers.push(server);
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  return `127.0.0.1:${(server.address() as AddressInfo).port}`;
-}
+const serve = localServers();
 
 async function setUp(answer: RequestListener) {
   const clock = createFakeClock();

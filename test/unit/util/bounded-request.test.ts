@@ -1,27 +1,15 @@
 // A bounded request to real servers on this machine that answer badly, late, without end, or are somebody else.
 import { readFileSync } from 'node:fs';
-import { createServer, type RequestListener, type Server } from 'node:http';
+import { createServer, type RequestListener } from 'node:http';
 import { createServer as createSecureServer } from 'node:https';
-import type { AddressInfo } from 'node:net';
-import { afterEach, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { type BoundedRequest, boundedRequest, openRequest } from '../../../src/util/bounded-request.ts';
 import { createAuthority, describeWithOpenssl } from '../../support/certificates.ts';
 import { createFakeClock } from '../../support/fake-clock.ts';
+import { localServers } from '../../support/local-servers.ts';
 import { createTempDir } from '../../support/temp-dir.ts';
 
-const servers: Server[] = [];
-afterEach(() => {
-  for (const server of servers.splice(0)) {
-    server.closeAllConnections();
-    server.close();
-  }
-});
-
-async function listen(server: Server): Promise<string> {
-  servers.push(server);
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  return `127.0.0.1:${(server.address() as AddressInfo).port}`;
-}
+const listen = localServers();
 
 async function setUp(answer: RequestListener, more: Partial<BoundedRequest> & { readonly maxBytes?: number } = {}) {
   const clock = createFakeClock();
@@ -68,9 +56,14 @@ describe('a bounded request', () => {
   });
 
   it('ends at its deadline, though the answer goes on and on', async () => {
-    const { ask, clock } = await setUp((_, response) => void response.write('a little'), { deadlineMs: 7000 });
+    let came = false;
+    const answer: RequestListener = (_, response) => {
+      came = true;
+      response.write('a little');
+    };
+    const { ask, clock } = await setUp(answer, { deadlineMs: 7000 });
     const pending = ask();
-    await expect.poll(() => servers[0]?.listening).toBe(true);
+    await expect.poll(() => came).toBe(true);
     clock.advance(6999);
     expect(clock.pending()).toBe(1);
     clock.advance(1);
