@@ -4,8 +4,6 @@ import { rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 
 export interface StateSigns {
-  /** Where this machine keeps its own store of trust. */
-  readonly storeFolder: string;
   /** What is here only where trust was before; undefined: nothing. */
   ofBefore(): Promise<string | undefined>;
   /** `how`: a sentence that says what to type. */
@@ -15,10 +13,8 @@ export interface StateSigns {
 }
 
 export function createStateSigns(state: string): StateSigns {
-  const folder = state.replace(/\/+$/, '');
-  const [own, said] = [join(folder, 'xds', 'roots.pem'), join(folder, 'trust-as-found')];
+  const [own, said] = [join(state, 'xds', 'roots.pem'), join(state, 'trust-as-found')];
   return {
-    storeFolder: `${folder}/trust`,
     ofBefore: async () => ((await isThere(own)) ? own : undefined),
     asFound: Object.assign(() => isThere(said), {
       how: `To go on with what is here nevertheless, run touch ${said} and start once more.`,

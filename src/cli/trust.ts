@@ -16,7 +16,7 @@ import type { Families } from '../identity/families.ts';
 import type { JoinTokens } from '../identity/join-token.ts';
 import type { Revocations } from '../identity/revocations.ts';
 import type { Config } from '../model/config.ts';
-import { type ConnectConfig, joinStorePlace, type TrustConfig } from '../model/config-trust.ts';
+import { type ConnectConfig, joinStorePlace, ownTrustFolder, type TrustConfig } from '../model/config-trust.ts';
 import { secretFiles } from '../model/secret-files.ts';
 import { spiffeId } from '../model/spiffe.ts';
 import type { Protos } from '../resources/protos.ts';
@@ -103,10 +103,9 @@ export async function createTrust(
   const place = joinStorePlace(trust, state);
   const store = await storeAt(deps, place);
   const signs = createStateSigns(state);
+  const own = ownTrustFolder(state);
   const local =
-    place.kind === 'files' && place.path === signs.storeFolder
-      ? store
-      : await storeAt(deps, { kind: 'files', path: signs.storeFolder });
+    place.kind === 'files' && place.path === own ? store : await storeAt(deps, { kind: 'files', path: own });
   const memory = createTrustMemory({ clock, log, store, local, asFound: signs.asFound });
   const awaited = createAwaited(clock, trust.root.kind);
   const lifeOptions = { leafLifeMs: trust.leafMinutes * 60_000, ...deps.lives };

@@ -6,7 +6,13 @@ import { defaultNamespace, type ServiceId, serviceId } from '../model/names.ts';
 import type { DeclaredUpstream } from '../model/snapshot.ts';
 import { spiffeId } from '../model/spiffe.ts';
 import type { World } from '../model/world.ts';
-import type { Binding, InboundBinding, ProxyProfile, UpstreamBinding } from '../translate/profile.ts';
+import {
+  type Binding,
+  defaultOutbound,
+  type InboundBinding,
+  type ProxyProfile,
+  type UpstreamBinding,
+} from '../translate/profile.ts';
 import { hostPort } from '../util/host-port.ts';
 import type { ClientInfo, Refusal } from '../xds/contract.ts';
 import { isGrpcLibrary } from '../xds/node.ts';
@@ -23,8 +29,6 @@ export interface Claims {
   readonly upstreams: readonly (Binding & { readonly service: string })[];
   readonly stats?: string;
 }
-
-const defaultOutbound: Binding = { address: '127.0.0.1', port: 15001 };
 
 function record(value: unknown): Readonly<Record<string, unknown>> {
   return value !== null && typeof value === 'object' && !Array.isArray(value) ? (value as Record<string, unknown>) : {};

@@ -252,5 +252,10 @@ export function rootSecretFiles({ root: kept }: TrustConfig, state: string): rea
 /** Where join tokens and revocations lie, with what nobody said filled in. */
 export function joinStorePlace({ joinStore: said, root: kept }: TrustConfig, state: string): TrustStorePlace {
   const store: TrustStoreConfig = said ?? (kept.kind === 'sealed' ? kept.store : { kind: 'files' });
-  return store.kind === 'files' ? { kind: 'files', path: store.path ?? `${state.replace(/\/+$/, '')}/trust` } : store;
+  return store.kind === 'files' ? { kind: 'files', path: store.path ?? ownTrustFolder(state) } : store;
+}
+
+/** Where this machine keeps a store of trust of its own. */
+export function ownTrustFolder(state: string): string {
+  return `${state.replace(/\/+$/, '')}/trust`;
 }

@@ -7,6 +7,9 @@ export interface Binding {
   readonly port: number;
 }
 
+/** Of a sidecar that says nothing of it. */
+export const defaultOutbound: Binding = { address: '127.0.0.1', port: 15001 };
+
 /** One inbound listener of a sidecar: where others dial, and where the application listens. */
 export interface InboundBinding extends Binding {
   readonly appAddress: string;

@@ -5,6 +5,7 @@
 import type { Command } from 'commander';
 import { defaultNamespace, serviceId } from '../../model/names.ts';
 import type { BootstrapOptions } from '../../translate/bootstrap.ts';
+import { defaultOutbound } from '../../translate/profile.ts';
 import { AppError } from '../../util/errors.ts';
 import { type HostPort, hostPort } from '../../util/host-port.ts';
 import { grpcCredential, noCredential, xdsCredential } from '../bootstrap-credential.ts';
@@ -37,8 +38,6 @@ interface Options extends JoinOptions {
   readonly output: 'yaml' | 'json';
 }
 
-/** As translate has it where a node says nothing. */
-const defaultOutbound = '127.0.0.1:15001';
 const defaultXds = '127.0.0.1:18000';
 const collect = (value: string, before: readonly string[]): readonly string[] => [...before, value];
 
@@ -59,7 +58,10 @@ export function bootstrapCommand(context: CommandContext): Command {
     .option('--region <region>', 'region where it runs')
     .option('--zone <zone>', 'zone where it runs')
     .option('--upstream <service=host:port>', 'a local listener for one service; repeatable', collect, [])
-    .option('--outbound <host:port>', 'where the outbound listener binds (default 127.0.0.1:15001)')
+    .option(
+      '--outbound <host:port>',
+      `where the outbound listener binds (default ${defaultOutbound.address}:${defaultOutbound.port})`,
+    )
     .option('--stats <host:port>', 'where Prometheus scrapes it', '127.0.0.1:9902')
     .option('--admin <host:port>', 'Envoy admin', '127.0.0.1:9901')
     .option('--xds <host:port>', `the control plane (default: of --credentials, else ${defaultXds})`)
@@ -170,13 +172,15 @@ function credentialXds({ io }: CommandContext, { join, xds }: Options, credentia
  */
 async function portsInUse(
   { io }: CommandContext,
-  { outbound = defaultOutbound, stats, admin, upstream: upstreams }: Options,
+  { outbound, stats, admin, upstream: upstreams }: Options,
   role: 'sidecar' | 'gateway',
 ): Promise<readonly string[]> {
   const own: readonly (readonly [string, HostPort])[] = [
     ['--admin', binding('--admin', admin)],
     ['--stats', binding('--stats', stats)],
-    ...(role === 'gateway' ? [] : ([['--outbound', binding('--outbound', outbound)]] as const)),
+    ...(role === 'gateway'
+      ? []
+      : ([['--outbound', outbound === undefined ? defaultOutbound : binding('--outbound', outbound)]] as const)),
     ...(role === 'gateway' ? [] : upstreams.map((text) => ['--upstream', upstream(text)] as const)),
   ];
   const used = await Promise.all(

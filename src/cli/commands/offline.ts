@@ -6,7 +6,7 @@ import type { Problem } from '../../model/problem.ts';
 import type { ObjectDocument, ObjectSnapshot } from '../../model/snapshot.ts';
 import type { World } from '../../model/world.ts';
 import { shortNames } from '../../resources/type-urls.ts';
-import type { ProxyProfile } from '../../translate/profile.ts';
+import { defaultOutbound, type ProxyProfile } from '../../translate/profile.ts';
 import { AppError } from '../../util/errors.ts';
 import { type CommandContext, command, formatOption } from '../command.ts';
 import { exitCodes, reportProblems } from '../exit.ts';
@@ -107,7 +107,7 @@ function profileOf({ gateway, service, grpc }: TranslateOptions, world: World): 
 }
 
 function sidecar(service: ServiceId): ProxyProfile {
-  return { role: 'sidecar', service, inbound: [], outbound: { address: '127.0.0.1', port: 15001 }, upstreams: [] };
+  return { role: 'sidecar', service, inbound: [], outbound: defaultOutbound, upstreams: [] };
 }
 
 export function translateCommand(context: CommandContext): Command {
